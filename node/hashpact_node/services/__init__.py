@@ -1,0 +1,1 @@
+"""What a node does, independent of HTTP and of the clock."""
