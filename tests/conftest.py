@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from databases import PostgresDatabases, SqliteFiles, opened
+from hashpact_node.store.database import Database
+
+
+@pytest.fixture(scope="session")
+def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
+    return SqliteFiles(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases() -> PostgresDatabases:
+    return PostgresDatabases(os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex))
+
+
+@pytest.fixture
+def sqlite_database(sqlite_files: SqliteFiles, tmp_path: Path) -> Iterator[Database]:
+    with opened(sqlite_files.url(tmp_path)) as database:
+        yield database
+
+
+@pytest.fixture
+def postgresql_database(postgres_databases: PostgresDatabases) -> Iterator[Database]:
+    with postgres_databases.url() as url, opened(url) as database:
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(
+    request: pytest.FixtureRequest,
+    sqlite_files: SqliteFiles,
+    postgres_databases: PostgresDatabases,
+    tmp_path: Path,
+) -> Iterator[str]:
+    """The URL of a migrated database, once of each kind."""
+    if request.param == "sqlite":
+        yield sqlite_files.url(tmp_path)
+        return
+    with postgres_databases.url() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(
+    request: pytest.FixtureRequest, postgres_databases: PostgresDatabases, tmp_path: Path
+) -> Iterator[str]:
+    """The URL of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    with postgres_databases.url(empty=True) as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A migrated database, once of each kind."""
+    with opened(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def empty_database(empty_database_url: str) -> Iterator[Database]:
+    """An empty database, once of each kind."""
+    with opened(empty_database_url) as database:
+        yield database
