@@ -105,14 +105,12 @@ def judge_checkpoint(
     _check_signatures(parsed, trust)
     cosigners, notices = _count_cosigners(parsed, trust)
     verdict = Verdict.GROWN if len(cosigners) >= require_witnesses else Verdict.WAITING
-    if held is not None:
-        _check_stories(checkpoint, held, root_at, evidence=(accepted_note, note))
-        if checkpoint.size == held.size:
-            verdict = Verdict.NO_NEWS
-        elif checkpoint.size < held.size:
-            verdict = Verdict.OLD_ANSWER
+    own_root = held.root if held is not None and checkpoint.size == held.size else root_at(checkpoint.size)
+    _check_story(checkpoint, own_root, evidence=(accepted_note, note))
+    if held is not None and checkpoint.size <= held.size:
+        verdict = Verdict.NO_NEWS if checkpoint.size == held.size else Verdict.OLD_ANSWER
     own_cosigned_at = _own_cosigned_at(parsed, trust, now)
-    if verdict is Verdict.OLD_ANSWER and root_at(checkpoint.size) is None:
+    if verdict is Verdict.OLD_ANSWER and own_root is None:
         # Nothing says yet that this log ever had that root, so it says nothing about how fresh the log is.
         own_cosigned_at = None
         notices.append(f"the root of the smaller size {checkpoint.size} cannot be confirmed yet")
@@ -162,18 +160,11 @@ def _check_signatures(note: Note, trust: LogTrust) -> None:
         )
 
 
-def _check_stories(
-    checkpoint: Checkpoint,
-    held: Head,
-    root_at: Callable[[int], bytes | None],
-    *,
-    evidence: tuple[bytes | None, bytes],
-) -> None:
+def _check_story(checkpoint: Checkpoint, own_root: bytes | None, *, evidence: tuple[bytes | None, bytes]) -> None:
     """Raise ``ForkError`` when the reader's own root at the checkpoint's size is another one."""
-    own = held.root if checkpoint.size == held.size else root_at(checkpoint.size)
-    if own is not None and own != checkpoint.root:
+    if own_root is not None and own_root != checkpoint.root:
         raise ForkError(
-            f"two roots at size {checkpoint.size}, where {held.size} entries are accepted",
+            f"the log has two roots at size {checkpoint.size}",
             evidence=tuple(note for note in evidence if note is not None),
             where=checkpoint.origin,
             mend="export the evidence and ask the member which story is true; the list held stays in force",
