@@ -21,8 +21,8 @@ class TreeAuthenticator:
     """Holds the believed tiles of one tree; ask what is missing, fetch it, hand it in.
 
     Sizes are in entries, bundle and tile numbers as in C2SP tlog-tiles. Memory: about 17 KiB for each tile that was
-    accepted and not forgotten. ``ValueError`` for questions that the tree, or what was accepted so far, cannot answer: a fault
-    of the caller, never of the server.
+    accepted and not forgotten. ``ValueError`` for questions that the tree, or what was accepted so far, cannot answer:
+    a fault of the caller, never of the server.
     """
 
     def __init__(self, head: Head) -> None:
@@ -53,7 +53,7 @@ class TreeAuthenticator:
         self._edge = edge
 
     def missing_for_bundles(self, first: int, last: int) -> list[TileId]:
-        """The tiles to fetch next so that bundles ``first`` up to, without, ``last`` can be checked; none when ready."""
+        """The tiles to fetch next so that bundles ``first`` to ``last - 1`` can be checked; none when ready."""
         self._check_bundles(first, last)
         full = min(last, tile_count(0, self._head.size))
         return self._missing((1, number) for number in _parents(first, full))
@@ -82,7 +82,7 @@ class TreeAuthenticator:
         self._tiles[level, number] = hashes
 
     def check_prefix(self, held: CompactRange) -> None:
-        """Raise ``ConsistencyError`` unless the tree begins with the entries that ``held`` covers, a multiple of 256."""
+        """Raise ``ConsistencyError`` unless the tree begins with what ``held`` covers, a multiple of 256 entries."""
         peaks = [
             peak
             for level, number, width in reversed(self._prefix_rows(held.size))
