@@ -226,7 +226,7 @@ def format_checkpoint(c: Checkpoint) -> bytes:
 
 
 def cosignature_message(text: bytes, timestamp: int) -> bytes:
-    """Give what a witness signs over the checkpoint ``text`` at a Unix second (tlog-cosignature, Ed25519 signed message).
+    """Give what a witness signs over a checkpoint ``text`` at a Unix second (tlog-cosignature, Ed25519 signed message).
 
     NoteError when the timestamp is negative or above 2**63 - 1.
     """
