@@ -1,0 +1,151 @@
+"""One batch of a log's bundles: decompress, hash, parse, merge. Bytes in and sorted rows out, no database and no HTTP.
+
+It runs in a worker process when there is much to do, so that the one writer gets rows that are ready to be inserted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import zstandard
+
+from hashpact_node.net.decode import decode_body
+from hashpact_protocol.errors import EntriesError
+from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.merge import Merged, Owner, merge_statements, touched_ids
+from hashpact_protocol.merkle import bundle_hashes
+from hashpact_protocol.parsing import parse_entries
+from hashpact_protocol.statements import Listing, Malformed, Statement
+from hashpact_protocol.tiles import decode_bundle
+
+ZSTD = "zstd"
+ZSTD_LEVEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One bundle as transferred or stored: its number, how many entries it must hold, the bytes, their encoding.
+
+    ``root`` is the authenticated hash over its 256 entries, where one is known before the entries are.
+    """
+
+    number: int
+    width: int
+    data: bytes
+    encoding: str
+    root: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """What to read: frames in order, and what is already held of the first of them, by leaf hash.
+
+    ``merges`` is False behind a critical statement, where entries are stored and give no claims.
+    """
+
+    log: int
+    kind: str
+    frames: Sequence[Frame]
+    held_leaves: Sequence[bytes] = ()
+    merges: bool = True
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was read, ready to be committed.
+
+    ``consumed`` frames fitted the cap on bytes (at least one always does). ``bundles``: (number, width, zstd frame).
+    ``roots``: the hashes of the full bundles, in order; ``leaves``: the leaf hashes of a partial last one.
+    ``labels``: of the listings that restate older ones, by index.
+    """
+
+    consumed: int = 0
+    entries: int = 0
+    start: int = 0
+    bundles: list[tuple[int, int, bytes]] = field(default_factory=list)
+    roots: list[bytes] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    merged: Merged = field(default_factory=Merged)
+    claims: list[tuple[bytes, bytes]] = field(default_factory=list)
+    labels: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+KnownOwners = Callable[[set[bytes]], Mapping[bytes, Owner]]
+
+
+def read_batch(request: BatchRequest, known: Mapping[bytes, Owner] | KnownOwners) -> Batch:
+    """Read a batch and merge it over what is known of its ids, or over what a function says when asked once.
+
+    Raises EntriesError, FetchError and TileError for a frame that is not what it must be, naming the bundle; nothing
+    of the batch counts then.
+    """
+    batch, statements = _read_frames(request)
+    batch.start = request.frames[0].number * LIMITS.bundle_width + len(request.held_leaves)
+    if request.merges:
+        owners = known(touched_ids(statements)) if callable(known) else known
+        batch.merged = merge_statements(statements, log=request.log, start=batch.start, known=owners)
+        batch.claims = sorted(batch.merged.claims.items())
+        batch.merged.claims = {}
+        batch.labels = dict(_labels(statements, batch))
+    return batch
+
+
+def _labels(statements: Sequence[Statement | Malformed], batch: Batch) -> Iterator[tuple[int, tuple[str, ...]]]:
+    for position in batch.merged.restated.values():
+        statement = statements[position - batch.start]
+        if isinstance(statement, Listing):
+            yield position, statement.labels
+
+
+def read_batch_unknown(request: BatchRequest) -> Batch:
+    """Read a batch as ``read_batch``, in the hope that none of its ids is known yet; for a worker process."""
+    return read_batch(request, {})
+
+
+def _read_frames(request: BatchRequest) -> tuple[Batch, list[Statement | Malformed]]:
+    batch = Batch()
+    statements: list[Statement | Malformed] = []
+    total = 0
+    for frame in request.frames:
+        data = _decode_frame(frame)
+        total += len(data)
+        if batch.consumed and total > LIMITS.batch_max_bytes:
+            break
+        skip = request.held_leaves if not batch.consumed else ()
+        entries = _check_frame(frame, data, skip, batch)
+        batch.bundles.append((frame.number, frame.width, _stored_form(frame, data)))
+        batch.consumed += 1
+        batch.entries += len(entries)
+        if request.merges:
+            statements += parse_entries(entries, request.kind)
+    return batch, statements
+
+
+def _decode_frame(frame: Frame) -> bytes:
+    return decode_body(frame.data, frame.encoding, max_bytes=LIMITS.bundle_max_bytes)
+
+
+def _check_frame(frame: Frame, data: bytes, held: Sequence[bytes], batch: Batch) -> list[bytes]:
+    """Hash a bundle's entries against what is held and what must be; give the entries that are new."""
+    entries = decode_bundle(data, frame.width)
+    leaves, root = bundle_hashes(entries)
+    where = f"bundle {frame.number}"
+    if leaves[: len(held)] != list(held):
+        raise EntriesError("the bundle does not begin with the entries that are held", where=where)
+    if frame.root is not None and root != frame.root:
+        raise EntriesError("the entries do not hash to what the checkpoint's tree holds here", where=where)
+    if frame.width == LIMITS.bundle_width:
+        batch.roots.append(root)
+    else:
+        batch.leaves = leaves
+    return entries[len(held) :]
+
+
+def _stored_form(frame: Frame, data: bytes) -> bytes:
+    return frame.data if frame.encoding == ZSTD else compress(data)
+
+
+def compress(data: bytes) -> bytes:
+    """Compress a bundle for keeping: one zstd frame that says its size."""
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=True).compress(data)

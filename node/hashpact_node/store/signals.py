@@ -1,0 +1,177 @@
+"""The signal table: one row a signal that is or was claimed, with its claims, its action, and its last change.
+
+A row's number is the number of its last change, so a row that changes is deleted and inserted anew at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+from sqlmodel import col
+
+from hashpact_node.store.bulk import SIGNALS, DuplicateRowsError, insert_new, run_many, select_in
+from hashpact_node.store.changes import Numbers
+from hashpact_node.store.tables import Signal
+from hashpact_protocol.claims import Place, decide_claims, join_claims, publishers
+from hashpact_protocol.policy import Action
+
+CHUNK = 8_192
+
+
+class SignalRow(NamedTuple):
+    """A signal as stored: last change, compact key, action now, mask of all actions it ever had, packed claims."""
+
+    number: int
+    key: bytes
+    action: int
+    actions: int
+    claims: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """Whose eyes the claims are judged with: members of logs by local number, and our own member number."""
+
+    members: Mapping[int, int]
+    own: int
+
+    def action(self, claims: bytes) -> int:
+        """Give the action of packed claims by the default rule."""
+        return int(decide_claims(claims, self.members, self.own).action)
+
+
+@dataclass(slots=True)
+class SignalChange:
+    """What happens to the claims of one signal; ``relabelled`` says that what people see changes in any case."""
+
+    add: bytes = b""
+    remove: set[Place] = field(default_factory=set)
+    expire: set[Place] = field(default_factory=set)
+    relabelled: bool = False
+
+
+def add_signals(
+    connection: Connection, rows: Sequence[tuple[bytes, bytes]], viewpoint: Viewpoint, numbers: Numbers
+) -> bool:
+    """Add signals that are hoped to be new, as (key, packed claims) sorted by key; False, and nothing done, if not.
+
+    All claims of one call are of one member, so one decision serves them all.
+    """
+    if not rows:
+        return True
+    action = viewpoint.action(rows[0][1])
+    first = numbers.take(len(rows))
+    numbered = [(number, key, action, action, claims) for number, (key, claims) in enumerate(rows, first)]
+    try:
+        insert_new(connection, SIGNALS, numbered)
+    except DuplicateRowsError:
+        numbers.give_back(len(rows))
+        return False
+    return True
+
+
+def change_signals(
+    connection: Connection, changes: Mapping[bytes, SignalChange], viewpoint: Viewpoint, numbers: Numbers
+) -> None:
+    """Apply changes of claims, whatever stands; a signal whose face does not change keeps its number."""
+    keys = sorted(changes)
+    for at in range(0, len(keys), CHUNK):
+        _change_chunk(connection, keys[at : at + CHUNK], changes, viewpoint, numbers)
+
+
+def _change_chunk(
+    connection: Connection,
+    keys: Sequence[bytes],
+    changes: Mapping[bytes, SignalChange],
+    viewpoint: Viewpoint,
+    numbers: Numbers,
+) -> None:
+    standing = find_signals(connection, keys)
+    quiet: list[tuple[bytes, int]] = []
+    gone: list[tuple[int]] = []
+    new: list[SignalRow] = []
+    for key in keys:
+        change, row = changes[key], standing.get(key)
+        claims = join_claims(row.claims if row else b"", add=change.add, remove=change.remove, expire=change.expire)
+        action = viewpoint.action(claims)
+        if row is None:
+            if claims:
+                new.append(SignalRow(0, key, action, action, claims))
+            continue
+        if not change.relabelled and _same_face(row, action, claims, viewpoint):
+            if claims != row.claims:
+                quiet.append((claims, row.number))
+            continue
+        gone.append((row.number,))
+        new.append(SignalRow(0, key, action, row.actions | action, claims))
+    run_many(connection, "UPDATE signal SET claims = {mark} WHERE number = {mark}", quiet)
+    run_many(connection, "DELETE FROM signal WHERE number = {mark}", gone)
+    first = numbers.take(len(new))
+    insert_new(connection, SIGNALS, [(number, *row[1:]) for number, row in enumerate(new, first)])
+
+
+def _same_face(row: SignalRow, action: int, claims: bytes, viewpoint: Viewpoint) -> bool:
+    """Say whether action and publishers stay; the rule follows from these two and labels are told by the caller."""
+    return row.action == action and publishers(row.claims, viewpoint.members) == publishers(claims, viewpoint.members)
+
+
+def find_signals(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, SignalRow]:
+    """Give the rows of those of the keys that are or were claimed."""
+    query = "SELECT number, key, action, actions, claims FROM signal WHERE key IN ({values})"
+    rows = select_in(connection, query, keys)
+    return {bytes(row[1]): SignalRow(row[0], bytes(row[1]), row[2], row[3], bytes(row[4])) for row in rows}
+
+
+def page_by_key(connection: Connection, after: bytes, *, action: int | None, limit: int) -> list[SignalRow]:
+    """Give up to ``limit`` claimed signals with a key beyond ``after``, in order of key, of one action or of all."""
+    query = select(Signal).where(col(Signal.key) > after).order_by(col(Signal.key)).limit(limit)
+    wanted = col(Signal.action) != int(Action.NONE) if action is None else col(Signal.action) == action
+    return _rows(connection, query.where(wanted))
+
+
+def page_by_number(connection: Connection, since: int, *, limit: int) -> list[SignalRow]:
+    """Give up to ``limit`` signals that changed after number ``since``, in order of their last change."""
+    query = select(Signal).where(col(Signal.number) > since).order_by(col(Signal.number)).limit(limit)
+    return _rows(connection, query)
+
+
+def page_of_mask(connection: Connection, since: int, *, mask: int, limit: int) -> list[SignalRow]:
+    """Give signals as ``page_by_number`` does, of those whose set of actions ever had is exactly ``mask``."""
+    query = select(Signal).where(col(Signal.actions) == mask, col(Signal.number) > since)
+    return _rows(connection, query.order_by(col(Signal.number)).limit(limit))
+
+
+def masks(connection: Connection) -> list[int]:
+    """Give the sets of actions that occur, by hopping through the index rather than reading all of it."""
+    found: list[int] = []
+    last = -1
+    while True:
+        query = select(func.min(col(Signal.actions))).where(col(Signal.actions) > last)
+        smallest = connection.execute(query).scalar_one_or_none()
+        if smallest is None:
+            return found
+        found.append(smallest)
+        last = smallest
+
+
+def count_actions(connection: Connection) -> dict[Action, int]:
+    """Count the claimed signals of each action."""
+    query = select(col(Signal.action), func.count()).group_by(col(Signal.action))
+    return {Action(action): count for action, count in connection.execute(query)}
+
+
+def stream_numbers(connection: Connection, since: int, *, chunk: int = CHUNK) -> Iterator[list[SignalRow]]:
+    """Yield all signals that changed after ``since``, in order of their last change, a chunk at a time."""
+    while rows := page_by_number(connection, since, limit=chunk):
+        yield rows
+        since = rows[-1].number
+
+
+def _rows(connection: Connection, query: object) -> list[SignalRow]:
+    return [
+        SignalRow(row.number, bytes(row.key), row.action, row.actions, bytes(row.claims))
+        for row in connection.execute(query)  # type: ignore[call-overload]  # one place for four selects
+    ]
