@@ -75,8 +75,9 @@ class Database:
         Raises StoreError and its subclasses.
         """
         with store_errors(self.where), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.detach()
-            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
 
     def dispose(self) -> None:
         """Close all connections."""
