@@ -1,0 +1,38 @@
+# `make` alone says what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install lint test demo run bench clean
+
+BIN := .venv/bin
+PYTEST_WORKERS ?= 2
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/.installed ## make .venv with the locked dependencies (PYTHON=… chooses the interpreter)
+
+.venv/.installed: pyproject.toml requirements/build.txt requirements/dev.txt scripts/install.sh
+	@scripts/install.sh
+
+lint: install ## check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy protocol keys node tests
+	$(BIN)/lint-imports
+
+test: lint ## lint, then run all tests and show coverage by package
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=
+	@scripts/coverage.sh
+
+demo: install ## three nodes share a blocklist (PICTURES=folder takes yours, KEEP=1 leaves them running)
+	@$(BIN)/hashpact demo $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(KEEP),--keep)
+
+run: install ## start one node for real use, in var/node or HASHPACT_HOME
+	@HASHPACT_HOME="$${HASHPACT_HOME:-var/node}" exec $(BIN)/hashpact run
+
+bench: install ## measure (N=1000000 sets the size, ONLY='bootstrap.*' chooses)
+	@$(BIN)/python tests/bench/run.py $(if $(N),--n "$(N)") $(if $(ONLY),--only "$(ONLY)")
+
+clean: ## remove .venv, caches and reports; never var/, where nodes live
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist
