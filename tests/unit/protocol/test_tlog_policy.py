@@ -41,8 +41,6 @@ def test_what_a_policy_holds() -> None:
     text = f"log {LOG.vkey} https://acme.example\nwitness A {WITNESSES[0].vkey}\ngroup g all A\nquorum g\n"
     groups = {b"g": Group(1, (b"A",))}
     assert parse_policy(text.encode()) == TlogPolicy((LOG_KEY,), {b"A": WITNESS_KEYS[0]}, groups, b"g")
-        (LOG_KEY,), {b"A": WITNESS_KEYS[0]}, {b"g": Group(1, (b"A",))}, b"g"
-    )
 
 
 def test_no_policy_that_is_too_large() -> None:
