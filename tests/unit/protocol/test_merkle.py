@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hashpact_protocol.errors import ConsistencyError, HashpactError, InclusionError, TileError
@@ -77,12 +77,14 @@ def test_hashes_have_their_prefixes() -> None:
     assert EMPTY_ROOT == tree([]) == subtree_root([]) == CompactRange().root()
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(SIZES)
 def test_subtree_root_is_the_tree_hash(size: int) -> None:
     entries = numbered(size)
     assert bundle_hashes(entries) == ([leaf_hash(entry) for entry in entries], tree(entries))
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(st.lists(SIZES, max_size=4))
 def test_ranges_grow_in_any_steps(steps: list[int]) -> None:
     entries = numbered(sum(steps))
@@ -95,6 +97,7 @@ def test_ranges_grow_in_any_steps(steps: list[int]) -> None:
     assert held == CompactRange().extend(leaves)
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(st.integers(0, 6), st.integers(0, 6))
 def test_ranges_grow_by_bundles(before: int, more: int) -> None:
     leaves = [leaf_hash(entry) for entry in numbered(256 * (before + more))]
@@ -124,6 +127,7 @@ def test_split_hashes() -> None:
     assert split_hashes(b"") == ()
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(SIZES, st.data())
 def test_inclusion_proofs(size: int, data: st.DataObject) -> None:
     entries, index = numbered(size), data.draw(st.integers(0, size - 1))
@@ -140,6 +144,7 @@ def test_inclusion_proofs(size: int, data: st.DataObject) -> None:
             verify_inclusion(leaf, other, size, proof, root)
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(SIZES, st.data())
 def test_consistency_proofs(new: int, data: st.DataObject) -> None:
     entries, old = numbered(new), data.draw(st.integers(0, new))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hashpact_protocol.errors import HashpactError, TileError
@@ -63,12 +63,14 @@ def test_vectors_are_what_the_generator_makes() -> None:
     assert on_disk("tiles") == tile_family().files
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(st.none() | st.integers(0, 63), st.integers(0, 2**63 - 1) | st.integers(0, 2_000_000), WIDTHS)
 def test_paths_come_back(level: int | None, number: int, width: int) -> None:
     text = bundle_path(number, width) if level is None else tile_path(level, number, width)
     assert parse_path(text) == TileId(level, number, width)
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(st.from_regex(r"tile/([0-9]{1,3}|entries)/(x?[0-9]{1,4}/)*[0-9]{3}(\.p/[0-9]{1,3})?", fullmatch=True))
 def test_a_path_is_the_one_spelling_of_its_tile_or_none(text: str) -> None:
     try:
@@ -112,6 +114,7 @@ def test_the_tiles_of_the_published_example() -> None:
     assert [tile_width(0, number, 70_000) for number in (272, 273, 274)] == [256, 112, 0]
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=256))
 def test_bundles_come_back(entries: list[bytes]) -> None:
     data = encode_bundle(entries)
@@ -121,6 +124,7 @@ def test_bundles_come_back(entries: list[bytes]) -> None:
             decode_bundle(wrong, len(entries))
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(st.binary(max_size=600), WIDTHS)
 def test_any_bytes_are_a_bundle_or_refused(data: bytes, width: int) -> None:
     try:
@@ -157,6 +161,7 @@ class Tiles:
         return [tree(self.entries[place * span : (place + 1) * span]) for place in range(first, first + width)]
 
 
+@settings(deadline=None)  # the naive trees are slow on a busy machine
 @given(st.one_of(st.integers(1, 40), st.integers(250, 600), st.sampled_from([768, 1024])), st.data())
 def test_proofs_out_of_tiles(size: int, data: st.DataObject) -> None:
     tiles = Tiles(size)
