@@ -87,9 +87,9 @@ class PostgresDatabases:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Database]:
+def opened(url: str, *, pool_size: int = 10) -> Iterator[Database]:
     """Yield the database at ``url``, and close its connections afterwards."""
-    database = open_database(url)
+    database = open_database(url, pool_size=pool_size)
     try:
         yield database
     finally:

@@ -23,6 +23,7 @@ from hashpact_protocol.errors import ConfigurationError, StoreBusyError
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
+POOL_OVERFLOW = 10
 SQLITE_CACHE_KIBIBYTES = 64 * 1024
 WRITES = "hashpact_writes"
 
@@ -108,7 +109,7 @@ class Database:
 
 
 def open_database(url: str, *, pool_size: int = 10) -> Database:
-    """Open ``sqlite:////path`` or ``postgresql://…``, up to ``pool_size`` + 10 connections at once.
+    """Open ``sqlite:////path`` or ``postgresql://…``, up to ``pool_size`` + ``POOL_OVERFLOW`` connections at once.
 
     Nothing is asked of the database yet. Raises ConfigurationError for a URL that is neither.
     """
@@ -154,6 +155,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
+        max_overflow=POOL_OVERFLOW,
         pool_timeout=BUSY_TIMEOUT_SECONDS,
         hide_parameters=True,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS},
@@ -186,6 +188,7 @@ def _postgresql_engine(url: URL, pool_size: int) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
+        max_overflow=POOL_OVERFLOW,
         pool_timeout=BUSY_TIMEOUT_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,
