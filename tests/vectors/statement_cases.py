@@ -23,9 +23,9 @@ from vectors.statement_material import (
 ABOUT = """# Statements
 
 `entry.json` is an entry of a log whose kind `input.json` tells. `expected.json` says what it states: for a known kind
-every field, those that are left out with their defaults (no default: left out here too); `signals` are the claims, in no
-order that would mean anything, `dropped` the places of those items of `signals` that are malformed. For an unknown kind
-it is `kind` and whether it is `critical`. In folders whose names end in `_fail`, `entry.bin` is a malformed entry.
+every field, those that are left out with their defaults (no default: left out here too); `signals` are the claims, in
+no order that would mean anything, `dropped` the places of those items of `signals` that are malformed. For an unknown
+kind it is `kind` and whether it is `critical`. In folders whose names end in `_fail`, `entry.bin` is a malformed entry.
 """
 
 
