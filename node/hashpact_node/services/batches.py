@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import zstandard
 
 from hashpact_node.net.decode import decode_body
-from hashpact_protocol.errors import EntriesError
+from hashpact_protocol.errors import EntriesError, TileError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merge import Merged, Owner, merge_statements, touched_ids
 from hashpact_protocol.merkle import bundle_hashes
@@ -99,7 +99,10 @@ def _labels(statements: Sequence[Statement | Malformed], batch: Batch) -> Iterat
 
 
 def read_batch_unknown(request: BatchRequest) -> Batch:
-    """Read a batch as ``read_batch``, in the hope that none of its ids is known yet; for a worker process."""
+    """Read a batch as ``read_batch``, in the hope that none of its ids is known yet; for a worker process.
+
+    The hope is to be checked: no id of ``merged.owners`` and none of ``merged.unowned`` may have an owner.
+    """
     return read_batch(request, {})
 
 
@@ -123,14 +126,21 @@ def _read_frames(request: BatchRequest) -> tuple[Batch, list[Statement | Malform
 
 
 def _decode_frame(frame: Frame) -> bytes:
-    return decode_body(frame.data, frame.encoding, max_bytes=LIMITS.bundle_max_bytes)
+    return decode_body(frame.data, frame.encoding, max_bytes=LIMITS.bundle_max_bytes, where=_where(frame))
+
+
+def _where(frame: Frame) -> str:
+    return f"bundle {frame.number}"
 
 
 def _check_frame(frame: Frame, data: bytes, held: Sequence[bytes], batch: Batch) -> list[bytes]:
     """Hash a bundle's entries against what is held and what must be; give the entries that are new."""
-    entries = decode_bundle(data, frame.width)
+    where = _where(frame)
+    try:
+        entries = decode_bundle(data, frame.width)
+    except TileError as error:
+        raise TileError(error.what, where=where) from None
     leaves, root = bundle_hashes(entries)
-    where = f"bundle {frame.number}"
     if leaves[: len(held)] != list(held):
         raise EntriesError("the bundle does not begin with the entries that are held", where=where)
     if frame.root is not None and root != frame.root:
@@ -143,7 +153,9 @@ def _check_frame(frame: Frame, data: bytes, held: Sequence[bytes], batch: Batch)
 
 
 def _stored_form(frame: Frame, data: bytes) -> bytes:
-    return frame.data if frame.encoding == ZSTD else compress(data)
+    """Keep a peer's zstd frame as it came, unless it hides its size or is blown up, as by empty blocks."""
+    honest = frame.encoding == ZSTD and zstandard.frame_content_size(frame.data) == len(data) >= len(frame.data)
+    return frame.data if honest else compress(data)
 
 
 def compress(data: bytes) -> bytes:

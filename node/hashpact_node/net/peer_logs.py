@@ -1,0 +1,115 @@
+"""Read a peer's log over HTTP: its checkpoint, its tiles and its bundles (C2SP tlog-tiles), each under a cap."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from hashpact_node.net.decode import ACCEPT_ENCODING, decode_body
+from hashpact_node.net.fetcher import Answer, Fetcher
+from hashpact_node.net.rates import RateLimit
+from hashpact_protocol.errors import FetchStatusError
+from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.tiles import FULL_WIDTH, TileId
+
+CHECKPOINT_DEADLINE_SECONDS = 15.0
+TILE_DEADLINE_SECONDS = 60.0
+REQUESTS_PER_SECOND = 1_000.0
+REQUESTS_BURST = 500.0
+CARD_HEADER = "hashpact-card"
+
+_CARD_VERSION = re.compile(r"[1-9][0-9]{0,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointAnswer:
+    """A checkpoint as served: ``note`` is None when it has not changed; ``card_version`` is a hint, never more."""
+
+    note: bytes | None
+    etag: str | None
+    card_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleAnswer:
+    """A bundle as transferred: still in its content encoding; ``width`` is that of what came, 256 for a full one."""
+
+    data: bytes
+    encoding: str
+    width: int
+
+
+class PeerLogs:
+    """Reads the logs of one peer; may be shared by threads. Counts what it asked and got, for people to see."""
+
+    def __init__(self, fetcher: Fetcher, *, rate: RateLimit | None = None) -> None:
+        self._fetcher = fetcher
+        self._rate = rate or RateLimit(per_second=REQUESTS_PER_SECOND, burst=REQUESTS_BURST)
+        self.requests = 0
+        self.bytes = 0
+
+    def checkpoint(self, log_url: str, etag: str | None) -> CheckpointAnswer:
+        """Ask for the checkpoint, conditionally when an ETag is known.
+
+        Raises FetchStatusError for any status but 200 and 304, and the Fetcher's errors.
+        """
+        headers = {"if-none-match": etag} if etag else {}
+        url = f"{log_url}/checkpoint"
+        answer = self._get(url, LIMITS.note_max_bytes, CHECKPOINT_DEADLINE_SECONDS, headers)
+        card_version = _card_version(answer)
+        if answer.status == HTTPStatus.NOT_MODIFIED and etag:
+            return CheckpointAnswer(None, etag, card_version)
+        if answer.status != HTTPStatus.OK:
+            raise _status_error(url, answer.status)
+        note = decode_body(answer.body, answer.headers.get("content-encoding"), max_bytes=LIMITS.note_max_bytes)
+        return CheckpointAnswer(note, answer.headers.get("etag"), card_version)
+
+    def tile(self, log_url: str, tile: TileId) -> bytes:
+        """Fetch a tile of hashes, decoded; the full one where a partial one is gone (tlog-tiles, Partial Tiles)."""
+        answer, url = self._get_or_full(log_url, tile, LIMITS.tile_max_bytes, "identity")
+        encoding = answer.headers.get("content-encoding")
+        return decode_body(answer.body, encoding, max_bytes=LIMITS.tile_max_bytes, where=url)
+
+    def bundle(self, log_url: str, number: int, width: int) -> BundleAnswer:
+        """Fetch a bundle, not yet decoded; the full one where a partial one is gone."""
+        tile = TileId(None, number, width)
+        answer, url = self._get_or_full(log_url, tile, LIMITS.bundle_max_bytes, ACCEPT_ENCODING)
+        came = width if url.endswith(str(tile)) else FULL_WIDTH
+        return BundleAnswer(answer.body, answer.headers.get("content-encoding") or "identity", came)
+
+    def _get_or_full(self, log_url: str, tile: TileId, max_bytes: int, accept: str) -> tuple[Answer, str]:
+        url = f"{log_url}/{tile}"
+        headers = {"accept-encoding": accept}
+        answer = self._get(url, max_bytes, TILE_DEADLINE_SECONDS, headers)
+        gone = answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+        if gone and tile.width < FULL_WIDTH:
+            url = f"{log_url}/{TileId(tile.level, tile.number)}"
+            answer = self._get(url, max_bytes, TILE_DEADLINE_SECONDS, headers)
+        if answer.status != HTTPStatus.OK:
+            raise _status_error(url, answer.status)
+        return answer, url
+
+    def _get(self, url: str, max_bytes: int, deadline_seconds: float, headers: dict[str, str]) -> Answer:
+        wait = self._rate.take()
+        if wait:
+            time.sleep(wait)
+        answer = self._fetcher.get(url, max_bytes=max_bytes, deadline_seconds=deadline_seconds, headers=headers)
+        self.requests += 1
+        self.bytes += len(answer.body)
+        return answer
+
+
+def _card_version(answer: Answer) -> int | None:
+    text = answer.headers.get(CARD_HEADER, "")
+    return int(text) if _CARD_VERSION.fullmatch(text) else None
+
+
+def _status_error(url: str, status: int) -> FetchStatusError:
+    return FetchStatusError(
+        f"the peer answered with status {status}",
+        status=status,
+        where=url,
+        mend="see whether the peer is up and still names this log in its card",
+    )

@@ -1,0 +1,156 @@
+"""Commit a batch that was read: bundles, tiles, owners, claims, quarantine and the held size, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+
+from hashpact_node.services.batches import Batch, BatchRequest, read_batch
+from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.expiry import expire_due, remember_expiring
+from hashpact_node.services.views import viewpoint
+from hashpact_node.store.bulk import DuplicateRowsError
+from hashpact_node.store.bundles import Bundle, Tile, put_bundles, put_tiles, read_tile
+from hashpact_node.store.changes import Numbers
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.logs import Log, move_held
+from hashpact_node.store.owners import add_owners, find_owners, owner_rows, set_owners
+from hashpact_node.store.quarantine import Quarantined, add_quarantined
+from hashpact_node.store.signals import SignalChange, Viewpoint, add_signals, change_signals
+from hashpact_protocol.claims import Place
+from hashpact_protocol.growth import extend_tiles, whole_bundles
+from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.merge import ENTRY, Merged, Owner
+from hashpact_protocol.merkle import CompactRange
+
+QUARANTINE_KEPT = 10_000
+"""How many quarantined entries and signals of one log are kept with their reasons; all are counted."""
+
+NEW_SIGNALS_AT_ONCE = 256
+"""From this many signals on it is tried first whether all of them are new."""
+
+
+class Absorber:
+    """Takes batches of one log into the database, in order. The caller holds the lock of the log's member."""
+
+    def __init__(
+        self, database: Database, log: Log, held: CompactRange, *, now: Callable[[], datetime], stores: bool = True
+    ) -> None:
+        """``held`` is what was committed before; ``stores`` is False where the bundles are there already."""
+        self._database = database
+        self._now = now
+        self._stores = stores
+        self.log = log
+        self.held = held
+        self.stopped_at = log.stopped_at
+        self._room = max(0, QUARANTINE_KEPT - log.quarantined - log.dropped_signals)
+
+    @property
+    def merges(self) -> bool:
+        """Whether claims are still taken from this log; not behind a critical statement."""
+        return self.stopped_at is None
+
+    def grown(self, batch: Batch) -> CompactRange:
+        """Give the compact range that holds with this batch; nothing is stored."""
+        grown = whole_bundles(self.held).extend_bundles(batch.roots)
+        return grown.extend(batch.leaves)
+
+    def absorb(self, request: BatchRequest, batch: Batch, *, fresh: bool) -> None:
+        """Commit one batch; ``fresh`` says that it was merged in the hope that none of its ids was known.
+
+        What was read behind a critical statement before that was found is stored, and gives no claims.
+        Raises StoreError and its subclasses; nothing of the batch is stored then.
+        """
+        if not self.merges:
+            batch.merged, batch.claims = Merged(), []
+        try:
+            self._commit(batch, fresh=fresh)
+        except DuplicateRowsError:
+            self._commit(read_batch(request, self.known), fresh=False)
+
+    def known(self, identifiers: set[bytes]) -> Mapping[bytes, Owner]:
+        """Ask the database who owns these ids in this log's sequence."""
+        with self._database.read() as connection:
+            return find_owners(connection, self.log.sequence, identifiers)
+
+    def _commit(self, batch: Batch, *, fresh: bool) -> None:
+        grown = self.grown(batch)
+        now = self._now()
+        with self._database.write() as connection:
+            if self._stores:
+                self._store(connection, batch)
+            self._move(connection, batch, grown)
+            self._store_owners(connection, batch, fresh=fresh)
+            eyes = viewpoint(connection)
+            numbers = Numbers(connection, now=int(now.timestamp()))
+            self._store_claims(connection, batch, eyes, numbers)
+            remember_expiring(connection, self.log.number, batch.merged.expiring)
+            expire_due(connection, eyes, numbers, now)
+            numbers.close()
+        self.held = grown
+        self._room = max(0, self._room - len(batch.merged.quarantined))
+        if batch.merged.stopped_at is not None:
+            self.stopped_at = batch.merged.stopped_at
+
+    def _store(self, connection: Connection, batch: Batch) -> None:
+        log = self.log.number
+        put_bundles(connection, log, (Bundle(*bundle) for bundle in batch.bundles))
+        first = self.held.size // LIMITS.bundle_width
+        tiles = extend_tiles(lambda level, number: read_tile(connection, log, level, number), first, batch.roots)
+        put_tiles(connection, log, (Tile(level, number, hashes) for (level, number), hashes in tiles.items()))
+
+    def _move(self, connection: Connection, batch: Batch, grown: CompactRange) -> None:
+        odd = batch.merged.quarantined
+        move_held(
+            connection,
+            self.log.number,
+            old_size=self.held.size,
+            new_size=grown.size,
+            range=grown.encode(),
+            stopped_at=batch.merged.stopped_at,
+            quarantined=sum(one.part == ENTRY for one in odd),
+            dropped_signals=sum(one.part != ENTRY for one in odd),
+            unknown_statements=batch.merged.unknown,
+        )
+        add_quarantined(connection, (Quarantined(self.log.number, *one) for one in odd[: self._room]))
+
+    def _store_owners(self, connection: Connection, batch: Batch, *, fresh: bool) -> None:
+        rows = owner_rows(self.log.sequence, batch.merged.owners)
+        if fresh:
+            add_owners(connection, rows)
+        else:
+            set_owners(connection, rows)
+
+    def _store_claims(self, connection: Connection, batch: Batch, eyes: Viewpoint, numbers: Numbers) -> None:
+        changes = ended_changes(connection, batch.merged.ended, batch.merged.restated, batch.labels, self.log.kind)
+        hopeful = not changes and len(batch.claims) >= NEW_SIGNALS_AT_ONCE
+        if hopeful and add_signals(connection, batch.claims, eyes, numbers):
+            return
+        for key, claims in batch.claims:
+            changes.setdefault(key, SignalChange()).add = claims
+        change_signals(connection, changes, eyes, numbers)
+
+
+def ended_changes(
+    connection: Connection,
+    ended: Iterable[Place],
+    restated: Mapping[Place, int],
+    labels: Mapping[int, tuple[str, ...]],
+    kind: str,
+) -> dict[bytes, SignalChange]:
+    """Give what ends with older revisions of listings, by signal key.
+
+    Where a newer revision says other labels, what people see of the signal changes even if it is claimed as before.
+    """
+    reader = EntryReader(connection)
+    changes: dict[bytes, SignalChange] = {}
+    for place in sorted(ended):
+        listing = reader.listing(place, kind)
+        position = restated.get(place)
+        relabelled = position is not None and labels.get(position) != listing.labels
+        for signal in listing.signals:
+            change = changes.setdefault(signal.key, SignalChange())
+            change.remove.add(place)
+            change.relabelled = change.relabelled or relabelled
+    return changes

@@ -1,0 +1,230 @@
+"""Fetch what lies between what is held of a log and a checkpoint, believe nothing that is not proven, and commit it.
+
+A short gap is proven by its entries alone. A long one is proven by tiles first, so that each bundle is checked as it
+comes and batches are committed while others are fetched. Where a server's tiles are wrong, its entries can still prove
+what the tiles do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from hashpact_node.net.decode import decode_body
+from hashpact_node.net.peer_logs import BundleAnswer
+from hashpact_node.services.absorb import Absorber
+from hashpact_node.services.batches import BatchRequest, Frame, read_batch
+from hashpact_node.services.entries import cut_bundle
+from hashpact_node.services.prefetch import BATCH_BUNDLES, FrameQueue, Prefetcher
+from hashpact_node.services.workers import Workers
+from hashpact_protocol.authenticate import TreeAuthenticator
+from hashpact_protocol.errors import ConsistencyError, EntriesError, FetchError, ForkError, TileError
+from hashpact_protocol.follow import Head
+from hashpact_protocol.growth import whole_bundles
+from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.merkle import bundle_hashes, subtree_root
+from hashpact_protocol.tiles import TileId, decode_bundle
+
+ENTRIES_ALONE = 4_096
+"""A gap of up to this many entries is fetched without any tile: what comes is checked as a whole."""
+
+
+class LogSource(Protocol):
+    """Where a log is read from; ``hashpact_node.net.peer_logs`` is one."""
+
+    def tile(self, log_url: str, tile: TileId) -> bytes:
+        """Give the bytes of a tile; raises FetchError and its subclasses."""
+        ...
+
+    def bundle(self, log_url: str, number: int, width: int) -> BundleAnswer:
+        """Give a bundle as transferred; raises FetchError and its subclasses."""
+        ...
+
+
+RootOf = Callable[[int], bytes | None]
+"""Gives the believed hash over a bundle, or None where none is known before its entries are."""
+
+Progress = Callable[[int, int], None]
+"""Told how many entries are held, and how many there will be."""
+
+
+@dataclass(slots=True)
+class CatchUp:
+    """One way from what is held to ``head``. ``accept`` is called once ``head`` is proven to continue it.
+
+    ``notes``: what was accepted before and the checkpoint in question, the evidence if they contradict each other.
+    """
+
+    source: LogSource
+    absorber: Absorber
+    held_leaves: Sequence[bytes]
+    head: Head
+    accept: Callable[[], None]
+    workers: Workers
+    fetch_threads: int
+    notes: tuple[bytes, ...] = ()
+    progress: Progress | None = None
+
+    @property
+    def url(self) -> str:
+        """The log's URL."""
+        return self.absorber.log.url
+
+    def run(self) -> None:
+        """Catch up.
+
+        Raises FetchError, EntriesError and TileError for what cannot be had or is not what it must be; ForkError when
+        the checkpoint does not continue what is held; StoreError. What was committed before stays.
+        """
+        if self.head.size - self.absorber.held.size <= ENTRIES_ALONE:
+            self._by_entries_alone()
+        else:
+            self._by_tiles()
+
+    def _by_entries_alone(self) -> None:
+        frames = list(self._frames(lambda _: None))
+        request = self._request(frames, self.held_leaves)
+        failure: EntriesError | FetchError | TileError
+        try:
+            batch = read_batch(request, self.absorber.known)
+            if batch.consumed < len(frames):
+                self._by_tiles()
+                return
+            if self.absorber.grown(batch).root() == self.head.root:
+                self.accept()
+                self.absorber.absorb(request, batch, fresh=False)
+                self._tell()
+                return
+            failure = EntriesError("the entries do not hash to the checkpoint's root", where=self.url)
+        except (EntriesError, FetchError, TileError) as error:
+            failure = error
+        self._explain(failure)
+
+    def _explain(self, failure: EntriesError | FetchError | TileError) -> None:
+        """Find out by the tiles which bundle is wrong, or whether the log tells another story; always raises."""
+        try:
+            tree = self._authenticated()
+            for frame in self._frames(self._roots_of(tree)):
+                read_batch(self._request([frame], ()), {})
+        except (FetchError, TileError) as error:
+            raise failure from error
+        raise failure
+
+    def _by_tiles(self) -> None:
+        try:
+            tree = self._authenticated()
+            root_of = self._roots_of(tree)
+        except (EntriesError, FetchError, TileError):
+            root_of = self._by_all_entries()
+        self.accept()
+        self._stream(root_of)
+
+    def _authenticated(self) -> TreeAuthenticator:
+        """Believe the tree's right edge, and prove by it that the tree continues what is held."""
+        tree = TreeAuthenticator(self.head)
+        tree.accept_edge({tile: self.source.tile(self.url, tile) for tile in tree.edge()})
+        prefix = whole_bundles(self.absorber.held)
+        self._fetch_missing(tree, lambda: tree.missing_for_prefix(prefix.size))
+        try:
+            tree.check_prefix(prefix)
+        except ConsistencyError as error:
+            raise ForkError(
+                f"the checkpoint of size {self.head.size} does not continue the {self.absorber.held.size} entries held",
+                where=self.url,
+                evidence=self.notes,
+                mend="export the evidence and ask the member which story is true; the list held stays in force",
+            ) from error
+        return tree
+
+    def _fetch_missing(self, tree: TreeAuthenticator, missing: Callable[[], list[TileId]]) -> None:
+        while wanted := missing():
+            for tile in wanted:
+                tree.accept(tile, self.source.tile(self.url, tile))
+
+    def _roots_of(self, tree: TreeAuthenticator) -> RootOf:
+        def root_of(number: int) -> bytes | None:
+            if number == self.head.size // LIMITS.bundle_width:
+                return subtree_root(tree.last_leaves())
+            if number % BATCH_BUNDLES == 0:
+                tree.forget_below(number)
+            self._fetch_missing(tree, lambda: tree.missing_for_bundles(number, number + 1))
+            return tree.bundle_hash(number)
+
+        return root_of
+
+    def _by_all_entries(self) -> RootOf:
+        """Prove by the entries alone, without keeping them, that the checkpoint continues what is held.
+
+        Raises EntriesError when they do not hash to its root: then nothing is known, and nothing is believed.
+        """
+        held, roots = whole_bundles(self.absorber.held), {}
+        leaves: Sequence[bytes] = self.held_leaves
+        for frame in self._frames(lambda _: None):
+            data = decode_body(frame.data, frame.encoding, max_bytes=LIMITS.bundle_max_bytes, where=self.url)
+            hashes, roots[frame.number] = bundle_hashes(decode_bundle(data, frame.width))
+            if hashes[: len(leaves)] != list(leaves):
+                raise EntriesError("the bundle does not begin with the entries that are held", where=self.url)
+            leaves = ()
+            full = frame.width == LIMITS.bundle_width
+            held = held.extend_bundles([roots[frame.number]]) if full else held.extend(hashes)
+        if held.root() != self.head.root:
+            raise EntriesError(
+                "neither the tiles nor the entries hash to the checkpoint's root",
+                where=self.url,
+                mend="the member has to mend what it serves; the list held stays in force",
+            )
+        return roots.get
+
+    def _frames(self, root_of: RootOf) -> Generator[Frame, None, None]:
+        """Yield the bundles from the first that is not whole here up to the head, fetched by several threads."""
+        first = self.absorber.held.size // LIMITS.bundle_width
+        last = -(-self.head.size // LIMITS.bundle_width)
+        with Prefetcher(self._fetch, first, last, threads=self.fetch_threads) as answers:
+            for number, answer in answers:
+                yield self._frame(number, answer, root_of(number))
+
+    def _fetch(self, number: int) -> BundleAnswer:
+        return self.source.bundle(self.url, number, self._width(number))
+
+    def _width(self, number: int) -> int:
+        return min(LIMITS.bundle_width, self.head.size - number * LIMITS.bundle_width)
+
+    def _frame(self, number: int, answer: BundleAnswer, root: bytes | None) -> Frame:
+        """Make a frame of what came; where a full bundle came for a partial one, cut it."""
+        width = self._width(number)
+        if answer.width == width:
+            return Frame(number, width, answer.data, answer.encoding, root)
+        data = decode_body(answer.data, answer.encoding, max_bytes=LIMITS.bundle_max_bytes, where=self.url)
+        return Frame(number, width, cut_bundle(data, answer.width, width), "identity", root)
+
+    def _request(self, frames: Sequence[Frame], held_leaves: Sequence[bytes]) -> BatchRequest:
+        log = self.absorber.log
+        return BatchRequest(log.number, log.kind, tuple(frames), tuple(held_leaves), self.absorber.merges)
+
+    def _stream(self, root_of: RootOf) -> None:
+        """Gather batches, read each in a worker process, and commit it while the next is being read."""
+        frames = self._frames(root_of)
+        queue = FrameQueue(frames)
+        try:
+            request = self._next_request(queue, self.held_leaves)
+            reading = self.workers.submit(request) if request else None
+            while request and reading:
+                queue.fill()
+                batch = self.workers.result(reading, request)
+                queue.put_back(request.frames[batch.consumed :])
+                following = self._next_request(queue, ())
+                reading = self.workers.submit(following) if following else None
+                self.absorber.absorb(request, batch, fresh=True)
+                self._tell()
+                request = following
+        finally:
+            frames.close()
+
+    def _next_request(self, queue: FrameQueue, held_leaves: Sequence[bytes]) -> BatchRequest | None:
+        frames = queue.take()
+        return self._request(frames, held_leaves) if frames else None
+
+    def _tell(self) -> None:
+        if self.progress is not None:
+            self.progress(self.absorber.held.size, self.head.size)

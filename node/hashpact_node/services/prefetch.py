@@ -1,0 +1,131 @@
+"""Fetch numbered things with several threads, ahead of whoever takes them in order, within a budget of bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from hashpact_node.net.peer_logs import BundleAnswer
+from hashpact_node.services.batches import Frame
+from hashpact_protocol.limits import LIMITS
+
+BATCH_BUNDLES = LIMITS.batch_max_entries // LIMITS.bundle_width
+"""A batch ends where a tile of level 1 does."""
+
+AHEAD_MAX = 320
+AHEAD_MAX_BYTES = 32 * 1024 * 1024
+
+
+class Prefetcher:
+    """Fetches the bundles ``first`` to ``last - 1``; iterate to get them in order, with the error of one at its turn.
+
+    No more than 320 are fetched ahead, and none is begun while 32 MiB wait to be taken.
+    """
+
+    def __init__(self, fetch: Callable[[int], BundleAnswer], first: int, last: int, *, threads: int) -> None:
+        self._fetch = fetch
+        self._next, self._taken, self._last = first, first, last
+        self._ready: dict[int, BundleAnswer | Exception] = {}
+        self._bytes = 0
+        self._closed = False
+        self._change = threading.Condition()
+        count = min(threads, last - first)
+        self._threads = [threading.Thread(target=self._work, name=f"fetch-{n}", daemon=True) for n in range(count)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Begin nothing more, and wait for what is being fetched."""
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def __iter__(self) -> Iterator[tuple[int, BundleAnswer]]:
+        while self._taken < self._last:
+            number = self._taken
+            with self._change:
+                self._change.wait_for(lambda: number in self._ready)  # noqa: B023 - waited for before it changes
+                found = self._ready.pop(number)
+                self._taken += 1
+                if not isinstance(found, Exception):
+                    self._bytes -= len(found.data)
+                self._change.notify_all()
+            if isinstance(found, Exception):
+                raise found
+            yield number, found
+
+    def _work(self) -> None:
+        while (number := self._claim()) is not None:
+            try:
+                found: BundleAnswer | Exception = self._fetch(number)
+            except Exception as error:  # noqa: BLE001 - handed over whole to whoever takes this number, and raised there
+                found = error
+            with self._change:
+                self._ready[number] = found
+                if not isinstance(found, Exception):
+                    self._bytes += len(found.data)
+                self._change.notify_all()
+
+    def _claim(self) -> int | None:
+        """Wait until one more may be fetched, and give its number; None when there is no more to do."""
+        with self._change:
+            self._change.wait_for(lambda: self._closed or self._next >= self._last or self._may_begin())
+            if self._closed or self._next >= self._last:
+                return None
+            self._next += 1
+            return self._next - 1
+
+    def _may_begin(self) -> bool:
+        return self._next - self._taken < AHEAD_MAX and self._bytes < AHEAD_MAX_BYTES
+
+
+class FrameQueue:
+    """Cuts the frames that come into batches: up to the end of a tile of level 1, or 32 MiB as transferred."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self._frames = frames
+        self._waiting: deque[Frame] = deque()
+
+    def fill(self) -> None:
+        """Gather frames until a whole batch waits; errors of fetching them are raised here."""
+        size = 0
+        for frame in self._waiting:
+            size += len(frame.data)
+            if _ends_batch(frame, size):
+                return
+        for frame in self._frames:
+            self._waiting.append(frame)
+            size += len(frame.data)
+            if _ends_batch(frame, size):
+                return
+
+    def take(self) -> list[Frame]:
+        """Give the frames of the next batch; none when the log ends."""
+        self.fill()
+        taken: list[Frame] = []
+        size = 0
+        while self._waiting:
+            frame = self._waiting.popleft()
+            taken.append(frame)
+            size += len(frame.data)
+            if _ends_batch(frame, size):
+                break
+        return taken
+
+    def put_back(self, frames: Sequence[Frame]) -> None:
+        """Put back what of the batch before did not fit, so that it comes first."""
+        self._waiting.extendleft(reversed(frames))
+
+
+def _ends_batch(frame: Frame, size: int) -> bool:
+    return (frame.number + 1) % BATCH_BUNDLES == 0 or size >= LIMITS.batch_max_bytes

@@ -1,0 +1,209 @@
+"""Releasing: statements get their places, exactly that is signed, and only then it is shown.
+
+Two short transactions with the signature between them, so that a slow signer holds no lock of the database. Whatever
+dies in between leaves a pending release that is signed unchanged: no size is ever signed under two roots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from hashpact_node.services.absorb import Absorber
+from hashpact_node.services.batches import BatchRequest, Frame, compress, read_batch
+from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.views import own_card
+from hashpact_node.store.bundles import Bundle, Tile, put_bundles, put_tiles, read_tile, stream_bundles
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.locks import Locks
+from hashpact_node.store.logs import Log, get_log, list_logs, place, see_own_cosignature, set_pending, show
+from hashpact_node.store.queue import count_entries, take_entries
+from hashpact_protocol.errors import ConflictError, StoreMovedError
+from hashpact_protocol.growth import extend_tiles, read_range, whole_bundles
+from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.merkle import CompactRange, bundle_hashes
+from hashpact_protocol.notes import (
+    Checkpoint,
+    Note,
+    cosignature,
+    cosignature_message,
+    format_checkpoint,
+    format_note,
+    log_signature,
+)
+from hashpact_protocol.tiles import encode_bundle
+
+RELEASE_WAIT_SECONDS = 120.0
+PLACED_AT_ONCE = LIMITS.batch_max_entries
+
+
+@dataclass(slots=True)
+class Releaser:
+    """Releases the logs of this member; may be shared by threads and by processes on one database."""
+
+    database: Database
+    locks: Locks
+    keyring: Keyring
+    now: Callable[[], datetime]
+
+    def release(self, log: int) -> int:
+        """Release everything that waits for a log, and give the size that is shown then.
+
+        Whoever comes while a release is in flight waits for it, and finds its statements in it or in the next.
+        Raises StoreBusyError after two minutes of waiting, KeyUnavailableError and ConfigurationError when the log's
+        key cannot sign, StoreError; what was placed by then is signed at the next try.
+        """
+        with self._alone(log):
+            self._finish_pending(log)
+            while self._place(log):
+                self._finish_pending(log)
+            self._merge(log)
+            with self.database.read() as connection:
+                return get_log(connection, log).accepted_size
+
+    def renew(self, log: int) -> None:
+        """Cosign what is shown anew, so that readers see that it is fresh; releases what waits, too."""
+        self.release(log)
+        with self._alone(log):
+            with self.database.read() as connection:
+                current = get_log(connection, log)
+            self._sign_and_show(current, current.accepted_size, current.accepted_root)
+
+    def waiting(self) -> list[int]:
+        """Give the own open logs for which something waits, a pending release or an unmerged one included."""
+        with self.database.read() as connection:
+            card = own_card(connection)
+            logs = [log for log in list_logs(connection) if card.log(log.origin) and log.state == "open"]
+            return [log.number for log in logs if _unfinished(log) or count_entries(connection, log.number)]
+
+    @contextmanager
+    def _alone(self, log: int) -> Iterator[None]:
+        with self.locks.hold(f"release/{log}", timeout=RELEASE_WAIT_SECONDS):
+            yield
+
+    def _place(self, number: int) -> bool:
+        """Give waiting statements their places and store what is to be signed; False when nothing waits."""
+        with self.database.write() as connection:
+            log = get_log(connection, number, lock=True)
+            entries = [queued.entry for queued in take_entries(connection, number, limit=PLACED_AT_ONCE)]
+            if not entries:
+                if log.accepted_note is None:  # a new log shows its empty tree
+                    set_pending(connection, number, size=0, root=CompactRange().root())
+                return log.accepted_note is None
+            placed = _append(connection, log, entries)
+            place(connection, number, old_size=log.placed_size, new_size=placed.size, range=placed.encode())
+            set_pending(connection, number, size=placed.size, root=placed.root())
+        return True
+
+    def _finish_pending(self, number: int) -> None:
+        with self.database.read() as connection:
+            log = get_log(connection, number)
+        if log.pending_size is not None and log.pending_root is not None:
+            self._sign_and_show(log, log.pending_size, log.pending_root)
+
+    def _sign_and_show(self, log: Log, size: int, root: bytes) -> None:
+        with self.database.read() as connection:
+            _must_hold(connection, log, size, root)
+            card = own_card(connection)
+        key, signer = self.keyring.log_key(log)
+        witness, witness_signer = self.keyring.witness_key(card)
+        text = format_checkpoint(Checkpoint(log.origin, size, root))
+        timestamp = int(self.now().timestamp())
+        note = Note(
+            text,
+            (
+                log_signature(key, signer.sign(text)),
+                cosignature(witness, timestamp, witness_signer.sign(cosignature_message(text, timestamp))),
+            ),
+        )
+        with self.database.write() as connection:
+            current = get_log(connection, log.number, lock=True)
+            if current.pending_size is None:
+                set_pending(connection, log.number, size=size, root=root)
+            show(connection, log.number, old_size=log.accepted_size, note=format_note(note), size=size, root=root)
+            see_own_cosignature(connection, log.number, timestamp)
+
+    def _merge(self, number: int) -> None:
+        """Merge what is shown and not merged yet, exactly like a peer's log."""
+        with self.database.read() as connection:
+            log = get_log(connection, number)
+        merge_stored(self.database, log, log.accepted_size, now=self.now)
+
+
+def merge_stored(database: Database, log: Log, size: int, *, now: Callable[[], datetime]) -> None:
+    """Merge a log's stored bundles from what is held up to ``size``, without storing them again."""
+    absorber = Absorber(database, log, CompactRange.decode(log.held_size, log.held_range), now=now, stores=False)
+    while absorber.held.size < size:
+        with database.read() as connection:
+            request = _stored_request(connection, absorber, size)
+        absorber.absorb(request, read_batch(request, absorber.known), fresh=False)
+
+
+def _stored_request(connection: Connection, absorber: Absorber, size: int) -> BatchRequest:
+    """Gather the stored bundles of the next batch, the last cut to the size, and what is merged of the first."""
+    log, held = absorber.log, absorber.held.size
+    first, ahead = divmod(held, LIMITS.bundle_width)
+    width = LIMITS.bundle_width
+    end = min(-(-size // width), (held // LIMITS.batch_max_entries + 1) * (LIMITS.batch_max_entries // width))
+    reader = EntryReader(connection)
+    frames = []
+    for bundle in stream_bundles(connection, log.number, first, end):
+        wanted = min(width, size - bundle.number * width)
+        if wanted == bundle.width:
+            frames.append(Frame(bundle.number, wanted, bundle.data, "zstd"))
+        else:
+            data = encode_bundle(reader.bundle(log.number, bundle.number)[:wanted])
+            frames.append(Frame(bundle.number, wanted, data, "identity"))
+    leaves = reader.leaf_hashes(log.number, first, ahead) if ahead else []
+    return BatchRequest(log.number, log.kind, tuple(frames), tuple(leaves), absorber.merges)
+
+
+def _append(connection: Connection, log: Log, entries: list[bytes]) -> CompactRange:
+    """Extend bundles, tiles and compact range of an own log by new entries."""
+    held = CompactRange.decode(log.placed_size, log.placed_range)
+    whole, width = whole_bundles(held), LIMITS.bundle_width
+    first, ahead = divmod(held.size, width)
+    rows = EntryReader(connection).bundle(log.number, first)[:ahead] if ahead else []
+    rows = [*rows, *entries]
+    roots: list[bytes] = []
+    leaves: list[bytes] = []
+    bundles: list[Bundle] = []
+    for start in range(0, len(rows), width):
+        part = rows[start : start + width]
+        bundles.append(Bundle(first + start // width, len(part), compress(encode_bundle(part))))
+        hashes, root = bundle_hashes(part)
+        if len(part) == width:
+            roots.append(root)
+        else:
+            leaves = hashes
+    put_bundles(connection, log.number, bundles)
+    tiles = extend_tiles(lambda level, number: read_tile(connection, log.number, level, number), first, roots)
+    put_tiles(connection, log.number, (Tile(level, number, hashes) for (level, number), hashes in tiles.items()))
+    return whole.extend_bundles(roots).extend(leaves)
+
+
+def _must_hold(connection: Connection, log: Log, size: int, root: bytes) -> None:
+    """All that must hold before a checkpoint of ours is signed, in one place.
+
+    Raises ConflictError for a log that is not open, and StoreMovedError when what is stored does not hash to the root,
+    or is not what was given to be signed.
+    """
+    if log.state != "open":
+        raise ConflictError("a closed log is never signed again", where=log.origin, mend="open a successor")
+    if size < log.accepted_size or (size == log.accepted_size and log.accepted_note and root != log.accepted_root):
+        raise StoreMovedError("something else is shown at this size, or a larger one", where=log.origin)
+    stored = read_range(size, EntryReader(connection).tree(log.number, size).node)
+    if stored.root() != root:
+        raise StoreMovedError(
+            f"the entries stored do not hash to the root that is to be signed at size {size}",
+            where=log.origin,
+            mend="stop this node and restore the database: its log was altered on disk",
+        )
+
+
+def _unfinished(log: Log) -> bool:
+    return log.pending_size is not None or log.held_size < log.accepted_size or log.accepted_note is None

@@ -1,0 +1,77 @@
+"""Worker processes for bulk reading: started when there is much to do, and kept.
+
+They share nothing with the node but the requests and answers that are passed; two such jobs in two threads would hold
+each other up.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from hashpact_node.services.batches import Batch, BatchRequest, read_batch_unknown
+
+BATCHES_BEFORE_REPLACED = 2_000
+"""After this many batches a worker process is replaced, so that none of them grows for ever."""
+
+
+class Workers:
+    """Reads batches in other processes; may be shared by threads."""
+
+    def __init__(self, processes: int) -> None:
+        """At most ``processes`` of them; none is started yet."""
+        self._processes = processes
+        self._pool: ProcessPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, request: BatchRequest) -> Future[Batch]:
+        """Read a batch as ``read_batch_unknown`` does, elsewhere and meanwhile; the future raises what it raises.
+
+        Where a worker process was killed, a new pool takes its place, and the batch is read here and now.
+        """
+        try:
+            return self._running().submit(read_batch_unknown, request)
+        except BrokenProcessPool:
+            self.close()
+            return _done(request)
+
+    def result(self, future: Future[Batch], request: BatchRequest) -> Batch:
+        """Wait for a batch; read it here if the process that had it was killed."""
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            self.close()
+            return read_batch_unknown(request)
+
+    def close(self) -> None:
+        """End the worker processes; a later ``submit`` starts new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+    def _running(self) -> ProcessPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                # Not "fork": this process has threads, whose locks a forked child would inherit as they happen to be.
+                self._pool = ProcessPoolExecutor(
+                    self._processes,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=_prepare_worker,
+                    max_tasks_per_child=BATCHES_BEFORE_REPLACED,
+                )
+            return self._pool
+
+
+def _prepare_worker() -> None:
+    # What a batch makes has no cycles, and walking over hundreds of thousands of live objects finds none.
+    gc.disable()
+
+
+def _done(request: BatchRequest) -> Future[Batch]:
+    future: Future[Batch] = Future()
+    future.set_result(read_batch_unknown(request))
+    return future
