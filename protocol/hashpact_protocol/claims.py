@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from hashpact_protocol.policy import Decision, decide
-from hashpact_protocol.signals import SIGNAL_TYPES
+from hashpact_protocol.signals import QUALITY_MAX, SIGNAL_TYPES
 
 CLAIM_BYTES = 8
 NO_QUALITY = 127
@@ -20,7 +20,14 @@ EXPIRED = 0x80
 QUALITY_MIN = SIGNAL_TYPES["pdq"].quality_min or 0
 LOG_NUMBER_MAX = 2**24 - 1
 
-_CLAIM = struct.Struct(">IIB")
+QUALITY_BYTE: Mapping[int | None, bytes] = {
+    None: bytes([NO_QUALITY]),
+    **{quality: bytes([quality]) for quality in range(QUALITY_MAX + 1)},
+}
+"""The last byte of a claim that has not expired, by its quality."""
+
+_PLACE = struct.Struct(">BHI")
+_CLAIM = struct.Struct(">BHIB")
 
 
 class Place(NamedTuple):
@@ -39,17 +46,26 @@ class Claim(NamedTuple):
     expired: bool
 
 
+def pack_place(log: int, position: int) -> bytes:
+    """Give the 7 bytes with which the claims of one entry begin; raises struct.error for numbers beyond their width."""
+    return _PLACE.pack(log >> 16, log & 0xFFFF, position)
+
+
 def pack_claim(log: int, position: int, quality: int | None) -> bytes:
-    """Pack one claim into its 8 bytes; raises struct.error for numbers beyond their width."""
-    return _CLAIM.pack(log, position, NO_QUALITY if quality is None else quality)[1:]
+    """Pack one claim into its 8 bytes; raises struct.error for numbers beyond their width, KeyError for a quality."""
+    return pack_place(log, position) + QUALITY_BYTE[quality]
 
 
 def unpack_claims(data: bytes) -> list[Claim]:
-    """Unpack the claims of one signal, in order of log and index."""
-    padded = b"".join(b"\0" + data[at : at + CLAIM_BYTES] for at in range(0, len(data), CLAIM_BYTES))
+    """Unpack the claims of one signal, in order of log and index; raises struct.error unless they are 8 bytes each."""
     return [
-        Claim(log, position, None if last & NO_QUALITY == NO_QUALITY else last & NO_QUALITY, bool(last & EXPIRED))
-        for log, position, last in _CLAIM.iter_unpack(padded)
+        Claim(
+            high << 16 | low,
+            position,
+            None if last & NO_QUALITY == NO_QUALITY else last & NO_QUALITY,
+            bool(last & EXPIRED),
+        )
+        for high, low, position, last in _CLAIM.iter_unpack(data)
     ]
 
 
@@ -60,10 +76,10 @@ def join_claims(data: bytes, *, add: bytes = b"", remove: Iterable[Place] = (), 
     """
     stand = _by_place(data)
     for place in remove:
-        stand.pop(_place_bytes(place), None)
+        stand.pop(pack_place(*place), None)
     stand.update(_by_place(add))
     for place in expire:
-        name = _place_bytes(place)
+        name = pack_place(*place)
         if name in stand:
             stand[name] = name + bytes([stand[name][-1] | EXPIRED])
     return b"".join(sorted(stand.values()))
@@ -89,10 +105,6 @@ def decide_claims(data: bytes, members: Mapping[int, int], own: int) -> Decision
 def publishers(data: bytes, members: Mapping[int, int]) -> frozenset[int]:
     """Give the members, by local number, that claim a signal, those whose listings have expired included."""
     return frozenset(members[int.from_bytes(data[at : at + 3], "big")] for at in range(0, len(data), CLAIM_BYTES))
-
-
-def _place_bytes(place: Place) -> bytes:
-    return _CLAIM.pack(place.log, place.position, 0)[1:-1]
 
 
 def _by_place(data: bytes) -> dict[bytes, bytes]:

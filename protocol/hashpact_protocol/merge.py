@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from hashpact_protocol.claims import Place, pack_claim
+from hashpact_protocol.claims import QUALITY_BYTE, Place, pack_place
 from hashpact_protocol.errors import SignalError
 from hashpact_protocol.statements import Incident, Listing, Malformed, Opinion, Statement, Unknown, Withdrawal
 
@@ -35,6 +35,9 @@ KIND_OF: dict[type, Kind] = {
 
 ENTRY = 0
 """The part of a quarantine record that means the whole entry; 1 and more count the malformed signals of a sound one."""
+
+ID_REUSED = "id-reused"
+"""The code of a well-formed statement that uses an id which belongs to another kind."""
 
 
 class Owner(NamedTuple):
@@ -64,8 +67,12 @@ class Merged:
 
     ``owners``: ids (16 bytes) to their new state. ``claims``: signal keys to packed claims that this batch adds.
     ``ended``: places of listings, of before this batch, whose claims end here; ``restated`` maps those among them that
-    a newer revision in this batch replaces to that revision's index. ``stopped_at``: the index of a critical unknown
-    kind, from which on nothing counts.
+    live on by a newer revision in this batch, withdrawn in between or not, to that revision's index. ``expiring``: the
+    time and index of listings that live and expire. ``stopped_at``: the index of a critical unknown kind, from which on
+    nothing counts; it is counted in ``unknown`` too.
+
+    ``unowned``: ids that a withdrawal named when they had no owner. Merged with fewer owners ``known`` than there may
+    be, a batch holds only if neither these nor the ids of ``owners`` have an owner of before.
     """
 
     owners: dict[bytes, Owner] = field(default_factory=dict)
@@ -74,6 +81,7 @@ class Merged:
     restated: dict[Place, int] = field(default_factory=dict)
     expiring: list[tuple[str, int]] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
+    unowned: set[bytes] = field(default_factory=set)
     unknown: int = 0
     stopped_at: int | None = None
 
@@ -124,72 +132,73 @@ class _Merger:
         self.log = log
         self.known = known
         self.merged = Merged()
-        self.living: dict[int, Listing] = {}
-        self.restates: dict[int, Place] = {}
+        self.living: dict[int, Listing] = {}  # the live listings of this batch, by index and in its order
+        self.before: dict[bytes, Place] = {}  # the places, of before this batch, where ended listings stood
 
     def take(self, position: int, statement: Statement | Malformed) -> bool:
         """Merge one statement; False when it stops the log."""
-        kind = KIND_OF.get(type(statement))
-        if kind is None:
-            return self._take_other(position, statement)
-        if isinstance(statement, (Malformed, Unknown)):  # pragma: no cover - KIND_OF has neither; for the type checker
+        if isinstance(statement, Malformed):
+            self._quarantine(position, ENTRY, statement.code, statement.reason)
             return True
+        if isinstance(statement, Unknown):
+            self.merged.unknown += 1
+            return not statement.critical
+        kind = KIND_OF[type(statement)]
         identifier = id_bytes(statement.id)
         owner = self._owner(identifier)
         if owner is not None and owner.kind != kind:
-            reason = f"id {statement.id} belongs to a {Kind(owner.kind).name.lower()} before it"
-            self.merged.quarantined.append(Quarantined(position, ENTRY, "id-reused", reason))
+            what = f"the id {statement.id} is taken by a statement of kind {Kind(owner.kind).name.lower()}"
+            self._quarantine(position, ENTRY, ID_REUSED, what)
             return True
         if isinstance(statement, Listing):
-            self._list(position, statement, owner)
-        self.merged.owners[identifier] = Owner(kind, self.log, position, live=True)
-        if isinstance(statement, Withdrawal):
+            self._list(position, identifier, statement, owner)
+        elif isinstance(statement, Withdrawal):
             self._withdraw(id_bytes(statement.listing))
+        self.merged.owners[identifier] = Owner(kind, self.log, position, live=True)
         return True
 
-    def _take_other(self, position: int, statement: object) -> bool:
-        if isinstance(statement, Malformed):
-            self.merged.quarantined.append(Quarantined(position, ENTRY, statement.code, statement.reason))
-            return True
-        self.merged.unknown += 1
-        return not (isinstance(statement, Unknown) and statement.critical)
+    def _quarantine(self, position: int, part: int, code: str, reason: str) -> None:
+        self.merged.quarantined.append(Quarantined(position, part, code, reason))
 
     def _owner(self, identifier: bytes) -> Owner | None:
         return self.merged.owners.get(identifier) or self.known.get(identifier)
 
-    def _list(self, position: int, listing: Listing, owner: Owner | None) -> None:
-        for part, reason in enumerate(listing.dropped, ENTRY + 1):
-            self.merged.quarantined.append(Quarantined(position, part, SignalError.code, reason))
+    def _list(self, position: int, identifier: bytes, listing: Listing, owner: Owner | None) -> None:
+        if listing.dropped:
+            for part, reason in enumerate(listing.dropped, ENTRY + 1):
+                self._quarantine(position, part, SignalError.code, reason)
         if owner is not None and owner.live:
-            self._end(owner, position)
+            self._end(identifier, owner)
         self.living[position] = listing
-
-    def _end(self, owner: Owner, restated_at: int | None) -> None:
-        """End the claims of a listing's older revision, which is of this batch or of before it."""
-        if owner.log == self.log and self.living.pop(owner.position, None) is not None:
-            before = self.restates.pop(owner.position, None)
-        else:
-            before = Place(owner.log, owner.position)
-            self.merged.ended.add(before)
-        if before is not None and restated_at is not None:
-            self.restates[restated_at] = before
 
     def _withdraw(self, identifier: bytes) -> None:
         owner = self._owner(identifier)
-        if owner is None or owner.kind != Kind.LISTING or not owner.live:
-            return
-        self._end(owner, None)
-        self.merged.owners[identifier] = owner._replace(live=False)
+        if owner is None:
+            self.merged.unowned.add(identifier)
+        elif owner.kind == Kind.LISTING and owner.live:
+            self._end(identifier, owner)
+            self.merged.owners[identifier] = owner._replace(live=False)
+
+    def _end(self, identifier: bytes, owner: Owner) -> None:
+        """End the claims of a listing's live revision, which is of this batch or of before it."""
+        if owner.log != self.log or self.living.pop(owner.position, None) is None:
+            self.before[identifier] = Place(owner.log, owner.position)
 
     def finish(self) -> Merged:
-        """Gather the claims of the listings that live at the end of the batch."""
-        claims = self.merged.claims
-        self.merged.restated = {place: position for position, place in self.restates.items()}
+        """Gather what ended, and the claims of the listings that live at the end of the batch."""
+        merged = self.merged
+        merged.ended = set(self.before.values())
+        for identifier, place in self.before.items():
+            owner = merged.owners[identifier]
+            if owner.live:
+                merged.restated[place] = owner.position
+        claims = merged.claims
         for position, listing in self.living.items():
             if listing.expires is not None:
-                self.merged.expiring.append((listing.expires, position))
+                merged.expiring.append((listing.expires, position))
+            place_bytes = pack_place(self.log, position)
             for signal in listing.signals:
-                claim = pack_claim(self.log, position, signal.quality)
+                claim = place_bytes + QUALITY_BYTE[signal.quality]
                 before = claims.get(signal.key)
                 claims[signal.key] = claim if before is None else before + claim
-        return self.merged
+        return merged

@@ -51,8 +51,11 @@ class ScanIndex:
             self._size += len(new)
 
     def search(self, value: bytes, max_distance: int) -> list[Hit]:
-        """Give the keys within ``max_distance`` bits of a PDQ hash (32 bytes), the nearest first, each once."""
-        query = np.frombuffer(value, dtype=np.uint64)
+        """Give the keys within ``max_distance`` bits of a PDQ hash, the nearest first, each once.
+
+        ``value`` is its 32 bytes; raises ValueError if they are more or fewer.
+        """
+        query = np.frombuffer(value, dtype=np.uint64).reshape(PDQ_BYTES // 8)
         size = self._size  # read first: an array that is replaced meanwhile holds at least as much
         words = self._words
         hits: set[Hit] = set()

@@ -8,10 +8,13 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 COPY_MIN_ROWS = 200
 """Below this many rows an ordinary INSERT beats the setting up of a COPY."""
+
+
+_SQLITE_DUPLICATE = {"SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"}
 
 
 class DuplicateRowsError(Exception):
@@ -69,7 +72,9 @@ def insert_new(connection: Connection, target: Target, rows: Sequence[tuple[Any,
                 _copy(connection, target.table, target, rows)
             else:
                 connection.exec_driver_sql(target.insert(_mark(connection)), list(rows))
-    except (IntegrityError, psycopg.errors.UniqueViolation) as error:
+    except IntegrityError as error:
+        if not _is_duplicate(error):
+            raise
         raise DuplicateRowsError from error
 
 
@@ -117,12 +122,22 @@ def _mark(connection: Connection) -> str:
     return "%s" if is_postgresql(connection) else "?"
 
 
+def _is_duplicate(error: IntegrityError) -> bool:
+    if isinstance(error.orig, psycopg.Error):
+        return isinstance(error.orig, psycopg.errors.UniqueViolation)
+    return getattr(error.orig, "sqlite_errorname", "") in _SQLITE_DUPLICATE
+
+
 def _copy(connection: Connection, table: str, target: Target, rows: Iterable[tuple[Any, ...]]) -> None:
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError(f"expected a psycopg connection, not {type(driver).__name__}")
     statement = f"COPY {table} ({', '.join(target.columns)}) FROM STDIN (FORMAT BINARY)"
-    with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.set_types(target.types)
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.set_types(target.types)
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        # The driver is used past SQLAlchemy here, which would have wrapped its error.
+        raise DBAPIError.instance(statement, None, error, psycopg.Error, hide_parameters=True) from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlmodel import col
 
+from hashpact_node.store.database import insert_into
 from hashpact_node.store.tables import ChangeTime, Counter
 
 CHANGES = "changes"
@@ -19,8 +20,10 @@ class Numbers:
         query = select(col(Counter.value)).where(col(Counter.name) == CHANGES).with_for_update()
         found = connection.execute(query).scalar_one_or_none()
         if found is None:
-            connection.execute(insert(Counter).values(name=CHANGES, value=0))
-        self._first = self._last = found or 0
+            # Two first writers may both come here: the later one waits, adds nothing, and locks what the other wrote.
+            connection.execute(insert_into(connection, Counter).values(name=CHANGES, value=0).on_conflict_do_nothing())
+            found = connection.execute(query).scalar_one()
+        self._first = self._last = found
         self._now = now
 
     def take(self, count: int) -> int:
@@ -47,6 +50,7 @@ class Numbers:
         before = self._connection.execute(latest).scalar_one_or_none()
         if before is None or before < self._now:
             self._connection.execute(insert(ChangeTime).values(first=self._first + 1, time=self._now))
+        self._first = self._last
 
 
 def last_change(connection: Connection) -> int:
@@ -66,7 +70,7 @@ def change_times(connection: Connection, first: int, last: int) -> list[tuple[in
     )
     query = (
         select(col(ChangeTime.first), col(ChangeTime.time))
-        .where(col(ChangeTime.first) >= before, col(ChangeTime.first) <= last)
+        .where(col(ChangeTime.first) >= func.coalesce(before, first), col(ChangeTime.first) <= last)
         .order_by(col(ChangeTime.first))
     )
     return [(number, time) for number, time in connection.execute(query)]

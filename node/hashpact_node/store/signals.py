@@ -15,8 +15,8 @@ from sqlmodel import col
 from hashpact_node.store.bulk import SIGNALS, DuplicateRowsError, insert_new, run_many, select_in
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.tables import Signal
-from hashpact_protocol.claims import Place, decide_claims, join_claims, publishers
-from hashpact_protocol.policy import Action
+from hashpact_protocol.claims import CLAIM_BYTES, Place, decide_claims, join_claims, publishers
+from hashpact_protocol.policy import Action, Decision
 
 CHUNK = 8_192
 
@@ -38,9 +38,13 @@ class Viewpoint:
     members: Mapping[int, int]
     own: int
 
+    def decide(self, claims: bytes) -> Decision:
+        """Give the action of packed claims by the default rule, and which rule it is."""
+        return decide_claims(claims, self.members, self.own)
+
     def action(self, claims: bytes) -> int:
         """Give the action of packed claims by the default rule."""
-        return int(decide_claims(claims, self.members, self.own).action)
+        return int(self.decide(claims).action)
 
 
 @dataclass(slots=True)
@@ -58,13 +62,18 @@ def add_signals(
 ) -> bool:
     """Add signals that are hoped to be new, as (key, packed claims) sorted by key; False, and nothing done, if not.
 
-    All claims of one call are of one member, so one decision serves them all.
+    All claims of one call are of one member, so that their last bytes alone decide: qualities and expiry.
     """
     if not rows:
         return True
-    action = viewpoint.action(rows[0][1])
-    first = numbers.take(len(rows))
-    numbered = [(number, key, action, action, claims) for number, (key, claims) in enumerate(rows, first)]
+    actions: dict[bytes, int] = {}
+    numbered: list[tuple[int, bytes, int, int, bytes]] = []
+    for number, (key, claims) in enumerate(rows, numbers.take(len(rows))):
+        last_bytes = claims[CLAIM_BYTES - 1 :: CLAIM_BYTES]
+        action = actions.get(last_bytes)
+        if action is None:
+            action = actions[last_bytes] = viewpoint.action(claims)
+        numbered.append((number, key, action, action, claims))
     try:
         insert_new(connection, SIGNALS, numbered)
     except DuplicateRowsError:
@@ -96,12 +105,13 @@ def _change_chunk(
     for key in keys:
         change, row = changes[key], standing.get(key)
         claims = join_claims(row.claims if row else b"", add=change.add, remove=change.remove, expire=change.expire)
-        action = viewpoint.action(claims)
+        decision = viewpoint.decide(claims)
+        action = int(decision.action)
         if row is None:
             if claims:
                 new.append(SignalRow(0, key, action, action, claims))
             continue
-        if not change.relabelled and _same_face(row, action, claims, viewpoint):
+        if not change.relabelled and _same_face(row, decision, claims, viewpoint):
             if claims != row.claims:
                 quiet.append((claims, row.number))
             continue
@@ -113,9 +123,11 @@ def _change_chunk(
     insert_new(connection, SIGNALS, [(number, *row[1:]) for number, row in enumerate(new, first)])
 
 
-def _same_face(row: SignalRow, action: int, claims: bytes, viewpoint: Viewpoint) -> bool:
-    """Say whether action and publishers stay; the rule follows from these two and labels are told by the caller."""
-    return row.action == action and publishers(row.claims, viewpoint.members) == publishers(claims, viewpoint.members)
+def _same_face(row: SignalRow, decision: Decision, claims: bytes, viewpoint: Viewpoint) -> bool:
+    """Say whether action, rule and publishers stay; labels are told by the caller."""
+    if row.action != decision.action or viewpoint.decide(row.claims) != decision:
+        return False
+    return publishers(row.claims, viewpoint.members) == publishers(claims, viewpoint.members)
 
 
 def find_signals(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, SignalRow]:
@@ -159,7 +171,8 @@ def masks(connection: Connection) -> list[int]:
 
 def count_actions(connection: Connection) -> dict[Action, int]:
     """Count the claimed signals of each action."""
-    query = select(col(Signal.action), func.count()).group_by(col(Signal.action))
+    query = select(col(Signal.action), func.count()).where(col(Signal.action) != int(Action.NONE))
+    query = query.group_by(col(Signal.action))
     return {Action(action): count for action, count in connection.execute(query)}
 
 
