@@ -9,7 +9,8 @@
 # A node listens on loopback only as long as requests between nodes are not signed, hence --network host (or a pod that
 # shares its network with the proxy before it). Secrets are mounted, never built in. A pip configuration for the build:
 # --secret id=pip,src=pip.conf.
-ARG PYTHON=3.13
+# The version that the tests run on.
+ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim-bookworm AS build
 RUN apt-get update \
