@@ -64,6 +64,9 @@ class PostgresDatabases:
         if self._server is None:
             self._folder.mkdir(mode=0o755, exist_ok=True)
             self._server = _start_server(self._folder)
+            for setting in ("fsync = off", "full_page_writes = off"):  # nothing here outlives the run
+                self._execute(sql.SQL("ALTER SYSTEM SET " + setting))
+            self._execute(sql.SQL("SELECT pg_reload_conf()"))
         return str(self._server.get_uri(database=name))
 
     def _execute(self, statement: sql.SQL, *names: str) -> None:

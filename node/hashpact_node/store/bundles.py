@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, delete, func, select
@@ -55,7 +55,9 @@ def read_bundle(connection: Connection, log: int, number: int, *, width: int = 1
     return None if row is None else Bundle(*row)
 
 
-def stream_bundles(connection: Connection, log: int, first: int = 0, end: int | None = None) -> Iterator[Bundle]:
+def stream_bundles(
+    connection: Connection, log: int, first: int = 0, end: int | None = None
+) -> Generator[Bundle, None, None]:
     """Yield the bundles from ``first`` up to but without ``end``, in order, a few at a time in memory."""
     query = _bundles(log).where(col(tables.Bundle.number) >= first).order_by(col(tables.Bundle.number))
     if end is not None:

@@ -123,9 +123,9 @@ def test_a_full_postgresql_server_says_so(postgresql_database: Database) -> None
 def test_another_process_that_writes_makes_it_busy(sqlite_database: Database) -> None:
     with sqlite_database.read() as connection:  # the pool hands out this connection again
         connection.execute(text("PRAGMA busy_timeout = 10"))
-    with opened(f"sqlite:///{sqlite_database.file}") as other, other.write():
-        with pytest.raises(StoreBusyError) as caught, sqlite_database.write():
-            pass
+    busy = pytest.raises(StoreBusyError)
+    with opened(f"sqlite:///{sqlite_database.file}") as other, other.write(), busy as caught, sqlite_database.write():
+        pass
     assert caught.value.mend
 
 
