@@ -6,6 +6,7 @@ two; and it does not know that one key serves one row. Keys are compared here by
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final, NoReturn
@@ -52,6 +53,20 @@ def check_role(root: bytes, role: TrustRole, data: bytes, *, where: str) -> None
     """
     check_form(role, data, where=where)
     check_signers(load_root(root, where=where), role, load(data, where=where), where=where)
+
+
+def check_snapshot(timestamp: bytes, snapshot: bytes, *, where: str) -> None:
+    """The snapshot is the one that the timestamp names, byte for byte; both have their form.
+
+    python-tuf does not compare the hash of a snapshot that it holds already, so that a second one of the same version
+    would pass unseen.
+
+    Raises:
+        TrustError: it is another one.
+    """
+    named = check_form(TrustRole.TIMESTAMP, timestamp, where=where)["meta"]["snapshot.json"]
+    if named["hashes"]["sha256"] != hashlib.sha256(snapshot).hexdigest():
+        _refuse("the timestamp names another snapshot of the same version than the one that was shown before", where)
 
 
 def check_signers(root: Metadata[Root], role: TrustRole, metadata: Metadata[Any], *, where: str) -> None:

@@ -28,7 +28,7 @@ from tuf.ngclient.config import UpdaterConfig  # noqa: TID251 - net is where tuf
 from tuf.ngclient.updater import Updater  # noqa: TID251 - net is where tuf.ngclient is known
 
 from hashpact_keys.rows import TrustRole
-from hashpact_keys.trust_checks import check_role, check_root, check_rows
+from hashpact_keys.trust_checks import check_role, check_root, check_rows, check_snapshot
 from hashpact_keys.trust_files import (
     METADATA,
     TIMESTAMP_FILE,
@@ -263,7 +263,8 @@ class _Refresh:
             TrustError, CardError, FetchError: they are refused or cannot be had.
         """
         where = f"{self._where}/targets/{CARD_PATH}"
-        targets = (self._metadata / "targets.json").read_bytes()
+        timestamp, snapshot, targets = (self._read(role) for role in (*_SAVED, TrustRole.TARGETS))
+        check_snapshot(timestamp, snapshot, where=f"{self._where}/metadata/timestamp.json")
         check_role(root, TrustRole.TARGETS, targets, where=f"{self._where}/metadata/targets.json")
         data = _download_card(updater, where)
         card = parse_card(data, member=self._peer.member, url=self._peer.url)
@@ -274,6 +275,9 @@ class _Refresh:
         files[card_file(hashlib.sha256(data).hexdigest())] = data
         problems = self._went_back(version)
         return replace(update, files=files, card=data, card_version=version, problems=problems)
+
+    def _read(self, role: TrustRole) -> bytes:
+        return (self._metadata / f"{role.value}.json").read_bytes()
 
     def _went_back(self, version: int) -> tuple[TrustError, ...]:
         last = max(versions(self._stored, TrustRole.TARGETS), default=version)

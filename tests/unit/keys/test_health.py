@@ -68,9 +68,9 @@ def test_what_expires_soon_or_has_expired_is_said(member: Member, tmp_path: Path
     )
 
 
-def test_a_key_that_the_card_does_not_name_is_said(member: Member, tmp_path: Path) -> None:
-    changed = Member()
-    entries = look(changed, tmp_path)
+@pytest.mark.usefixtures("member")
+def test_a_key_that_the_card_does_not_name_is_said(tmp_path: Path) -> None:
+    entries = look(Member(), tmp_path)
     for row in (RowName.RELEASE, RowName.WITNESS, RowName.REQUEST):
         assert entries[row].warnings[0].startswith("the card does not name this key")
         assert entries[row].expires is None

@@ -14,7 +14,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it has no
 from tuf.api.metadata import Root  # type: ignore[attr-defined]  # it has no __all__; a documented name
 
 from hashpact_keys.rows import TrustRole
-from hashpact_keys.trust_checks import check_role, check_root, check_rows, key_identity, load
+from hashpact_keys.trust_checks import check_role, check_root, check_rows, check_snapshot, key_identity, load
 from hashpact_keys.trust_files import newest
 from hashpact_protocol.card import parse_card
 from hashpact_protocol.errors import TrustError
@@ -148,6 +148,16 @@ def test_a_key_of_the_repository_in_the_card_is_refused(row: str) -> None:
     card = parse_card(member.card(), member="acme", url=member.url)
     with pytest.raises(TrustError, match=f"one key serves as {row} key and as witness key"):
         check_rows(member.root_bytes, card, where="x")
+
+
+def test_a_timestamp_names_one_snapshot() -> None:
+    files = Member().files
+    timestamp, snapshot = newest(files, TrustRole.TIMESTAMP), newest(files, TrustRole.SNAPSHOT)
+    assert timestamp is not None
+    assert snapshot is not None
+    check_snapshot(timestamp, snapshot, where="x")
+    with pytest.raises(TrustError, match="another snapshot"):
+        check_snapshot(timestamp, snapshot + b" ", where="x")
 
 
 @pytest.mark.parametrize(
