@@ -17,12 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from tuf.api.exceptions import (
-    BadVersionNumberError,
     DownloadError,
-    DownloadLengthMismatchError,
-    ExpiredMetadataError,
     RepositoryError,
-    UnsignedMetadataError,
 )
 from tuf.ngclient.config import UpdaterConfig  # noqa: TID251 - net is where tuf.ngclient is known
 from tuf.ngclient.updater import Updater  # noqa: TID251 - net is where tuf.ngclient is known
@@ -43,7 +39,8 @@ from hashpact_keys.trust_files import (
     versions,
 )
 from hashpact_keys.trust_form import CARD_PATH
-from hashpact_node.net.trust_fetcher import TrustFetcher, TrustSource, fetch_error_of
+from hashpact_node.net.trust_errors import hashpact_error, trust_error
+from hashpact_node.net.trust_fetcher import TrustFetcher, TrustSource
 from hashpact_protocol.card import parse_card
 from hashpact_protocol.errors import (
     CardError,
@@ -169,7 +166,7 @@ class _Refresh:
         try:
             updater = self._updater(now)
         except RepositoryError as error:
-            raise _trust_error(error, self._where) from error
+            raise trust_error(error, self._where) from error
         problem = _drive(updater, self._where)
         root, new_roots, refusal = self._accepted_roots()
         update = TrustUpdate(tuple(new_roots), _without_roots(self._stored))
@@ -292,7 +289,7 @@ def _drive(updater: Updater, where: str) -> HashpactError | None:
     try:
         updater.refresh()
     except (RepositoryError, DownloadError) as error:
-        return _hashpact_error(error, where)
+        return hashpact_error(error, where)
     return None
 
 
@@ -304,7 +301,7 @@ def _download_card(updater: Updater, where: str) -> bytes:
             raise TrustError(f"targets do not name {CARD_PATH}", where=where, mend=_KEEP)
         path = updater.find_cached_target(target) or updater.download_target(target)
     except (RepositoryError, DownloadError) as error:
-        raise _hashpact_error(error, where) from error
+        raise hashpact_error(error, where) from error
     return Path(path).read_bytes()
 
 
@@ -327,25 +324,3 @@ def _long_walk(new_roots: list[tuple[str, bytes]], where: str) -> TrustError | N
         return None
     what = f"there may be more than {LIMITS.root_rotations_max} new roots; the next look goes on from here"
     return TrustError(what, where=where, mend="look again")
-
-
-def _hashpact_error(error: RepositoryError | DownloadError, where: str) -> HashpactError:
-    if isinstance(error, DownloadLengthMismatchError):
-        return TrustError("a file is longer than was signed", where=where, mend=_KEEP)
-    if isinstance(error, DownloadError):
-        return fetch_error_of(error)
-    return _trust_error(error, where)
-
-
-_KINDS: Final[tuple[tuple[type[RepositoryError], str], ...]] = (
-    (ExpiredMetadataError, "the trust repository has expired"),
-    (UnsignedMetadataError, "metadata is not signed by enough of the right keys"),
-    (BadVersionNumberError, "metadata has a version that must not come now"),
-)
-
-
-def _trust_error(error: RepositoryError, where: str) -> TrustError:
-    """Say in our words what TUF's client refused; what it quotes of a peer is escaped and short."""
-    kind = next((words for known, words in _KINDS if isinstance(error, known)), "metadata is refused")
-    detail = ascii(str(error))[1:-1][:200]
-    return TrustError(f"{kind}: {detail}", where=where, mend=_KEEP)

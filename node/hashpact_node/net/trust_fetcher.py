@@ -18,7 +18,7 @@ from hashpact_keys.rows import TrustRole
 from hashpact_keys.trust_form import check_form
 from hashpact_node import clock
 from hashpact_node.net.decode import decode_body
-from hashpact_protocol.errors import FetchError, FetchStatusError, FetchTimeoutError, HashpactError
+from hashpact_protocol.errors import FetchStatusError, FetchTimeoutError, HashpactError
 from hashpact_protocol.limits import LIMITS
 
 _METADATA: Final = re.compile(r"/trust/metadata/(?:[0-9]+\.)?(root|targets|snapshot|timestamp)\.json$")
@@ -108,9 +108,3 @@ class TrustFetcher(FetcherInterface):
                 mend="what was verified is kept, and the next try goes on from there",
             )
         return remaining
-
-
-def fetch_error_of(error: DownloadError) -> HashpactError:
-    """The error that our fetcher raised, out of the one in which TUF passed it on."""
-    cause = error.__cause__
-    return cause if isinstance(cause, HashpactError) else FetchError(str(error))

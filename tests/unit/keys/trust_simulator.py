@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -13,11 +13,11 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it has no
     CryptoSigner,
     Signer,
 )
-from tuf.api.metadata import Metadata, Root  # type: ignore[attr-defined]  # it has no __all__; documented names
+from tuf.api.metadata import Metadata, Root, Timestamp  # type: ignore[attr-defined]  # it has no __all__; documented names
 
 from hashpact_keys.rows import TrustRole
-from hashpact_keys.trust import TrustSigners, create_trust, publish_card, renew_online
-from hashpact_keys.trust_files import TIMESTAMP_FILE, FileId, TrustFiles, newest, versioned, versions
+from hashpact_keys.trust import TrustSigners, create_trust, describe, publish_card, renew_online
+from hashpact_keys.trust_files import TIMESTAMP_FILE, TrustFiles, newest, versioned, versions
 from hashpact_protocol.notes import KeyType, VerifierKey
 
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -139,5 +139,53 @@ def with_raw(data: bytes, old: bytes, new: bytes) -> bytes:
     return data.replace(old, new)
 
 
-def file_names(files: TrustFiles) -> set[FileId]:
-    return set(files)
+def nothing(_signed: object) -> None:
+    """Change nothing."""
+
+
+def relink(member: Member, role: TrustRole) -> None:
+    """Let snapshot and timestamp name what ``role`` now is, as the holder of the online key can."""
+    if role is TrustRole.TARGETS:
+        targets = newest(member.files, TrustRole.TARGETS)
+        assert targets is not None
+
+        def name_targets(snapshot: Any) -> None:
+            snapshot.meta["targets.json"] = meta_of(snapshot.meta["targets.json"], targets)
+            snapshot.version += 1
+
+        member.edit(TrustRole.SNAPSHOT, name_targets, signers=[member.online])
+    if role in {TrustRole.TARGETS, TrustRole.SNAPSHOT}:
+        snapshot_bytes = newest(member.files, TrustRole.SNAPSHOT)
+        assert snapshot_bytes is not None
+
+        def name_snapshot(timestamp: Timestamp) -> None:
+            timestamp.snapshot_meta = meta_of(timestamp.snapshot_meta, snapshot_bytes)
+
+        member.edit(TrustRole.TIMESTAMP, name_snapshot, signers=[member.online])
+
+
+def meta_of(meta: Any, data: bytes) -> Any:
+    version = json.loads(data)["signed"]["version"]
+    return type(meta).from_data(version, data, ["sha256"])
+
+
+def later(signed: Any) -> None:
+    signed.version += 10
+
+
+def put_card(member: Member, card: bytes) -> None:
+    """Publish a card as a careless or hostile officer could, without any of our checks."""
+    member.now += timedelta(hours=1)
+    member.publish(member.card())
+    state = describe(member.files)
+
+    def name_card(targets: Any) -> None:
+        targets.targets["member.json"] = type(targets.targets["member.json"]).from_data("member.json", card, ["sha256"])
+        targets.version = state.card_version + 1
+
+    member.edit(TrustRole.TARGETS, name_card, signers=[member.targets])
+    relink(member, TrustRole.TARGETS)
+    targets = newest(member.files, TrustRole.TARGETS)
+    assert targets is not None
+    sha256 = json.loads(targets)["signed"]["targets"]["member.json"]["hashes"]["sha256"]
+    member.files["targets", f"{sha256}.member.json"] = card
