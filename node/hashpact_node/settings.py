@@ -29,6 +29,11 @@ ENVIRONMENT_ONLY = {
 }
 """What only the environment may say, and why it is said; both are read by the command line, not here."""
 
+DEFAULT_KEYS = {
+    row: f"file:keys/{row}.key" for row in ("root", "targets", "online", "release", "crisis", "witness", "request")
+}
+"""Where the key of each row lives when nothing else is said, relative to the home."""
+
 _PREFIX = "HASHPACT_"
 _PORT_MAX = 65_535
 _PULL_INTERVAL_SECONDS = 60.0
@@ -48,6 +53,8 @@ class Settings:
     member: str | None = None
     url: str | None = None
     database_url: str = field(default="", repr=False)
+    name: str | None = None
+    keys: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_KEYS))
     host: str = "127.0.0.1"
     port: int = 8470
     passphrase_file: Path | None = None
@@ -68,6 +75,18 @@ class Settings:
         """The database's URL without its password, for people and logs."""
         shown = _PASSWORD.sub(r"\g<user>:***@", self.database_url)
         return _QUERY_PASSWORD.sub(r"\1=***", shown)
+
+
+def _keys(value: object) -> Mapping[str, str]:
+    """Read the table of key URIs, by row; rows that it leaves out keep their default."""
+    if isinstance(value, str):
+        value = dict(part.split("=", 1) for part in value.split(",") if "=" in part)
+    if not isinstance(value, Mapping):
+        raise ConfigurationError("this is no table of key URIs by row")
+    unknown = sorted(set(value) - set(DEFAULT_KEYS))
+    if unknown:
+        raise ConfigurationError(f"there is no row {unknown[0]!r}", mend=f"the rows are: {', '.join(DEFAULT_KEYS)}")
+    return {**DEFAULT_KEYS, **{row: _text(uri) for row, uri in value.items()}}
 
 
 def _text(value: object) -> str:
@@ -174,6 +193,8 @@ SETTINGS = (
         "none; init writes it",
         _url,
     ),
+    Setting("name", "this member's name for people, as its card says it", "none; init writes it", _text),
+    Setting("keys", 'the URI of the key of each row, as release = "file:keys/release.key"', "file:keys/ROW.key", _keys),
     Setting(
         "database_url",
         "the database: sqlite:///path or postgresql://…",

@@ -49,9 +49,15 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         worker_processes = 3
         fetch_threads = 4
         log_format = "json"
+        name = "Acme Video Inc."
+
+        [keys]
+        release = "file:/run/keys/release.key"
         """,
     )
     said = {
+        "HASHPACT_NAME": "Acme Video Inc.",
+        "HASHPACT_KEYS": "release=file:/run/keys/release.key",
         "HASHPACT_MEMBER": "acme",
         "HASHPACT_URL": "https://acme.example/pact",
         "HASHPACT_DATABASE_URL": "postgresql://acme:secret@db.example/hashpact",

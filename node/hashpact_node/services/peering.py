@@ -1,0 +1,171 @@
+"""Whom this node follows: add, list, show, pause, resume and remove peers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hashpact_keys.trust_checks import check_root
+from hashpact_keys.trust_files import root_fingerprint
+from hashpact_node.services.removal import drop_claims_of
+from hashpact_node.services.trusting import Trusting
+from hashpact_node.store.alarms import Alarm, list_alarms
+from hashpact_node.store.database import Database
+from hashpact_node.store.locks import Locks
+from hashpact_node.store.logs import Log, list_logs
+from hashpact_node.store.owners import count_live
+from hashpact_node.store.peers import (
+    ACTIVE,
+    PAUSED,
+    REMOVED,
+    Peer,
+    add_peer,
+    find_own,
+    get_peer,
+    list_peers,
+    set_state,
+)
+from hashpact_protocol.errors import ConfigurationError, ConflictError, RequestError
+from hashpact_protocol.follow import is_stale
+from hashpact_protocol.names import MemberUrl, collides, parse_member_id
+
+PEER_WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """One log of a peer as people look at it; ``live`` counts its live listings."""
+
+    log: Log
+    live: int
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PeerView:
+    """One peer as people look at it."""
+
+    peer: Peer
+    logs: tuple[LogView, ...]
+    alarms: tuple[Alarm, ...]
+
+
+@dataclass(slots=True)
+class Peering:
+    """Keeps the list of peers."""
+
+    database: Database
+    locks: Locks
+    trusting: Trusting
+    now: Callable[[], datetime]
+
+    def add(self, member: str, url: str, *, root: bytes | None = None, fingerprint: str | None = None) -> PeerView:
+        """Add a peer under a pin that came out of band, and read its trust repository at once.
+
+        Nothing is added unless that succeeds. Raises RequestError without a pin, MemberNameError, ConflictError for a
+        member or an address that collides with another's, TrustError, CardError and FetchError.
+        """
+        parse_member_id(member)
+        parsed = MemberUrl.parse(url)
+        if root is None and fingerprint is None:
+            raise RequestError(
+                "a peer is pinned by its root, which must come to you by another channel than its own address",
+                where=member,
+                mend="give --root FILE or --fingerprint N:sha256:HEX, as the member's `hashpact keys status` prints it",
+            )
+        if root is not None:
+            check_root(root, None, where="the root given")
+            _check_same(root, fingerprint)
+        self._check_free(parsed)
+        with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
+            with self.database.write() as connection:
+                peer = add_peer(
+                    connection,
+                    member,
+                    str(parsed),
+                    now=self.now(),
+                    pinned_root=root,
+                    pinned_fingerprint=fingerprint or (root_fingerprint(root) if root else None),
+                )
+            try:
+                self.trusting.refresh(peer)
+            except BaseException:
+                self._forget(peer)
+                raise
+        return self.show(member)
+
+    def list(self) -> list[PeerView]:
+        """Give all peers, in order of their ids."""
+        with self.database.read() as connection:
+            members = [peer.member for peer in list_peers(connection)]
+        return [self.show(member) for member in members]
+
+    def show(self, member: str) -> PeerView:
+        """Give one peer; NotFoundError."""
+        now = self.now()
+        with self.database.read() as connection:
+            peer = get_peer(connection, member)
+            live = count_live(connection)
+            logs = tuple(
+                LogView(log, live.get(log.number, 0), log.state == "open" and is_stale(log.own_cosigned_at, now))
+                for log in list_logs(connection, peer=peer.number)
+                if log.named
+            )
+            alarms = tuple(alarm for alarm in list_alarms(connection) if alarm.peer == peer.number)
+        return PeerView(peer, logs, alarms)
+
+    def pause(self, member: str) -> PeerView:
+        """Pull a peer no more until it is resumed; its claims stay in force."""
+        return self._set(member, PAUSED)
+
+    def resume(self, member: str) -> PeerView:
+        """Pull a paused peer again."""
+        return self._set(member, ACTIVE)
+
+    def remove(self, member: str) -> Peer:
+        """Remove a peer: its claims leave the blocklist in one transaction, what it published stays as history."""
+        with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS), self.database.write() as connection:
+            peer = self._other(get_peer(connection, member, lock=True))
+            set_state(connection, peer.number, REMOVED)
+            drop_claims_of(connection, peer.number, now=self.now())
+            return get_peer(connection, member)
+
+    def _set(self, member: str, state: str) -> PeerView:
+        with self.database.write() as connection:
+            peer = self._other(get_peer(connection, member, lock=True))
+            if peer.state == REMOVED:
+                raise ConflictError(f"{member} was removed", mend=f"add it anew: `hashpact peer add {member} URL …`")
+            set_state(connection, peer.number, state)
+        return self.show(member)
+
+    def _other(self, peer: Peer) -> Peer:
+        if peer.own:
+            raise ConflictError(f"{peer.member} is this node itself", mend="name one of its peers")
+        return peer
+
+    def _check_free(self, url: MemberUrl) -> None:
+        with self.database.read() as connection:
+            own = find_own(connection)
+            others = list_peers(connection)
+        if own is None:
+            raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
+        for other in (own, *others):
+            if collides(MemberUrl.parse(other.url), url):
+                raise ConflictError(
+                    f"this URL and that of {other.member} ({other.url}) begin alike, so names below them would collide",
+                    where=str(url),
+                    mend="the member pinned first stays; ask both members for their right URLs",
+                )
+
+    def _forget(self, peer: Peer) -> None:
+        with self.database.write() as connection:
+            set_state(connection, peer.number, REMOVED)
+
+
+def _check_same(root: bytes, fingerprint: str | None) -> None:
+    if fingerprint is not None and root_fingerprint(root) != fingerprint:
+        raise RequestError(
+            f"the root given has the fingerprint {root_fingerprint(root)}, and {fingerprint} was given with it",
+            mend="ask the member again, by another channel; do not go on before both agree",
+        )

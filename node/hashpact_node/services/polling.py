@@ -1,0 +1,260 @@
+"""Poll one log of a peer: ask for its checkpoint, judge it, and catch up when there is something new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hashpact_node.net.peer_logs import PeerLogs
+from hashpact_node.services.absorb import Absorber
+from hashpact_node.services.catch_up import CatchUp, Progress
+from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.problems import clear_alarms
+from hashpact_node.services.workers import Workers
+from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.logs import Log, get_log, move_accepted, move_cosigned, see_own_cosignature, set_etag
+from hashpact_protocol.card import Card, WitnessKey
+from hashpact_protocol.errors import (
+    EntriesError,
+    FetchError,
+    FetchRefusedError,
+    FetchStatusError,
+    FetchTimeoutError,
+    FetchTooLargeError,
+    NoteError,
+    SignatureError,
+    TileError,
+    VerificationError,
+)
+from hashpact_protocol.follow import Head, Judged, LogTrust, Verdict, is_stale, judge_checkpoint
+from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.merkle import CompactRange
+
+OLD_ANSWER_NOTICE = "old-answer-seen"
+OLD_ANSWER = "old-answer"
+STALE = "log-stale"
+STOPPED = "log-stopped"
+WAITING = "cosignatures-missing"
+NOTICE = "checkpoint-notice"
+PASSING = tuple(
+    kind.code
+    for kind in (
+        EntriesError,
+        FetchError,
+        FetchRefusedError,
+        FetchStatusError,
+        FetchTimeoutError,
+        FetchTooLargeError,
+        NoteError,
+        SignatureError,
+        TileError,
+        VerificationError,
+    )
+)
+"""Alarms that are over once the log can be read again; a fork's stays until a person clears it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What polling one log came to: sizes in entries before and after, the verdict, the card version hinted at."""
+
+    origin: str
+    before: int
+    after: int
+    verdict: str
+    card_version: int | None
+
+
+@dataclass(slots=True)
+class Poller:
+    """Polls logs of one peer with what is known of all members now. The caller holds the lock of the peer."""
+
+    database: Database
+    source: PeerLogs
+    workers: Workers
+    now: Callable[[], datetime]
+    reader: str
+    cards: dict[str, Card]
+    fetch_threads: int
+    require_witnesses: int
+    progress: Progress | None = None
+
+    def poll(self, number: int) -> Polled:
+        """Poll one log; raises FetchError, NoteError, TileError, VerificationError and StoreError subclasses.
+
+        Whatever is raised, what was held is held still.
+        """
+        with self.database.read() as connection:
+            log = get_log(connection, number)
+        if log.state != "open":
+            return self._follow_closed(log)
+        before = log.held_size
+        answer = self.source.checkpoint(log.url, log.etag)
+        verdict = Verdict.NO_NEWS
+        if answer.note is not None:
+            judged = self._judge(log, answer.note)
+            verdict = judged.verdict
+            if verdict is Verdict.GROWN:
+                self._catch_up(log, judged)
+            self._seen(log, judged, answer.etag)
+        with self.database.read() as connection:
+            log = get_log(connection, number)
+        if log.held_size < log.accepted_size:
+            # A pull before this one was cut off after its checkpoint was proven.
+            self._run(log, Head(log.accepted_size, log.accepted_root), lambda: None, ())
+        return self._settle(log, before, verdict, answer.card_version)
+
+    def _follow_closed(self, log: Log) -> Polled:
+        """Read a closed log up to its final size, which counts by the card alone."""
+        if log.final_size is None or log.final_root is None:
+            raise VerificationError("a closed log without a final size", where=log.origin)
+        final = Head(log.final_size, log.final_root)
+        if log.held_size > final.size:
+            raise VerificationError(
+                f"the card closes this log at {final.size} entries, and {log.held_size} are held",
+                where=log.origin,
+                mend="the list held stays in force; see the member's announcement",
+            )
+        if log.accepted_size < final.size:
+            self._run(log, final, lambda: self._accept(log, final, None), ())
+        return self._settle(log, log.held_size, Verdict.NO_NEWS, None)
+
+    def _judge(self, log: Log, note: bytes) -> Judged:
+        with self.database.read() as connection:
+            reader = EntryReader(connection)
+            return judge_checkpoint(
+                note,
+                self._trust(log),
+                held=Head(log.accepted_size, log.accepted_root) if log.accepted_note is not None else None,
+                accepted_note=log.accepted_note,
+                root_at=lambda size: reader.root_at(log.number, size) if size <= log.held_size else None,
+                now=self.now(),
+                require_witnesses=self.require_witnesses,
+            )
+
+    def _trust(self, log: Log) -> LogTrust:
+        card = self.cards[log.member]
+        named = card.log(log.origin)
+        others: dict[str, tuple[WitnessKey, ...]] = {
+            member: other.witness_keys for member, other in self.cards.items() if member != log.member
+        }
+        return LogTrust(
+            origin=log.origin,
+            keys=named.keys if named else (),
+            other_keys=tuple(key for other in card.logs if other.origin != log.origin for key in other.keys),
+            publisher=log.member,
+            reader=self.reader,
+            publisher_witness=card.witness_keys,
+            witnesses=others,
+        )
+
+    def _catch_up(self, log: Log, judged: Judged) -> None:
+        head = Head(judged.checkpoint.size, judged.checkpoint.root)
+        notes = tuple(note for note in (log.accepted_note, judged.note) if note is not None)
+        if log.held_size < log.accepted_size:
+            # First what was proven before: the new checkpoint is proven to continue it, not only what is held.
+            self._run(log, Head(log.accepted_size, log.accepted_root), lambda: None, ())
+            with self.database.read() as connection:
+                log = get_log(connection, log.number)
+        self._run(log, head, lambda: self._accept(log, head, judged.note), notes)
+
+    def _run(self, log: Log, head: Head, accept: Callable[[], None], notes: tuple[bytes, ...]) -> None:
+        held = CompactRange.decode(log.held_size, log.held_range)
+        ahead = held.size % LIMITS.bundle_width
+        with self.database.read() as connection:
+            reader = EntryReader(connection)
+            bundle = held.size // LIMITS.bundle_width
+            leaves = reader.leaf_hashes(log.number, bundle, ahead) if ahead else []
+        CatchUp(
+            source=self.source,
+            absorber=Absorber(self.database, log, held, now=self.now),
+            held_leaves=leaves,
+            head=head,
+            accept=accept,
+            workers=self.workers,
+            fetch_threads=self.fetch_threads,
+            notes=notes,
+            progress=self.progress,
+        ).run()
+
+    def _accept(self, log: Log, head: Head, note: bytes | None) -> None:
+        with self.database.write() as connection:
+            current = get_log(connection, log.number, lock=True)
+            size, root = head.size, head.root
+            if current.cosigned_size <= size:
+                before = current.cosigned_size
+                move_cosigned(connection, log.number, old_size=before, new_size=size, root=root, note=note)
+            move_accepted(connection, log.number, old_size=log.accepted_size, new_size=size, root=root, note=note)
+
+    def _seen(self, log: Log, judged: Judged, etag: str | None) -> None:
+        """Store what a believed checkpoint says beyond its size: freshness, notices, and how it will be asked for."""
+        now = self.now()
+        with self.database.write() as connection:
+            if judged.verdict is Verdict.NO_NEWS and judged.note != log.accepted_note:
+                root = judged.checkpoint.root
+                size = log.accepted_size
+                move_accepted(connection, log.number, old_size=size, new_size=size, root=root, note=judged.note)
+            if judged.own_cosigned_at is not None:
+                see_own_cosignature(connection, log.number, judged.own_cosigned_at)
+            set_etag(connection, log.number, etag if judged.verdict in (Verdict.NO_NEWS, Verdict.GROWN) else None)
+            for notice in judged.notices:
+                what = f"{log.origin}: {notice}"
+                raise_alarm(connection, NOTICE, what, now=now, peer=log.peer, log=log.number)
+            self._tell_waiting(connection, log, judged, now)
+            self._tell_old_answer(connection, log, judged, now)
+
+    def _tell_waiting(self, connection: Connection, log: Log, judged: Judged, now: datetime) -> None:
+        if judged.verdict is Verdict.WAITING:
+            what = (
+                f"{log.origin}: size {judged.checkpoint.size} waits for cosignatures of {self.require_witnesses} others"
+            )
+            raise_alarm(connection, WAITING, what, now=now, peer=log.peer, log=log.number)
+        else:
+            clear_alarm(connection, WAITING, now=now, peer=log.peer, log=log.number)
+
+    def _tell_old_answer(self, connection: Connection, log: Log, judged: Judged, now: datetime) -> None:
+        """Notice a smaller size whose root is ours; an alarm once it has lasted as long as a log may be stale."""
+        if judged.verdict is not Verdict.OLD_ANSWER:
+            clear_alarms(connection, (OLD_ANSWER, OLD_ANSWER_NOTICE), now=now, peer=log.peer, log=log.number)
+            return
+        what = f"{log.origin}: an old answer of size {judged.checkpoint.size}, {log.accepted_size} are accepted"
+        raise_alarm(connection, OLD_ANSWER_NOTICE, what, now=now, peer=log.peer, log=log.number)
+        first = find_alarm(connection, OLD_ANSWER_NOTICE, peer=log.peer, log=log.number)
+        lasted = timedelta(seconds=now.timestamp() - first.first_at) if first else timedelta()
+        if lasted >= timedelta(seconds=LIMITS.stale_after_seconds):
+            mend = "ask the member whether a replica lags behind"
+            raise_alarm(connection, OLD_ANSWER, what, now=now, mend=mend, peer=log.peer, log=log.number)
+
+    def _settle(self, log: Log, before: int, verdict: Verdict, card_version: int | None) -> Polled:
+        """Clear what is over, and say what is not: staleness, and a critical statement that stopped the log."""
+        now = self.now()
+        with self.database.read() as connection:
+            log = get_log(connection, log.number)
+            old = {alarm for alarm in (*PASSING, STALE) if _raised(connection, alarm, log)}
+        stale = log.state == "open" and is_stale(log.own_cosigned_at, now)
+        stopped = log.stopped_at is not None
+        if old or stale or stopped:
+            with self.database.write() as connection:
+                over = tuple(code for code in old if code != STALE or not stale)
+                clear_alarms(connection, over, now=now, peer=log.peer, log=log.number)
+                self._tell_state(connection, log, stale=stale, stopped=stopped)
+        return Polled(log.origin, before, log.held_size, verdict.value, card_version)
+
+    def _tell_state(self, connection: Connection, log: Log, *, stale: bool, stopped: bool) -> None:
+        now = self.now()
+        if stale:
+            what = f"{log.origin}: no fresh cosignature of its publisher; its list stays in force"
+            mend = "ask the member whether its node renews its checkpoint"
+            raise_alarm(connection, STALE, what, now=now, mend=mend, peer=log.peer, log=log.number)
+        if stopped:
+            what = f"{log.origin}: entry {log.stopped_at} is critical and of an unknown kind; nothing after it counts"
+            mend = "install the version of Hashpact that knows it, then run `hashpact rebuild`"
+            raise_alarm(connection, STOPPED, what, now=now, mend=mend, peer=log.peer, log=log.number)
+
+
+def _raised(connection: Connection, code: str, log: Log) -> bool:
+    alarm = find_alarm(connection, code, peer=log.peer, log=log.number)
+    return alarm is not None and alarm.cleared_at is None

@@ -1,0 +1,181 @@
+"""Pull a peer: its trust repository when it is due or hinted at, then each of its logs; what fails is shown.
+
+A peer's failure never removes a hash and never stops another peer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from http import HTTPStatus
+
+from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.net.peer_logs import PeerLogs
+from hashpact_node.services.catch_up import Progress
+from hashpact_node.services.polling import Polled, Poller
+from hashpact_node.services.problems import alarm_about, problem
+from hashpact_node.services.trusting import Trusting
+from hashpact_node.services.workers import Workers
+from hashpact_node.settings import Settings
+from hashpact_node.store.database import Database
+from hashpact_node.store.locks import Locks
+from hashpact_node.store.logs import Log, list_logs
+from hashpact_node.store.peers import (
+    PAUSED,
+    REMOVED,
+    Peer,
+    find_own,
+    get_peer,
+    list_peers,
+    record_failure,
+    record_success,
+)
+from hashpact_protocol.card import Card, parse_card
+from hashpact_protocol.errors import (
+    ConfigurationError,
+    ConflictError,
+    FetchStatusError,
+    HashpactError,
+    SignatureError,
+    StoreBusyError,
+)
+
+BACKOFF_MAX_SECONDS = 3_600.0
+
+
+@dataclass(slots=True)
+class Pulled:
+    """What one pull came to: each log's outcome, the errors, requests made and bytes read of logs."""
+
+    member: str
+    logs: list[Polled] = field(default_factory=list)
+    errors: list[HashpactError] = field(default_factory=list)
+    requests: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class Puller:
+    """Pulls peers, one process and thread at a time each."""
+
+    database: Database
+    locks: Locks
+    fetcher: Fetcher
+    workers: Workers
+    settings: Settings
+    now: Callable[[], datetime]
+    _sources: dict[str, PeerLogs] = field(default_factory=dict, init=False, repr=False)
+
+    def pull(self, member: str, *, progress: Progress | None = None) -> Pulled:
+        """Pull one peer now; what went wrong is in the result, and shown with the peer.
+
+        Raises NotFoundError for an unknown member, ConflictError for a paused one, StoreBusyError while it is being
+        pulled already, and other StoreErrors.
+        """
+        with self.locks.hold(f"peer/{member}"):
+            peer = self._peer(member)
+            pulled = Pulled(member)
+            source = self._sources.setdefault(member, PeerLogs(self.fetcher))
+            requests, size = source.requests, source.bytes
+            try:
+                self._pull(peer, source, pulled, progress)
+            except StoreBusyError:
+                raise
+            except HashpactError as error:
+                pulled.errors.append(error)
+            pulled.requests, pulled.bytes = source.requests - requests, source.bytes - size
+            self._record(peer, pulled)
+        return pulled
+
+    def is_due(self, peer: Peer) -> bool:
+        """Say whether a peer that failed has been left alone for long enough."""
+        return peer.next_try_at is None or self.now().timestamp() >= peer.next_try_at
+
+    def _peer(self, member: str) -> Peer:
+        with self.database.read() as connection:
+            peer = get_peer(connection, member)
+        if peer.own:
+            raise ConflictError(f"{member} is this node itself", mend="name one of its peers")
+        if peer.state in (PAUSED, REMOVED):
+            raise ConflictError(
+                f"{member} is {peer.state}", mend=f"`hashpact peer resume {member}`, or add it anew, and pull then"
+            )
+        return peer
+
+    def _pull(self, peer: Peer, source: PeerLogs, pulled: Pulled, progress: Progress | None) -> None:
+        trusting = Trusting(self.database, self.fetcher, self.now)
+        if trusting.due(peer):
+            peer = trusting.refresh(peer)
+        hinted = self._poll_all(peer, source, pulled, progress)
+        if hinted and trusting.due(peer, hint=True):
+            peer = trusting.refresh(peer)
+            pulled.logs.clear()
+            pulled.errors.clear()
+            self._poll_all(peer, source, pulled, progress)
+
+    def _poll_all(self, peer: Peer, source: PeerLogs, pulled: Pulled, progress: Progress | None) -> bool:
+        """Poll every log that counts; give whether anything hinted at news in the trust repository."""
+        logs, poller = self._prepare(peer, source, progress)
+        hinted = False
+        for log in logs:
+            try:
+                polled = poller.poll(log.number)
+            except StoreBusyError:
+                raise
+            except HashpactError as error:
+                pulled.errors.append(error)
+                hinted = hinted or _hints(error)
+                with self.database.write() as connection:
+                    alarm_about(connection, error, now=self.now(), peer=peer.number, log=log.number)
+            else:
+                pulled.logs.append(polled)
+                hinted = hinted or polled.card_version not in (None, peer.card_version)
+        return hinted
+
+    def _prepare(self, peer: Peer, source: PeerLogs, progress: Progress | None) -> tuple[list[Log], Poller]:
+        with self.database.read() as connection:
+            own = find_own(connection)
+            cards = {one.member: _card(one) for one in list_peers(connection, own=True) if one.card is not None}
+            logs = [log for log in list_logs(connection, peer=peer.number) if log.named and log.counts]
+        if own is None:
+            raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
+        poller = Poller(
+            database=self.database,
+            source=source,
+            workers=self.workers,
+            now=self.now,
+            reader=own.member,
+            cards=cards,
+            fetch_threads=self.settings.fetch_threads,
+            require_witnesses=self.settings.require_witnesses,
+            progress=progress,
+        )
+        return logs, poller
+
+    def _record(self, peer: Peer, pulled: Pulled) -> None:
+        now = self.now()
+        with self.database.write() as connection:
+            if not pulled.errors:
+                record_success(connection, peer.number, now=now, next_try_at=None)
+                return
+            failures = get_peer(connection, peer.member).failures
+            wait = min(self.settings.pull_interval_seconds * 2 ** min(failures, 16), BACKOFF_MAX_SECONDS)
+            record_failure(
+                connection,
+                peer.number,
+                now=now,
+                error=problem(pulled.errors[0]),
+                next_try_at=int(now.timestamp() + wait),
+            )
+
+
+def _hints(error: HashpactError) -> bool:
+    """Say whether an error may mean that the card is not the newest any more."""
+    if isinstance(error, FetchStatusError):
+        return error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+    return isinstance(error, SignatureError)
+
+
+def _card(peer: Peer) -> Card:
+    return parse_card(peer.card or b"", member=peer.member, url=peer.url)

@@ -1,0 +1,142 @@
+"""Keep a peer's trust repository and card: read them, store what was verified, tell people what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hashpact_keys.trust_files import METADATA
+from hashpact_node.net.trust import Peer as TrustPeer
+from hashpact_node.net.trust import TrustUpdate, refresh_trust
+from hashpact_node.net.trust_fetcher import TrustSource
+from hashpact_node.services.problems import problem
+from hashpact_node.store.alarms import clear_alarm, raise_alarm
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.logs import LogTerms, put_card_logs, set_counts
+from hashpact_node.store.peers import Peer, accept_card, get_peer, list_peers, record_trust_check
+from hashpact_node.store.trust import load_files, prune_files, save_files
+from hashpact_protocol.card import Card, parse_card
+from hashpact_protocol.card_changes import card_changes
+from hashpact_protocol.card_logs import CardLog
+from hashpact_protocol.errors import HashpactError, TrustError
+
+TRUST_INTERVAL = timedelta(hours=1)
+TRUST_HINT_INTERVAL = timedelta(minutes=1)
+"""A hint makes us look at the trust repository at most this often."""
+
+TRUST_ALARM = "trust-repository"
+SHARED_KEY_ALARM = "key-shared"
+
+
+@dataclass(slots=True)
+class Trusting:
+    """Reads trust repositories into the database. The caller holds the lock of the peer."""
+
+    database: Database
+    source: TrustSource
+    now: Callable[[], datetime]
+
+    def due(self, peer: Peer, *, hint: bool = False) -> bool:
+        """Say whether it is time to look again."""
+        if peer.trust_checked_at is None:
+            return True
+        age = self.now().timestamp() - peer.trust_checked_at
+        return age >= (TRUST_HINT_INTERVAL if hint else TRUST_INTERVAL).total_seconds()
+
+    def refresh(self, peer: Peer) -> Peer:
+        """Look, and store what was verified; give the peer as it stands then.
+
+        What is wrong with a repository that was read before is an alarm, not an error: its last card stays in force.
+        Raises TrustError and FetchError when there is no card yet and none can be had.
+        """
+        now = self.now()
+        with self.database.read() as connection:
+            stored = load_files(connection, peer.number)
+        pinned = peer.pinned_root or peer.pinned_fingerprint or ""
+        try:
+            update = refresh_trust(self.source, TrustPeer(peer.member, peer.url, pinned), stored, now)
+        except HashpactError as error:
+            update = TrustUpdate((), stored, problems=(error,))
+        with self.database.write() as connection:
+            self._store(connection, peer, update, now)
+            peer = get_peer(connection, peer.member)
+        if peer.card is None:
+            raise update.problems[0] if update.problems else TrustError("no card came", where=peer.url)
+        return peer
+
+    def _store(self, connection: Connection, peer: Peer, update: TrustUpdate, now: datetime) -> None:
+        roots = {(METADATA, name): data for name, data in update.new_roots}
+        save_files(connection, peer.number, roots | dict(update.files))
+        prune_files(connection, peer.number, update.files.keys())
+        if update.card is not None and update.card != peer.card:
+            take_card(connection, peer, update.card, update.card_version, now)
+        elif update.card is not None and update.card_version != peer.card_version:
+            accept_card(
+                connection,
+                peer.number,
+                old_version=peer.card_version,
+                version=update.card_version,
+                card=update.card,
+                now=now,
+            )
+        failed = update.problems[0] if update.problems else None
+        record_trust_check(connection, peer.number, now=now, error=None if failed is None else problem(failed))
+        if failed is None:
+            clear_alarm(connection, TRUST_ALARM, now=now, peer=peer.number)
+        else:
+            what = f"the trust repository of {peer.member}: {failed.what}"
+            raise_alarm(connection, TRUST_ALARM, what, now=now, mend=failed.mend, peer=peer.number)
+
+
+def take_card(connection: Connection, peer: Peer, data: bytes, version: int, now: datetime) -> Card:
+    """Put a verified card into force: its logs, and alarms for what people have to look at."""
+    card = parse_card(data, member=peer.member, url=peer.url)
+    accept_card(connection, peer.number, old_version=peer.card_version, version=version, card=data, now=now)
+    logs = put_card_logs(connection, peer.number, [_terms(log) for log in card.logs])
+    counting = {log.origin for name in card.names for log in card.counting(name)}
+    for log in logs:
+        set_counts(connection, log.number, counts=log.origin in counting)
+    if peer.card is not None:
+        _tell_changes(connection, peer, parse_card(peer.card, member=peer.member, url=peer.url), card, now)
+    _tell_shared_keys(connection, peer, card, now)
+    return card
+
+
+def _tell_changes(connection: Connection, peer: Peer, old: Card, new: Card, now: datetime) -> None:
+    for change in card_changes(old, new):
+        if change.alarm:
+            what = f"the new card of {peer.member}: {change.subject} {change.what}"
+            mend = "ask the member whether this was meant"
+            raise_alarm(connection, change.code.value, what, now=now, mend=mend, peer=peer.number)
+
+
+def _tell_shared_keys(connection: Connection, peer: Peer, card: Card, now: datetime) -> None:
+    """Raise an alarm when another member's card lists one of these keys too."""
+    keys = {public for _, public in card.public_keys()}
+    for other in list_peers(connection, own=True):
+        if other.number == peer.number or other.card is None:
+            continue
+        theirs = {public for _, public in parse_card(other.card, member=other.member, url=other.url).public_keys()}
+        if keys & theirs:
+            error = TrustError(
+                f"{peer.member} and {other.member} list the same public key",
+                mend="ask both: a cosignature by it speaks for one of them only",
+            )
+            raise_alarm(connection, SHARED_KEY_ALARM, error.what, now=now, mend=error.mend, peer=peer.number)
+
+
+def _terms(log: CardLog) -> LogTerms:
+    return LogTerms(
+        name=log.name,
+        kind=log.kind.value,
+        origin=log.origin,
+        url=log.url,
+        state=log.state.value,
+        keys=tuple(str(key) for key in log.keys),
+        final_size=None if log.final is None else log.final.size,
+        final_root=None if log.final is None else log.final.root,
+        fresh=log.fresh,
+        erased=log.erased,
+    )
