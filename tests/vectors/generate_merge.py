@@ -12,7 +12,8 @@ from vectors.merge_cases import DIGEST, MERGE
 from vectors.statement_material import Area, readable
 
 LOGS = """`logs.json` lists logs in their order, those of one member and one `name` being one sequence, each with its
-`entries` (the text of each is the entry, in UTF-8). """
+`entries` (the text of each is the entry, in UTF-8). All of them are held. Where a log has `fresh` and at least so many
+entries, the earlier logs of its sequence count no more. """
 
 ABOUT_MERGE = f"""# Merge
 

@@ -166,6 +166,16 @@ MERGE = [
         LISTINGS,
         listing(1, {"type": "waveprint", "value": "x/1"}, {"type": "vpdq", "sha256": sha256(5)["value"], "length": 9}),
     ),
+    Case("fresh-successor", "It replaces the logs before it, once it is held so far.", live=[(LISTINGS_3, 0)])
+    .log(LISTINGS, listing(1, sha256(1)), listing(2, sha256(2)))
+    .log(LISTINGS_2, listing(3, sha256(3)))
+    .log(LISTINGS_3, listing(1, sha256(1)), fresh=1),
+    Case("fresh-successor-not-held", "Until then they count together.", live=[(LISTINGS, 1), (LISTINGS_2, 0)])
+    .log(LISTINGS, listing(1, sha256(1)), listing(2, sha256(2)))
+    .log(LISTINGS_2, listing(1, sha256(1)), fresh=2),
+    Case("fresh-successor-frees-ids", "What counts no more owns no ids.", live=[(LISTINGS_2, 1)])
+    .log(LISTINGS, withdrawal(1, of=2))
+    .log(LISTINGS_2, listing(2, sha256(2)), listing(1, sha256(1)), withdrawal(3, of=2), fresh=1),
 ]
 
 DIGEST = [
@@ -227,4 +237,16 @@ DIGEST = [
     )
     .log(LISTINGS, listing(1, sha256(1)))
     .log(LISTINGS_3, listing(1, sha256(2)), name="listings-few"),
+    Case(
+        "fresh-successor",
+        "It replaces the logs before it, once it is held so far.",
+        live=[(LISTINGS_3, 0)],
+        left_out=[LISTINGS, LISTINGS_2],
+    )
+    .log(LISTINGS, listing(1, sha256(1)), listing(2, sha256(2)))
+    .log(LISTINGS_2, listing(3, sha256(3)))
+    .log(LISTINGS_3, listing(1, sha256(1)), fresh=1),
+    Case("fresh-successor-not-held", "Until then they count together.", live=[(LISTINGS, 1), (LISTINGS_2, 0)])
+    .log(LISTINGS, listing(1, sha256(1)), listing(2, sha256(2)))
+    .log(LISTINGS_2, listing(1, sha256(1)), fresh=2),
 ]

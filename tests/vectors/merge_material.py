@@ -73,12 +73,13 @@ class Case:
     logs: list[Object] = field(default_factory=list, init=False)
     entries: dict[str, list[Object | str]] = field(default_factory=dict, init=False)
 
-    def log(self, origin: str, *entries: Object | str, name: str | None = None) -> Case:
+    def log(self, origin: str, *entries: Object | str, name: str | None = None, fresh: int | None = None) -> Case:
         """Add a log; an entry is an object, written canonically, or text as it is."""
         kind = origin.rpartition("/")[2].partition("-")[0]
         texts = [entry if isinstance(entry, str) else canonical(entry).decode() for entry in entries]
         member = origin.partition(".")[0]
-        self.logs.append({"member": member, "name": name or kind, "kind": kind, "origin": origin, "entries": texts})
+        log = {"member": member, "name": name or kind, "kind": kind, "origin": origin, "entries": texts}
+        self.logs.append(log if fresh is None else {**log, "fresh": fresh})
         self.entries[origin] = list(entries)
         return self
 
