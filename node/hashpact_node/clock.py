@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+Now = Callable[[], datetime]
+"""Tells the time, aware and in UTC."""
 
 
 def now() -> datetime:

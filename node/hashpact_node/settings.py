@@ -22,6 +22,7 @@ from hashpact_protocol.errors import ConfigurationError, ConflictError, Hashpact
 from hashpact_protocol.names import MemberUrl, parse_member_id
 
 NODE_TOML = "node.toml"
+DEFAULT_PORT = 8470
 LOG_FORMATS = ("auto", "console", "json")
 ENVIRONMENT_ONLY = {
     "HASHPACT_HOME": "the folder that holds a node's keys, node.toml and, by default, its database",
@@ -56,7 +57,7 @@ class Settings:
     name: str | None = None
     keys: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_KEYS))
     host: str = "127.0.0.1"
-    port: int = 8470
+    port: int = DEFAULT_PORT
     passphrase_file: Path | None = None
     pull_interval_seconds: float = _PULL_INTERVAL_SECONDS
     pull_jitter_seconds: float = _PULL_INTERVAL_SECONDS / 10
@@ -203,7 +204,7 @@ SETTINGS = (
         secret=True,
     ),
     Setting("host", "the loopback address to listen on", "127.0.0.1", _host),
-    Setting("port", "the TCP port to listen on", "8470", _integer(1, _PORT_MAX)),
+    Setting("port", "the TCP port to listen on", str(DEFAULT_PORT), _integer(1, _PORT_MAX)),
     Setting(
         "passphrase_file",
         "a file that holds the key files' passphrase, readable by the node's user alone",

@@ -1,0 +1,143 @@
+"""Put a node together: the only place where store, net, index, keys and services meet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hashpact_keys.keystore import KeyStore
+from hashpact_node import clock
+from hashpact_node.index.scan import ScanIndex
+from hashpact_node.net.addresses import AddressRules
+from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.services.blocklist import Blocklist
+from hashpact_node.services.change_feed import ChangeFeed
+from hashpact_node.services.index_feed import IndexFeed
+from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.log_files import LogFiles
+from hashpact_node.services.matching import Matcher
+from hashpact_node.services.peering import Peering
+from hashpact_node.services.publishing import Publisher
+from hashpact_node.services.pulling import Puller
+from hashpact_node.services.release import Releaser
+from hashpact_node.services.trusting import Trusting
+from hashpact_node.services.upkeep import Upkeep
+from hashpact_node.services.workers import Workers
+from hashpact_node.settings import NODE_TOML, Settings, load_settings
+from hashpact_node.store.database import Database, open_database
+from hashpact_node.store.locks import HomeLock, Leader, Locks
+from hashpact_node.store.migrate import migrate
+from hashpact_node.store.peers import find_own
+from hashpact_protocol.errors import ConfigurationError
+from hashpact_protocol.signals import SIGNAL_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node whose parts are wired; ``close`` it in the end."""
+
+    settings: Settings
+    database: Database
+    locks: Locks
+    keyring: Keyring
+    fetcher: Fetcher
+    workers: Workers
+    releaser: Releaser
+    publisher: Publisher
+    trusting: Trusting
+    puller: Puller
+    peering: Peering
+    upkeep: Upkeep
+    log_files: LogFiles
+    matcher: Matcher
+    blocklist: Blocklist
+    change_feed: ChangeFeed
+
+    @property
+    def member(self) -> str:
+        """This member's id."""
+        return self.settings.member or ""
+
+    def leader(self) -> Leader:
+        """Give a candidate for running the jobs of this database."""
+        return Leader(self.locks)
+
+    def home_lock(self) -> HomeLock:
+        """Give the lock of the home."""
+        return HomeLock(self.settings.home)
+
+    def close(self) -> None:
+        """End worker processes, close connections."""
+        self.workers.close()
+        self.fetcher.close()
+        self.database.dispose()
+
+
+def open_settings(home: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Give the settings of a home that is set up; ConfigurationError when it is not."""
+    if not (home / NODE_TOML).exists():
+        raise ConfigurationError(
+            "there is no node in this folder", where=str(home), mend="run `hashpact init` first, or set HASHPACT_HOME"
+        )
+    return load_settings(os.environ if environment is None else environment, home)
+
+
+def open_node(
+    settings: Settings,
+    passphrase: Callable[[], bytes],
+    *,
+    releases: bool = True,
+    now: clock.Now = clock.now,
+) -> Node:
+    """Open the node of a home: migrate its database and wire its services. Nothing runs yet.
+
+    ``passphrase`` is asked when a key is first needed. ``releases`` is False where a running node releases what is
+    published here. Raises ConfigurationError and StoreError.
+    """
+    database = open_database(settings.database_url)
+    try:
+        migrate(database)
+        return _wire(settings, database, passphrase, releases=releases, now=now)
+    except BaseException:
+        database.dispose()
+        raise
+
+
+def _wire(
+    settings: Settings, database: Database, passphrase: Callable[[], bytes], *, releases: bool, now: clock.Now
+) -> Node:
+    with database.read() as connection:
+        own = find_own(connection)
+    if own is None or own.member != settings.member:
+        raise ConfigurationError(
+            f"the database is that of {own.member if own else 'nobody'}, and node.toml says {settings.member}",
+            where=database.where,
+            mend="point HASHPACT_DATABASE_URL to this member's database",
+        )
+    locks = Locks(database, settings.home)
+    keyring = Keyring(KeyStore(settings.home, passphrase), settings.keys)
+    fetcher = Fetcher(AddressRules(settings.allow_networks))
+    workers = Workers(settings.worker_processes)
+    releaser = Releaser(database, locks, keyring, now)
+    trusting = Trusting(database, fetcher, now)
+    index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
+    return Node(
+        settings=settings,
+        database=database,
+        locks=locks,
+        keyring=keyring,
+        fetcher=fetcher,
+        workers=workers,
+        releaser=releaser,
+        publisher=Publisher(database, releaser, now, releases=releases),
+        trusting=trusting,
+        puller=Puller(database, locks, fetcher, workers, settings, now),
+        peering=Peering(database, locks, trusting, now),
+        upkeep=Upkeep(database, locks, keyring, releaser, now),
+        log_files=LogFiles(database),
+        matcher=Matcher(database, index_feed, now),
+        blocklist=Blocklist(database),
+        change_feed=ChangeFeed(database),
+    )

@@ -1,0 +1,160 @@
+"""Make a home: keys, trust repository, card, database and node.toml."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hashpact_keys.keystore import KeyStore
+from hashpact_keys.rows import ROWS, RowName, TrustRole
+from hashpact_keys.signers import key_path
+from hashpact_keys.trust import TrustSigners, create_trust, current_card
+from hashpact_keys.trust_files import newest, root_fingerprint
+from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.trusting import take_card
+from hashpact_node.settings import DEFAULT_PORT, NODE_TOML, Settings, write_node_toml
+from hashpact_node.store.database import Database
+from hashpact_node.store.locks import HomeLock
+from hashpact_node.store.migrate import migrate
+from hashpact_node.store.peers import add_peer, find_own, pin_root
+from hashpact_node.store.trust import save_files
+from hashpact_protocol.card import Card, RequestKey, WitnessKey, encode_card
+from hashpact_protocol.card_logs import CardLog, LogKind, LogState
+from hashpact_protocol.errors import ConfigurationError, ConflictError
+from hashpact_protocol.names import MemberUrl, parse_member_id
+from hashpact_protocol.notes import KeyType, VerifierKey
+
+FIRST_LOG = "listings-1"
+FREE_MIN_BYTES = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What ``make_home`` made: the member, where it is, and the root's fingerprint for its peers."""
+
+    member: str
+    url: str
+    home: Path
+    fingerprint: str
+    keys: Mapping[str, str]
+    database: str
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """Who is to be founded: member id, public URL, name for people, ways to reach its people."""
+
+    member: str
+    url: str
+    name: str
+    contacts: tuple[str, ...] = ()
+
+
+def make_home(
+    settings: Settings, founding: Founding, keystore: KeyStore, database: Database, *, now: Callable[[], datetime]
+) -> Made:
+    """Make the keys of all rows, the trust repository with its card, the database and, last, ``node.toml``.
+
+    What fails half way is taken back, so that it can be run again. Raises ConflictError for a home or database that
+    is in use, MemberNameError, KeyUnavailableError and StoreError.
+    """
+    parse_member_id(founding.member)
+    url = MemberUrl.parse(founding.url)
+    home = settings.home
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with HomeLock(home).exclusive():
+        _check_unused(home)
+        migrate(database)
+        with database.read() as connection:
+            if find_own(connection) is not None:
+                raise ConflictError(
+                    "this database belongs to a member already",
+                    where=database.where,
+                    mend="give every member a database of its own",
+                )
+        keyring = Keyring(keystore, settings.keys)
+        made: list[Path] = []
+        try:
+            card = _card(founding, url, _make_keys(keystore, settings.keys, made), now())
+            fingerprint = _found(database, keyring, card, now())
+            _write_settings(settings, founding, str(url))
+        except BaseException:
+            for path in made:
+                path.unlink(missing_ok=True)
+            raise
+    shown = {row: str(keystore.locate(key_path(uri))) for row, uri in settings.keys.items()}
+    return Made(founding.member, str(url), home, fingerprint, shown, settings.shown_database_url)
+
+
+def _check_unused(home: Path) -> None:
+    if (home / NODE_TOML).exists():
+        raise ConflictError(
+            "this home is set up already", where=str(home), mend="use it as it is, or give another with HASHPACT_HOME"
+        )
+    if shutil.disk_usage(home).free < FREE_MIN_BYTES:
+        raise ConfigurationError("less than 50 MB are free here", where=str(home), mend="make room first")
+
+
+def _make_keys(keystore: KeyStore, uris: Mapping[str, str], made: list[Path]) -> dict[RowName, bytes]:
+    public = {}
+    for row in ROWS:
+        path = key_path(uris[row.value])
+        public[row] = keystore.create(path)
+        made.append(keystore.locate(path))
+    return public
+
+
+def _card(founding: Founding, url: MemberUrl, public: Mapping[RowName, bytes], now: datetime) -> Card:
+    """Make the first card: one open log, ``listings``; the crisis key waits for its log."""
+    start = now.replace(microsecond=0)
+    origin = f"{url.prefix}/logs/{FIRST_LOG}"
+    listings = CardLog(
+        name="listings",
+        kind=LogKind.LISTINGS,
+        origin=origin,
+        url=url.log_url(origin),
+        keys=(VerifierKey(origin, KeyType.ED25519, public[RowName.RELEASE]),),
+        state=LogState.OPEN,
+    )
+    witness_name = f"{url.prefix}/witness-1"
+    witness = VerifierKey(witness_name, KeyType.COSIGNATURE, public[RowName.WITNESS])
+    until = {row.name: start + row.card_validity for row in ROWS.values() if row.card_validity is not None}
+    request_id = f"{founding.member}-request-1"
+    return Card(
+        member=founding.member,
+        name=founding.name,
+        url=str(url),
+        contacts=founding.contacts,
+        logs=(listings,),
+        witness_keys=(WitnessKey(witness, start, until[RowName.WITNESS]),),
+        request_keys=(RequestKey(request_id, public[RowName.REQUEST], start, until[RowName.REQUEST]),),
+    )
+
+
+def _found(database: Database, keyring: Keyring, card: Card, now: datetime) -> str:
+    """Sign the trust repository and store it, the card and its log; give the root's fingerprint."""
+    signers = TrustSigners(
+        online=keyring.trust_signer(RowName.ONLINE),
+        targets=(keyring.trust_signer(RowName.TARGETS),),
+        root=(keyring.trust_signer(RowName.ROOT),),
+    )
+    files = create_trust(signers, encode_card(card), now)
+    root = newest(files, TrustRole.ROOT) or b""
+    fingerprint = root_fingerprint(root)
+    version, data = current_card(files)
+    with database.write() as connection:
+        peer = add_peer(connection, card.member, card.url, now=now, own=True)
+        pin_root(connection, peer.number, root, fingerprint)
+        save_files(connection, peer.number, files)
+        take_card(connection, peer, data, version, now)
+    return fingerprint
+
+
+def _write_settings(settings: Settings, founding: Founding, url: str) -> None:
+    values: dict[str, str | float | list[str]] = {"member": founding.member, "url": url, "name": founding.name}
+    if settings.port != DEFAULT_PORT:
+        values["port"] = settings.port
+    write_node_toml(settings.home, values)

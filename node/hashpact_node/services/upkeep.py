@@ -1,0 +1,76 @@
+"""What keeps a node fresh: its own cosignatures, its trust repository, what waits to be released, what expires."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from hashpact_keys.rows import RowName
+from hashpact_keys.trust import needs_renewal, renew_online
+from hashpact_node.services.expiry import expire_due
+from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.release import Releaser
+from hashpact_node.services.views import own_number, viewpoint
+from hashpact_node.store.changes import Numbers
+from hashpact_node.store.database import Database
+from hashpact_node.store.idempotency import expire
+from hashpact_node.store.locks import Locks
+from hashpact_node.store.logs import list_logs
+from hashpact_node.store.trust import load_files, prune_files, save_files
+
+TRUST_WAIT_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Upkeep:
+    """The regular work on what is our own; each call does what is due, and nothing else."""
+
+    database: Database
+    locks: Locks
+    keyring: Keyring
+    releaser: Releaser
+    now: Callable[[], datetime]
+
+    def renew_trust(self) -> bool:
+        """Sign timestamp and snapshot anew once half of their life is over; whether they were.
+
+        Raises KeyUnavailableError, TrustError and StoreError; what is served stays as it was then.
+        """
+        with self.locks.hold("trust/own", timeout=TRUST_WAIT_SECONDS):
+            with self.database.read() as connection:
+                number = own_number(connection)
+                files = load_files(connection, number)
+            if not needs_renewal(files, self.now()):
+                return False
+            renewed = renew_online(files, self.keyring.trust_signer(RowName.ONLINE), self.now())
+            with self.database.write() as connection:
+                save_files(connection, number, renewed)
+                prune_files(connection, number, renewed.keys())
+        return True
+
+    def renew_cosignatures(self) -> int:
+        """Cosign what each own open log shows anew, and release what waits; how many logs there were."""
+        with self.database.read() as connection:
+            logs = list_logs(connection, peer=own_number(connection))
+        open_logs = [log for log in logs if log.named and log.state == "open"]
+        for log in open_logs:
+            self.releaser.renew(log.number)
+        return len(open_logs)
+
+    def release_waiting(self) -> int:
+        """Release whatever waits, as commands leave it; how many logs something waited for."""
+        waiting = self.releaser.waiting()
+        for log in waiting:
+            self.releaser.release(log)
+        return len(waiting)
+
+    def expire(self) -> int:
+        """Let listings that have expired stop acting, and forget old idempotency keys; how many listings were due."""
+        now = self.now()
+        with self.database.write() as connection:
+            numbers = Numbers(connection, now=int(now.timestamp()))
+            due = expire_due(connection, viewpoint(connection), numbers, now)
+            numbers.close()
+            expire(connection, now=now)
+        return due
