@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256 as sha256_hash
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,12 @@ from hashpact_protocol.errors import SignalError
 from hashpact_protocol.limits import LIMITS
 
 QUALITY_MAX: Final = 100
+KEY_VALUE_MAX_BYTES: Final = 1_024
+"""The longest value of an unknown type that its compact key holds whole; a longer one is there by its SHA-256."""
+
 _UNKNOWN_CODE: Final = 0xFF
+_LONG_CODE: Final = 0xFE
+_LONG_KEY = re.compile(rb"\xfe([a-z0-9_]{1,32})\0(.{32})", re.DOTALL)
 _TYPE_NAME = re.compile(r"[a-z0-9_]{1,32}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _SHA256_DIGITS: Final = 64
@@ -131,8 +137,9 @@ def make_signal(
 def signal_key(type_name: str, value: str) -> bytes:
     """Give the compact key of a claim: one byte of type code and the raw bytes; for stores, never on the wire.
 
-    For an unknown type it is 0xFF, the type's name, a zero byte and the value. ``value`` of a blob is its SHA-256.
-    Raises SignalError if type or value do not have their form.
+    For an unknown type it is 0xFF, the type's name, a zero byte and the value, or, since the unique indexes of stores
+    take no rows of 4 096 bytes, 0xFE, the name, a zero byte and the SHA-256 of a value above 1 024 bytes. ``value`` of
+    a blob is its SHA-256. Raises SignalError if type or value do not have their form.
     """
     known = SIGNAL_TYPES.get(type_name)
     if known is not None:
@@ -143,7 +150,15 @@ def signal_key(type_name: str, value: str) -> bytes:
 
 
 def parse_signal_key(key: bytes) -> tuple[str, str]:
-    """Give type and value of a compact key, the exact inverse of :func:`signal_key`; raises SignalError."""
+    """Give type and value of a compact key, the inverse of :func:`signal_key`; raises SignalError.
+
+    Of a value above 1 024 bytes the key knows only ``sha256:`` and the hex digits of its SHA-256, and that is what is
+    given: good to be shown, where it may look like a real value of that text, whose key is another. Whoever needs the
+    value itself (exports, the digest) reads it from an entry that claims it.
+    """
+    long = _LONG_KEY.fullmatch(key)
+    if long is not None and long[1].decode() not in SIGNAL_TYPES:
+        return long[1].decode(), f"sha256:{long[2].hex()}"
     known = _BY_CODE.get(key[0]) if key else None
     if known is not None:
         digits = key[1:].hex()
@@ -191,7 +206,10 @@ def _unknown_key(type_name: str, value: str) -> bytes:
             f"a value of an unknown type is 1 to {LIMITS.signal_value_max_bytes} visible ASCII characters",
             where="value",
         )
-    return b"%c%b\0%b" % (_UNKNOWN_CODE, type_name.encode(), value.encode())
+    raw = value.encode()
+    if len(raw) > KEY_VALUE_MAX_BYTES:
+        return b"%c%b\0%b" % (_LONG_CODE, type_name.encode(), sha256_hash(raw).digest())
+    return b"%c%b\0%b" % (_UNKNOWN_CODE, type_name.encode(), raw)
 
 
 def _hex_bytes(text: str, digits: int, *, upper: bool = False) -> bytes | None:
