@@ -15,8 +15,7 @@ from hashpact_node.store.signals import (
     page_by_key,
 )
 from hashpact_protocol.claims import pack_claim, unpack_claims
-from hashpact_protocol.limits import LIMITS
-from hashpact_protocol.signals import KEY_VALUE_MAX_BYTES, make_signal, parse_signal_key
+from hashpact_protocol.signals import make_signal, parse_signal_key
 
 VIEWPOINT = Viewpoint(members={1: 2}, own=1)
 NAME = "a" * 32  # the longest
@@ -28,7 +27,7 @@ def noise(length: int) -> str:
     return digits[:length]
 
 
-VALUES = [noise(length) for length in (KEY_VALUE_MAX_BYTES, KEY_VALUE_MAX_BYTES + 1, LIMITS.signal_value_max_bytes)]
+VALUES = [noise(length) for length in (1_024, 1_025, 4_096)]
 
 
 def test_the_longest_values_are_stored(database: Database) -> None:
