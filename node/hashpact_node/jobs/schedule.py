@@ -65,7 +65,7 @@ class Schedule:
             try:
                 self._step()
             except HashpactError as error:
-                log.error("the schedule could not be looked after", error=str(error))
+                log.warning("the schedule could not be looked after", error=str(error))
             self._stop.wait(LEADER_INTERVAL_SECONDS)
 
     def _step(self) -> None:
