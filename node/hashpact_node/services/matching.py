@@ -1,0 +1,177 @@
+"""Match hashes against the blocklist: equal ones by their key, PDQ within its distance through the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from hashpact_node.services.claims_view import ClaimsView, ClaimView, SignalView
+from hashpact_node.services.index_feed import IndexFeed, matchable_claims
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.signals import SignalRow, find_signals
+from hashpact_protocol.claims import CLAIM_BYTES
+from hashpact_protocol.errors import RequestError, SignalError
+from hashpact_protocol.policy import Action
+from hashpact_protocol.signals import SIGNAL_TYPES, Comparison, parse_signal_key, signal_key
+
+QUERIES_MAX = 1_000
+NO_ACTION = Action.NONE.word
+STRENGTH = (Action.BLOCK, Action.REVIEW, Action.OBSERVE, Action.IGNORE)
+"""The actions from the strongest to the weakest."""
+
+COMPARED = {
+    # Values that are equal are within any distance, so that TLSH is matched as far as it can be without its measure.
+    known.name: Comparison.EXACT if known.comparison is Comparison.TLSH else known.comparison
+    for known in SIGNAL_TYPES.values()
+    if known.comparison in (Comparison.EXACT, Comparison.PDQ, Comparison.TLSH)
+}
+"""How values of each type are compared here; of other types nothing is ever matched."""
+
+_PDQ = SIGNAL_TYPES["pdq"]
+_RANK = {action.word: rank for rank, action in enumerate(STRENGTH)}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A signal of the blocklist that a query met, ``distance`` bits away from it.
+
+    Only claims of sufficient quality are in it: others are kept, and never matched. ``labels`` and ``claims`` are empty
+    where no detail was asked for.
+    """
+
+    type: str
+    value: str
+    distance: int
+    action: str
+    rule: str
+    publishers: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    claims: tuple[ClaimView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MatchResult:
+    """What one query met. ``compared`` is how (``exact``, ``pdq``, or ``none`` for types that are never matched).
+
+    ``action`` is the strongest of its hits', ``none`` without any; hits come nearest first.
+    """
+
+    type: str
+    value: str
+    compared: str
+    action: str = NO_ACTION
+    hits: tuple[Hit, ...] = ()
+
+
+@dataclass(slots=True)
+class Matcher:
+    """Answers lookups; shared by threads. Every batch is answered from one snapshot of the database."""
+
+    database: Database
+    index_feed: IndexFeed
+    now: Callable[[], datetime]
+
+    def match(self, queries: Sequence[tuple[str, str]], *, detail: bool = True) -> list[MatchResult]:
+        """Match up to 1 000 signals, given as (type, value); one result for each, in order.
+
+        With ``detail`` every hit says its labels and claims; without, a batch is answered several times as fast.
+        Raises SignalError that names the query that is malformed, RequestError for too many, StoreError.
+        """
+        if len(queries) > QUERIES_MAX:
+            raise RequestError(
+                f"at most {QUERIES_MAX} signals are matched at once, not {len(queries)}", mend="ask in smaller batches"
+            )
+        keys = [_key(at, *query) for at, query in enumerate(queries)]
+        with self.database.read() as connection:
+            near = self._near(connection, keys)
+            wanted = {key for key in keys if key is not None}.union(*near.values())
+            rows = find_signals(connection, sorted(wanted)) if wanted else {}
+            found = _Detailed(connection, rows) if detail else _Brief(connection, rows)
+            return [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
+
+    def _near(self, connection: Connection, keys: Sequence[bytes | None]) -> dict[bytes, dict[bytes, int]]:
+        """Give the keys near each PDQ hash that is asked for, with their distances, the nearest first."""
+        asked = {key for key in keys if key is not None and key[0] == _PDQ.code}
+        if not asked:
+            return {}
+        self.index_feed.refresh_from(connection)
+        search = self.index_feed.index.search
+        return {key: {hit.key: hit.distance for hit in search(key[1:], _PDQ.threshold)} for key in asked}
+
+
+def _key(at: int, type_name: str, value: str) -> bytes | None:
+    """Give the key of a query, None where its type is never matched; SignalError names the query."""
+    try:
+        key = signal_key(type_name, value)
+    except SignalError as error:
+        where = f"queries[{at}].{error.where}" if error.where else f"queries[{at}]"
+        raise SignalError(error.what, where=where, mend=error.mend) from None
+    return key if type_name in COMPARED else None
+
+
+def strongest(actions: Sequence[str]) -> str:
+    """Give the strongest of some actions, ``none`` if there are none."""
+    return min(actions, key=_RANK.__getitem__, default=NO_ACTION)
+
+
+class _Brief:
+    """Makes results of rows without a look at entries. What signals of the same publishers say is worked out once."""
+
+    def __init__(self, connection: Connection, rows: dict[bytes, SignalRow]) -> None:
+        self._view = ClaimsView(connection)
+        self._rows = {key: row for key, row in rows.items() if row.claims}
+        self._said: dict[bytes, tuple[str, str, tuple[str, ...]] | None] = {}
+
+    def result(self, query: tuple[str, str], key: bytes | None, near: dict[bytes, dict[bytes, int]]) -> MatchResult:
+        kind, value = query
+        if key is None:
+            return MatchResult(kind, value, Comparison.NONE.value)
+        distances = near.get(key)
+        if distances is None:
+            hit = self.hit(key, 0) if key in self._rows else None
+            if hit is None:
+                return MatchResult(kind, value, COMPARED[kind].value)
+            return MatchResult(kind, value, COMPARED[kind].value, hit.action, (hit,))
+        found = (self.hit(one, distance) for one, distance in distances.items() if one in self._rows)
+        hits = tuple(hit for hit in found if hit is not None)
+        return MatchResult(kind, value, COMPARED[kind].value, strongest([hit.action for hit in hits]), hits)
+
+    def hit(self, key: bytes, distance: int) -> Hit | None:
+        """Give the hit on a signal that is there; None where no claim of it may be matched."""
+        said = self._what(self._rows[key])
+        if said is None:
+            return None
+        kind, value = parse_signal_key(key)
+        return Hit(kind, value, distance, *said)
+
+    def _what(self, row: SignalRow) -> tuple[str, str, tuple[str, ...]] | None:
+        """Give action, rule and publishers, which follow from the claims' logs and last bytes alone."""
+        claims = row.claims
+        face = b"".join(
+            claims[at : at + 3] + claims[at + CLAIM_BYTES - 1 : at + CLAIM_BYTES]
+            for at in range(0, len(claims), CLAIM_BYTES)
+        )
+        if face not in self._said:
+            good = matchable_claims(claims)
+            decision = self._view.viewpoint.decide(claims)
+            said = (decision.action.word, decision.rule, self._view.publishers(good)) if good else None
+            self._said[face] = said
+        return self._said[face]
+
+
+class _Detailed(_Brief):
+    """Makes results with labels and claims, read from the entries."""
+
+    def __init__(self, connection: Connection, rows: dict[bytes, SignalRow]) -> None:
+        super().__init__(connection, rows)
+        good = [row._replace(claims=matchable_claims(row.claims)) for row in self._rows.values()]
+        self._details: dict[bytes, SignalView] = {
+            row.key: view for row, view in zip(good, self._view.views(good), strict=True)
+        }
+
+    def hit(self, key: bytes, distance: int) -> Hit | None:
+        hit = super().hit(key, distance)
+        detail = self._details[key]
+        return None if hit is None else replace(hit, labels=detail.labels, claims=detail.claims)
