@@ -26,10 +26,11 @@ from hashpact_protocol.card_logs import (
     read_key,
     read_log,
 )
-from hashpact_protocol.errors import MemberNameError
+from hashpact_protocol.ed25519 import PUBLIC_KEY_BYTES, check_public_key
+from hashpact_protocol.errors import MemberNameError, NoteError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.names import MemberUrl
-from hashpact_protocol.notes import PUBLIC_KEY_BYTES, KeyType, VerifierKey
+from hashpact_protocol.notes import KeyType, VerifierKey
 
 # It stands between quotes in the parameters of a signature (RFC 9421, section 2.3).
 _REQUEST_KEY_ID = re.compile(r"[!#-\[\]-~]{1,128}")
@@ -157,7 +158,12 @@ def _read_request_key(fields: Fields) -> RequestKey:
     key_id = fields.text("id")
     if _REQUEST_KEY_ID.fullmatch(key_id) is None:
         fields.refuse("id", "is not 1 to 128 visible ASCII characters other than quote and backslash")
-    return RequestKey(key_id, read_bytes(fields, "key", PUBLIC_KEY_BYTES), *_read_validity(fields))
+    public = read_bytes(fields, "key", PUBLIC_KEY_BYTES)
+    try:
+        check_public_key(public)
+    except NoteError as error:
+        fields.refuse("key", f"is refused: {error}")
+    return RequestKey(key_id, public, *_read_validity(fields))
 
 
 def _read_validity(fields: Fields) -> tuple[datetime, datetime]:

@@ -15,12 +15,12 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from hashpact_protocol.ed25519 import check_public_key
 from hashpact_protocol.errors import NoteError, SignatureError
 from hashpact_protocol.limits import LIMITS
 
 HASH_BYTES = 32
 KEY_ID_BYTES = 4
-PUBLIC_KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 TIMESTAMP_BYTES = 8
 SIZE_MAX = 2**63 - 1
@@ -42,7 +42,10 @@ class KeyType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key with the name that it signs under; NoteError when name or key is not of its form."""
+    """A public key with the name that it signs under.
+
+    NoteError when the name is not of its form, or ``check_public_key`` refuses the key.
+    """
 
     name: str
     type: KeyType
@@ -50,8 +53,7 @@ class VerifierKey:
 
     def __post_init__(self) -> None:
         _check_key_name(self.name)
-        if len(self.public) != PUBLIC_KEY_BYTES:
-            raise NoteError(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, not {len(self.public)}")
+        check_public_key(self.public)
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 if __name__ == "__main__":  # pragma: no cover - as a script, it stands beside its package
@@ -28,7 +29,8 @@ from vectors.card_cases import (
     witness_key,
 )
 from vectors.cases import Family, write
-from vectors.signers import base64
+from vectors.curve import canonical, not_reduced, small_order
+from vectors.signers import Signer, base64
 
 Change = Callable[[dict[str, Json]], object]
 
@@ -258,6 +260,29 @@ def refused_values(cards: Family) -> None:
         refuse(cards, case, why, where, put(path, value))
 
 
+@dataclass(frozen=True)
+class _Anybody(Signer):
+    """A key of small order, with which anybody can sign."""
+
+    @property
+    def material(self) -> bytes:
+        return bytes([self.type]) + canonical(small_order()[1])
+
+
+def refused_points(cards: Family) -> None:
+    """Keys with which anybody can sign, and one that is spelled in a second way."""
+    why = "A point of small order: anybody can sign."
+    row = "request_keys"
+    small, second = canonical(small_order()[1]), not_reduced()[0]
+    refuse(cards, "request-key-small-order", why, f"{row}[0].key", put(f"{row}.0.key", base64(small)))
+    why_second = "A key has one spelling, whose y is below 2**255 - 19."
+    refuse(cards, "request-key-not-reduced", why_second, f"{row}[0].key", put(f"{row}.0.key", base64(second)))
+    anybody = _Anybody("acme.example/logs/listings-2").vkey
+    refuse(cards, "key-small-order", why, "logs[1].keys[0]", put("logs.1.keys.0", anybody))
+    anybody = _Anybody("acme.example/witness-1", 4).vkey
+    refuse(cards, "witness-key-small-order", why, "witness_keys[0].key", put("witness_keys.0.key", anybody))
+
+
 def refused_times(cards: Family) -> None:
     for case, why, value in [
         ("offset", "Times end in Z.", "2026-11-24T00:00:00+00:00"),
@@ -296,7 +321,7 @@ def refused_rows(cards: Family) -> None:
 def card_family() -> Family:
     """Make the family ``cards``."""
     cards = Family("cards")
-    for part in (accepted, refused_bytes, refused_fields, refused_values, refused_times, refused_rows):
+    for part in (accepted, refused_bytes, refused_fields, refused_values, refused_points, refused_times, refused_rows):
         part(cards)
     return cards
 

@@ -10,6 +10,7 @@ if __name__ == "__main__":  # pragma: no cover - as a script, it stands beside i
     sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from vectors.cases import Family, write
+from vectors.curve import canonical, encodings, not_reduced, small_order, smallest_y
 from vectors.signers import LOG, OTHER, ROOT_HASH, WITNESSES, Signer, base64, checkpoint_text
 
 MALFORMED = "note-malformed"
@@ -326,10 +327,38 @@ def verifier_keys(notes: Family) -> None:
         notes.add(f"vkey-{case}_fail", why, {"read": "vkey", "vkey": vkey, "error": MALFORMED})
 
 
+def public_keys(notes: Family) -> None:
+    def vkey(public: bytes) -> tuple[str, str]:
+        key_id = sha256(LOG.name.encode() + b"\n\1" + public).digest()[:4].hex()
+        return key_id, f"{LOG.name}+{key_id}+{base64(bytes([1]) + public)}"
+
+    key_id, text = vkey(canonical(smallest_y()))
+    facts = {"read": "vkey", "vkey": text, "name": LOG.name, "type": 1, "key_id": key_id}
+    notes.add("vkey-smallest-y", "A y of 3 is as good as any.", facts)
+    refused = dict.fromkeys(map(canonical, small_order()), "A point of small order: anybody can sign.")
+    for point in small_order():
+        for public in encodings(point):
+            refused.setdefault(public, "A point of small order in another encoding: anybody can sign.")
+    small = len(refused)
+    refused |= dict.fromkeys(not_reduced(), "A y of 2**255 - 19 or more is the second spelling of another key.")
+    for number, (public, why) in enumerate(refused.items(), 1):
+        case = f"vkey-small-order-{number:02}" if number <= small else f"vkey-not-reduced-{number - small:02}"
+        notes.add(f"{case}_fail", why, {"read": "vkey", "vkey": vkey(public)[1], "error": MALFORMED})
+
+
 def note_family() -> Family:
     """Make the family ``notes``."""
     notes = Family("notes")
-    for part in (published, accepted_notes, refused_notes, untrue_notes, checkpoints, cosigned, verifier_keys):
+    for part in (
+        published,
+        accepted_notes,
+        refused_notes,
+        untrue_notes,
+        checkpoints,
+        cosigned,
+        verifier_keys,
+        public_keys,
+    ):
         part(notes)
     return notes
 
