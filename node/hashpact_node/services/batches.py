@@ -5,7 +5,7 @@ It runs in a worker process when there is much to do, so that the one writer get
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import zstandard
@@ -87,15 +87,16 @@ def read_batch(request: BatchRequest, known: Mapping[bytes, Owner] | KnownOwners
         batch.merged = merge_statements(statements, log=request.log, start=batch.start, known=owners)
         batch.claims = sorted(batch.merged.claims.items())
         batch.merged.claims = {}
-        batch.labels = dict(_labels(statements, batch))
+        batch.labels = _labels(statements, batch)
     return batch
 
 
-def _labels(statements: Sequence[Statement | Malformed], batch: Batch) -> Iterator[tuple[int, tuple[str, ...]]]:
-    for position in batch.merged.restated.values():
-        statement = statements[position - batch.start]
-        if isinstance(statement, Listing):
-            yield position, statement.labels
+def _labels(statements: Sequence[Statement | Malformed], batch: Batch) -> dict[int, tuple[str, ...]]:
+    return {
+        position: listing.labels
+        for position in batch.merged.restated.values()
+        if isinstance(listing := statements[position - batch.start], Listing)
+    }
 
 
 def read_batch_unknown(request: BatchRequest) -> Batch:
