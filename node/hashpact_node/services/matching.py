@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hashpact_node.services.claims_view import ClaimsView, ClaimView, SignalView
+from hashpact_node.services.hashing import HashedFile, hash_stream
 from hashpact_node.services.index_feed import IndexFeed, matchable_claims
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.signals import SignalRow, find_signals
-from hashpact_protocol.claims import CLAIM_BYTES
+from hashpact_protocol.claims import CLAIM_BYTES, QUALITY_MIN
 from hashpact_protocol.errors import RequestError, SignalError
 from hashpact_protocol.policy import Action
-from hashpact_protocol.signals import SIGNAL_TYPES, Comparison, parse_signal_key, signal_key
+from hashpact_protocol.signals import SIGNAL_TYPES, Comparison, Signal, parse_signal_key, signal_key
 
 QUERIES_MAX = 1_000
 NO_ACTION = Action.NONE.word
@@ -30,7 +32,7 @@ COMPARED = {
 """How values of each type are compared here; of other types nothing is ever matched."""
 
 _PDQ = SIGNAL_TYPES["pdq"]
-_RANK = {action.word: rank for rank, action in enumerate(STRENGTH)}
+_RANK = {word: rank for rank, word in enumerate([*(action.word for action in STRENGTH), NO_ACTION])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,15 @@ class MatchResult:
     hits: tuple[Hit, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class FileMatch:
+    """What a file met: the file's own hashes, one result for each, and the strongest action among them."""
+
+    file: HashedFile
+    action: str
+    results: tuple[MatchResult, ...]
+
+
 @dataclass(slots=True)
 class Matcher:
     """Answers lookups; shared by threads. Every batch is answered from one snapshot of the database."""
@@ -91,6 +102,21 @@ class Matcher:
             found = _Detailed(connection, rows) if detail else _Brief(connection, rows)
             return [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
 
+    def match_bytes(self, data: bytes, *, name: str = "file", detail: bool = True) -> FileMatch:
+        """Hash a file, which is kept nowhere, and match its SHA-256 and, of a picture, its PDQ.
+
+        A PDQ of low quality says too little to be matched; ``file.notices`` tells so. Raises RequestError for an empty
+        file, StoreError.
+        """
+        file = hash_stream(io.BytesIO(data), name=name)
+        asked = [(signal.type, signal.value) for signal in file.signals if _good(signal)]
+        answers = iter(self.match(asked, detail=detail))
+        results = tuple(
+            next(answers) if _good(signal) else MatchResult(signal.type, signal.value, Comparison.NONE.value)
+            for signal in file.signals
+        )
+        return FileMatch(file, strongest([result.action for result in results]), results)
+
     def _near(self, connection: Connection, keys: Sequence[bytes | None]) -> dict[bytes, dict[bytes, int]]:
         """Give the keys near each PDQ hash that is asked for, with their distances, the nearest first."""
         asked = {key for key in keys if key is not None and key[0] == _PDQ.code}
@@ -109,6 +135,10 @@ def _key(at: int, type_name: str, value: str) -> bytes | None:
         where = f"queries[{at}].{error.where}" if error.where else f"queries[{at}]"
         raise SignalError(error.what, where=where, mend=error.mend) from None
     return key if type_name in COMPARED else None
+
+
+def _good(signal: Signal) -> bool:
+    return signal.quality is None or signal.quality >= QUALITY_MIN
 
 
 def strongest(actions: Sequence[str]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sqlalchemy import Connection, delete, func, select
 from sqlmodel import col
 
-from hashpact_node.store.bulk import STATEMENTS, insert_new, replace_rows, select_in
+from hashpact_node.store.bulk import STATEMENTS, insert_new, replace_rows, run_many, select_in
 from hashpact_node.store.tables import Statement
 from hashpact_protocol.merge import Kind, Owner
+
+STREAM_ROWS = 8_192
 
 OwnerRow = tuple[int, bytes, int, int, int, bool]
 """sequence, id, kind, log, position, live"""
@@ -52,7 +54,11 @@ def count_live(connection: Connection) -> dict[int, int]:
     """Count the live listings of each log, by the log's local number."""
     query = (
         select(col(Statement.log), func.count())
-        .where(col(Statement.kind) == int(Kind.LISTING), col(Statement.live).is_(True))
+        .where(
+            col(Statement.kind) == int(Kind.LISTING),
+            col(Statement.live).is_(True),
+            col(Statement.sequence) > 0,  # below are the drafts of a rebuild
+        )
         .group_by(col(Statement.log))
     )
     return {log: int(count) for log, count in connection.execute(query)}
@@ -61,3 +67,33 @@ def count_live(connection: Connection) -> dict[int, int]:
 def drop_sequence(connection: Connection, sequence: int) -> None:
     """Forget every owner of one sequence."""
     connection.execute(delete(Statement).where(col(Statement.sequence) == sequence))
+
+
+def stream_live(connection: Connection, log: int, *, sequence: int) -> Iterator[int]:
+    """Yield what ``live_listings`` gives, in no order, a few at a time in memory."""
+    query = select(col(Statement.position)).where(
+        col(Statement.sequence) == sequence,
+        col(Statement.log) == log,
+        col(Statement.kind) == int(Kind.LISTING),
+        col(Statement.live).is_(True),
+    )
+    with connection.execute(query, execution_options={"yield_per": STREAM_ROWS}) as rows:
+        for (position,) in rows:
+            yield position
+
+
+def page_of_owners(connection: Connection, sequence: int, after: bytes, *, limit: int) -> list[OwnerRow]:
+    """Give up to ``limit`` owners of a sequence with ids beyond ``after``, in order of id."""
+    row = Statement
+    query = select(col(row.sequence), col(row.id), col(row.kind), col(row.log), col(row.position), col(row.live))
+    query = query.where(col(row.sequence) == sequence, col(row.id) > after).order_by(col(row.id)).limit(limit)
+    return [
+        (number, bytes(identifier), kind, log, position, bool(live))
+        for number, identifier, kind, log, position, live in connection.execute(query)
+    ]
+
+
+def drop_owners(connection: Connection, sequence: int, identifiers: Iterable[bytes]) -> None:
+    """Forget the owners of some ids of one sequence."""
+    rows = [(sequence, identifier) for identifier in identifiers]
+    run_many(connection, "DELETE FROM statement WHERE sequence = {mark} AND id = {mark}", rows)

@@ -1,0 +1,49 @@
+"""Take a removed member's claims out of the blocklist."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hashpact_node.services.views import viewpoint
+from hashpact_node.store.changes import Numbers, last_change
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.expiries import drop_expiring
+from hashpact_node.store.feed import stream_claimed_by
+from hashpact_node.store.logs import list_logs, reset_held
+from hashpact_node.store.owners import drop_sequence
+from hashpact_node.store.quarantine import drop_quarantined
+from hashpact_node.store.signals import SignalChange, change_signals
+from hashpact_protocol.claims import Place, unpack_claims
+
+
+def drop_claims_of(connection: Connection, peer: int, *, now: datetime) -> int:
+    """Take the claims of a member, given by its local number, out of the blocklist; give how many signals changed.
+
+    All of it happens in the caller's transaction. What the member published stays stored, as history, and its logs are
+    merged anew from that when it is added again; its log rows keep their accepted and cosigned heads.
+    """
+    logs = list_logs(connection, peer=peer)
+    numbers = Numbers(connection, now=int(now.timestamp()))  # first, so that no other change comes in between
+    changed = _drop_claims(connection, {log.number for log in logs}, numbers)
+    numbers.close()
+    for sequence in {log.sequence for log in logs}:
+        drop_sequence(connection, sequence)
+    for log in logs:
+        drop_expiring(connection, log.number)
+        drop_quarantined(connection, log.number, 0)
+        reset_held(connection, log.number, old_size=log.held_size, new_size=0, range=b"")
+    return changed
+
+
+def _drop_claims(connection: Connection, logs: set[int], numbers: Numbers) -> int:
+    eyes = viewpoint(connection)
+    changed = 0
+    for rows in stream_claimed_by(connection, logs, last_change(connection)):
+        changes: dict[bytes, SignalChange] = {}
+        for row in rows:
+            places = {Place(claim.log, claim.position) for claim in unpack_claims(row.claims) if claim.log in logs}
+            if places:
+                changes[row.key] = SignalChange(remove=places)
+        change_signals(connection, changes, eyes, numbers)
+        changed += len(changes)
+    return changed
