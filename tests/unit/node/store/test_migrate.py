@@ -5,7 +5,7 @@ import threading
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from databases import opened
 from hashpact_node.store.database import Database
@@ -33,6 +33,20 @@ def test_a_second_migration_changes_nothing(database: Database) -> None:
 def test_models_and_migrations_are_in_step(database: Database) -> None:
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+
+
+def test_primary_keys_are_in_step_and_in_the_order_of_the_scans(database: Database) -> None:
+    with database.read() as connection:  # compare_metadata leaves primary keys out
+        inspector = inspect(connection)
+        made = {name: inspector.get_pk_constraint(name)["constrained_columns"] for name in Table.metadata.tables}
+    assert made == {
+        name: [column.name for column in table.primary_key] for name, table in Table.metadata.tables.items()
+    }
+    assert made["bundle"] == ["log", "number"]
+    assert made["tile"] == ["log", "level", "number"]
+    assert made["quarantine"] == ["log", "position", "part"]
+    assert made["expiry"] == ["at", "log", "position"]  # what is due is looked for at every commit, over all logs
+    assert made["statement"] == ["sequence", "id"]
 
 
 def test_a_newer_database_is_refused(database: Database) -> None:
