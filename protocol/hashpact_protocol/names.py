@@ -103,11 +103,11 @@ def collides(first: MemberUrl, second: MemberUrl) -> bool:
 def _check_host(host: str, where: str) -> bool:
     """Raise unless ``host`` is in its one spelling; say whether it is a loopback address."""
     if host.startswith("["):
-        return _check_address(host[1:-1], where, version=6)
+        return _check_address(host[1:-1], where)
     labels = host.split(".")
     if _NUMBER_LABEL.fullmatch(labels[-1]) is not None:
         # Resolvers take decimal, octal, hexadecimal and shortened forms for addresses; only one form is a name here.
-        return _check_address(host, where, version=4)
+        return _check_address(host, where)
     if len(host) > _HOST_MAX_CHARACTERS or any(_HOST_LABEL.fullmatch(label) is None for label in labels):
         raise MemberNameError(
             f"{host!r} is no host name", where=where, mend="use labels of a-z, 0-9 and inner hyphens, joined by dots"
@@ -115,14 +115,14 @@ def _check_host(host: str, where: str) -> bool:
     return host == "localhost"
 
 
-def _check_address(text: str, where: str, *, version: int) -> bool:
+def _check_address(text: str, where: str) -> bool:
     try:
         address = ipaddress.ip_address(text)
     except ValueError as error:
         raise MemberNameError(f"{text!r} is no IP address", where=where, mend="write the address in full") from error
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         raise MemberNameError(f"{text!r} is an IPv4 address", where=where, mend=f"write {address.ipv4_mapped}")
-    if address.version != version or str(address) != text:
+    if str(address) != text:
         raise MemberNameError(
             f"{text!r} is not the usual spelling of an IP address", where=where, mend=f"write {address}"
         )

@@ -12,6 +12,7 @@ from vectors.cases import Family, write
 
 MALFORMED = "name-malformed"
 URL = "https://acme.example/hash"
+LONGEST_HOST = f"{'.'.join(['a' * 63] * 3)}.{'b' * 61}"
 
 
 def member_ids(names: Family) -> None:
@@ -58,6 +59,7 @@ def member_urls(names: Family) -> None:
         ),
         ("single-label", "A name inside a network.", "https://node-1", "node-1"),
         ("label-63", "A label has at most 63 characters.", f"https://{'a' * 63}.example", f"{'a' * 63}.example"),
+        ("host-253", "A host has at most 253 characters.", f"https://{LONGEST_HOST}", LONGEST_HOST),
         ("ipv4", "An IPv4 address in its usual spelling.", "https://192.0.2.7", "192.0.2.7"),
         ("ipv6", "An IPv6 address in its usual spelling.", "https://[2001:db8::1]:8443", "[2001:db8::1]:8443"),
         ("http-localhost", "http is for loopback.", "http://localhost:8000", "localhost:8000"),
@@ -79,7 +81,7 @@ def member_urls(names: Family) -> None:
         ("dot-last", "A final dot would be a second name for one host.", "https://acme.example."),
         ("empty-label", "No label is empty.", "https://acme..example"),
         ("label-64", "A label of 64 characters.", f"https://{'a' * 64}.example"),
-        ("host-254", "A host of 254 characters.", f"https://{'.'.join(['a' * 63] * 3)}.{'b' * 62}"),
+        ("host-254", "A host of 254 characters.", f"https://{LONGEST_HOST}b"),
         ("hyphen-first", "A label does not begin with a hyphen.", "https://-acme.example"),
         ("hyphen-last", "A label does not end with a hyphen.", "https://acme-.example"),
         ("underscore", "An underscore is no letter of host names.", "https://ac_me.example"),

@@ -144,7 +144,7 @@ def test_tiles_are_asked_for_step_by_step_and_only_once() -> None:
     authenticator.accept(TileId(0, 3), tree.tile(TileId(0, 3)))
     assert authenticator.missing_for_leaves(3, 5) == [TileId(0, 4)]
     assert authenticator.leaves(3) == LEAVES[768:1024]
-    assert authenticator.missing_for_bundles(7, 7) == []
+    assert tree.authenticator().missing_for_bundles(7, 7) == []
 
 
 def test_a_tree_whose_tiles_lie_at_three_levels() -> None:
@@ -299,6 +299,10 @@ def test_entries_alone_prove_as_much_as_tiles(held: int, size: int) -> None:
     assert extended == CompactRange().extend(leaves[: size - size % 256])
     assert rest == leaves[size - size % 256 :]
     assert extended.extend(rest).root() == CompactRange().extend(leaves).root()
+
+
+def test_a_bundle_of_one_entry_is_a_bundle() -> None:
+    assert extend_by_entries(CompactRange(), [], [[b"0"]]) == (CompactRange(), [leaf_hash(b"0")])
 
 
 def test_without_bundles_nothing_changes() -> None:
