@@ -52,6 +52,7 @@ STATEMENTS = Target(
     2,
 )
 BUNDLES = Target("bundle", ("log", "number", "width", "data"), ("int4", "int8", "int2", "bytea"), 2)
+QUEUE = Target("queue", ("log", "queued_at", "entry"), ("int4", "int8", "bytea"), 0)  # the database numbers the rows
 
 
 def is_postgresql(connection: Connection) -> bool:

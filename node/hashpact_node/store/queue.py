@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, select
 from sqlmodel import col
 
+from hashpact_node.store.bulk import QUEUE, insert_new
 from hashpact_node.store.database import upsert
 from hashpact_node.store.tables import Publication, Queue
 
 LOOKUP_ROWS = 500
+STREAM_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,16 @@ class QueuedEntry:
 def add_entries(connection: Connection, log: int, entries: Iterable[bytes], *, now: datetime) -> int:
     """Put entries into the queue of a log, in order; how many they were."""
     queued_at = int(now.timestamp())
-    rows = [{"log": log, "entry": entry, "queued_at": queued_at} for entry in entries]
-    if rows:
-        connection.execute(insert(Queue), rows)
+    rows = [(log, queued_at, entry) for entry in entries]
+    insert_new(connection, QUEUE, rows)
     return len(rows)
+
+
+def stream_entries(connection: Connection, log: int) -> Iterator[bytes]:
+    """Yield the entries that wait for a log, in their order, and leave them there."""
+    query = select(col(Queue.entry)).where(col(Queue.log) == log).order_by(col(Queue.number))
+    with connection.execute(query, execution_options={"yield_per": STREAM_ROWS}) as rows:
+        yield from rows.scalars()
 
 
 def take_entries(connection: Connection, log: int, *, limit: int) -> list[QueuedEntry]:
@@ -59,6 +67,12 @@ def logs_waiting(connection: Connection) -> list[int]:
     """The logs for which entries wait."""
     query = select(col(Queue.log)).distinct().order_by(col(Queue.log))
     return list(connection.execute(query).scalars())
+
+
+def forget_publications(connection: Connection, listing: bytes, contents: Sequence[bytes]) -> None:
+    """Forget that these contents were published as this listing, so that they may be published anew."""
+    mine = col(Publication.sha256).in_(contents), col(Publication.listing) == listing
+    connection.execute(delete(Publication).where(*mine))
 
 
 def remember_publications(connection: Connection, listings: Mapping[bytes, bytes]) -> None:
