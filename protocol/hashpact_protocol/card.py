@@ -7,13 +7,13 @@ function of the newest accepted one alone.
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hashpact_protocol.canonical import canonical_bytes
 from hashpact_protocol.card_fields import Fields, read_object, refuse
 from hashpact_protocol.card_logs import (
     CardLog,
@@ -141,8 +141,7 @@ def encode_card(card: Card) -> bytes:
             for key in card.witness_keys
         ],
     }
-    # Field names are ASCII and numbers are integers, so that the order and the digits are those of RFC 8785.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    return canonical_bytes(value)
 
 
 def _read_witness_key(fields: Fields, member_url: MemberUrl) -> WitnessKey:
