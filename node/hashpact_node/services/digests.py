@@ -120,7 +120,8 @@ def live_map(connection: Connection, log: Log, size: int, *, sequence: int | Non
     """Say for each of the first ``size`` entries of a log, by one byte, whether a live listing stands there."""
     live = bytearray(size)
     for position in stream_live(connection, log.number, sequence=log.sequence if sequence is None else sequence):
-        live[position] = 1
+        if position < size:  # a rebuild may have moved the size, and is about to move the owners
+            live[position] = 1
     return live
 
 
