@@ -97,7 +97,7 @@ class TestLog:
             for at in range(0, len(rows), LIMITS.bundle_width)
             for part in [rows[at : at + LIMITS.bundle_width]]
         ]
-        return BatchRequest(log.number, log.kind, tuple(frames), tuple(leaves), merges)
+        return BatchRequest(log.number, log.sequence, log.kind, tuple(frames), tuple(leaves), merges)
 
 
 def terms(member: str, name: str = "listings-1", *, kind: str = "listings", fresh: int | None = None) -> LogTerms:

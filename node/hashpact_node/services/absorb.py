@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch
+from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import expire_due, remember_expiring
 from hashpact_node.services.views import viewpoint
@@ -15,7 +16,7 @@ from hashpact_node.store.changes import Numbers
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, move_held
-from hashpact_node.store.owners import add_owners, find_owners, owner_rows, set_owners
+from hashpact_node.store.owners import add_owners, find_owners, set_owners
 from hashpact_node.store.quarantine import Quarantined, add_quarantined
 from hashpact_node.store.signals import SignalChange, Viewpoint, add_signals, change_signals
 from hashpact_protocol.claims import Place
@@ -63,11 +64,12 @@ class Absorber:
         Raises StoreError and its subclasses; nothing of the batch is stored then.
         """
         if not self.merges:
-            batch.merged, batch.claims = Merged(), []
-        try:
-            self._commit(batch, fresh=fresh)
-        except DuplicateRowsError:
-            self._commit(read_batch(request, self.known), fresh=False)
+            batch.merged, batch.owners, batch.claims = Merged(), [], []
+        with without_collecting():
+            try:
+                self._commit(batch, fresh=fresh)
+            except DuplicateRowsError:
+                self._commit(read_batch(request, self.known), fresh=False)
 
     def known(self, identifiers: set[bytes]) -> Mapping[bytes, Owner]:
         """Ask the database who owns these ids in this log's sequence."""
@@ -116,11 +118,12 @@ class Absorber:
         add_quarantined(connection, (Quarantined(self.log.number, *one) for one in odd[: self._room]))
 
     def _store_owners(self, connection: Connection, batch: Batch, *, fresh: bool) -> None:
-        rows = owner_rows(self.log.sequence, batch.merged.owners)
         if fresh:
-            add_owners(connection, rows)
+            if find_owners(connection, self.log.sequence, batch.merged.unowned):
+                raise DuplicateRowsError  # a withdrawal of a listing that stands before this batch
+            add_owners(connection, batch.owners)
         else:
-            set_owners(connection, rows)
+            set_owners(connection, batch.owners)
 
     def _store_claims(self, connection: Connection, batch: Batch, eyes: Viewpoint, numbers: Numbers) -> None:
         changes = ended_changes(connection, batch.merged.ended, batch.merged.restated, batch.labels, self.log.kind)

@@ -45,6 +45,7 @@ class BatchRequest:
     """
 
     log: int
+    sequence: int
     kind: str
     frames: Sequence[Frame]
     held_leaves: Sequence[bytes] = ()
@@ -57,6 +58,7 @@ class Batch:
 
     ``consumed`` frames fitted the cap on bytes (at least one always does). ``bundles``: (number, width, zstd frame).
     ``roots``: the hashes of the full bundles, in order; ``leaves``: the leaf hashes of a partial last one.
+    ``owners``: rows (sequence, id, kind, log, position, live) and ``claims``: (signal key, packed claims), both sorted.
     ``labels``: of the listings that restate older ones, by index.
     """
 
@@ -67,6 +69,7 @@ class Batch:
     roots: list[bytes] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
     merged: Merged = field(default_factory=Merged)
+    owners: list[tuple[int, bytes, int, int, int, bool]] = field(default_factory=list)
     claims: list[tuple[bytes, bytes]] = field(default_factory=list)
     labels: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
@@ -85,10 +88,17 @@ def read_batch(request: BatchRequest, known: Mapping[bytes, Owner] | KnownOwners
     if request.merges:
         owners = known(touched_ids(statements)) if callable(known) else known
         batch.merged = merge_statements(statements, log=request.log, start=batch.start, known=owners)
-        batch.claims = sorted(batch.merged.claims.items())
-        batch.merged.claims = {}
+        _sort_rows(batch, request.sequence)
         batch.labels = _labels(statements, batch)
     return batch
+
+
+def _sort_rows(batch: Batch, sequence: int) -> None:
+    """Make plain rows of what was merged, sorted as their tables are: they pass between processes far faster."""
+    owners, claims = batch.merged.owners, batch.merged.claims
+    batch.owners = [(sequence, identifier, *owners[identifier]) for identifier in sorted(owners)]
+    batch.claims = sorted(claims.items())
+    batch.merged.owners, batch.merged.claims = {}, {}
 
 
 def _labels(statements: Sequence[Statement | Malformed], batch: Batch) -> dict[int, tuple[str, ...]]:
@@ -102,7 +112,7 @@ def _labels(statements: Sequence[Statement | Malformed], batch: Batch) -> dict[i
 def read_batch_unknown(request: BatchRequest) -> Batch:
     """Read a batch as ``read_batch``, in the hope that none of its ids is known yet; for a worker process.
 
-    The hope is to be checked: no id of ``merged.owners`` and none of ``merged.unowned`` may have an owner.
+    The hope is to be checked: no id of ``owners`` and none of ``merged.unowned`` may have an owner.
     """
     return read_batch(request, {})
 

@@ -42,7 +42,6 @@ from hashpact_node.store.owners import (
     drop_owners,
     drop_sequence,
     find_owners,
-    owner_rows,
     page_of_owners,
     set_owners,
 )
@@ -187,7 +186,7 @@ class _MemberRebuild:
             derived.unknown += batch.merged.unknown
             derived.stopped_at = batch.merged.stopped_at if derived.stopped_at is None else derived.stopped_at
             with self.database.write() as connection:
-                set_owners(connection, owner_rows(_draft(log.sequence), batch.merged.owners))
+                set_owners(connection, batch.owners)
             number += batch.consumed
             self._tell(batch.entries)
         if held.root() != CompactRange.decode(log.held_size, log.held_range).root():
@@ -315,7 +314,7 @@ def _request(connection: Connection, log: Log, first: int, *, merges: bool) -> B
             frames.append(Frame(bundle.number, wanted, encode_bundle(entries[:wanted]), "identity"))
     if [frame.number for frame in frames] != list(range(first, last)):
         raise _altered(log, f"not all of the bundles from {first} to {last - 1} are stored")
-    return BatchRequest(log.number, log.kind, tuple(frames), (), merges)
+    return BatchRequest(log.number, _draft(log.sequence), log.kind, tuple(frames), (), merges)
 
 
 def _ranges_of_owners(

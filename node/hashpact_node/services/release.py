@@ -159,7 +159,7 @@ def _stored_request(connection: Connection, absorber: Absorber, size: int) -> Ba
             data = encode_bundle(reader.bundle(log.number, bundle.number)[:wanted])
             frames.append(Frame(bundle.number, wanted, data, "identity"))
     leaves = reader.leaf_hashes(log.number, first, ahead) if ahead else []
-    return BatchRequest(log.number, log.kind, tuple(frames), tuple(leaves), absorber.merges)
+    return BatchRequest(log.number, log.sequence, log.kind, tuple(frames), tuple(leaves), absorber.merges)
 
 
 def _append(connection: Connection, log: Log, entries: list[bytes]) -> CompactRange:

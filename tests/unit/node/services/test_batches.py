@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from hashpact_node.services import batches
-from hashpact_node.services.batches import BatchRequest, Frame, compress, read_batch, read_batch_unknown
+from hashpact_node.services.batches import Batch, BatchRequest, Frame, compress, read_batch, read_batch_unknown
 from hashpact_protocol.claims import Place, pack_claim
 from hashpact_protocol.errors import EntriesError, FetchError, FetchTooLargeError, HashpactError, TileError
 from hashpact_protocol.limits import Limits
@@ -21,6 +21,7 @@ from hashpact_protocol.signals import signal_key
 from hashpact_protocol.tiles import encode_bundle
 
 LOG = 4
+SEQUENCE = 6
 WIDTH = 256
 TIME = "2026-11-24T04:00:00Z"
 
@@ -65,13 +66,21 @@ def altered(of: Frame, data: bytes) -> Frame:
 
 
 def request(*frames: Frame, held: Sequence[bytes] = (), merges: bool = True) -> BatchRequest:
-    return BatchRequest(LOG, "listings", frames, held, merges)
+    return BatchRequest(LOG, SEQUENCE, "listings", frames, held, merges)
 
 
 def stored(bundle: tuple[int, int, bytes]) -> tuple[int, int, bytes]:
     """A bundle as it was stored, decompressed."""
     assert zstandard.frame_content_size(bundle[2]) >= 0
     return (*bundle[:2], zstandard.decompress(bundle[2]))
+
+
+def owners_of(batch: Batch) -> dict[bytes, Owner]:
+    """The owners of a batch by id, out of its rows, which are sorted."""
+    assert batch.owners == sorted(batch.owners)
+    assert {row[0] for row in batch.owners} <= {SEQUENCE}
+    assert batch.merged.owners == {}
+    return {row[1]: Owner(*row[2:]) for row in batch.owners}
 
 
 def owner(position: int, *, log: int = LOG, kind: Kind = Kind.LISTING) -> Owner:
@@ -87,7 +96,7 @@ def test_a_full_bundle(encoding: str) -> None:
     assert (batch.consumed, batch.entries, batch.start) == (1, WIDTH, 3 * WIDTH)
     assert (batch.roots, batch.leaves) == ([FULL_ROOT], [])
     assert [stored(bundle) for bundle in batch.bundles] == [(3, WIDTH, encode_bundle(FULL))]
-    assert batch.merged.owners == {id_bytes(uuid_of(number)): owner(3 * WIDTH + number) for number in range(WIDTH)}
+    assert owners_of(batch) == {id_bytes(uuid_of(number)): owner(3 * WIDTH + number) for number in range(WIDTH)}
     assert batch.claims == [(key_of(number), pack_claim(LOG, 3 * WIDTH + number, None)) for number in range(WIDTH)]
     assert batch.merged.claims == {}
 
@@ -102,7 +111,7 @@ def test_many_bundles_and_a_partial_one() -> None:
     assert batch.leaves == [leaf_hash(entry) for entry in rest]
     grown = CompactRange().extend_bundles(batch.roots).extend(batch.leaves)
     assert grown.root() == CompactRange().extend(map(leaf_hash, [*chain(*parts), *rest])).root()
-    assert batch.merged.owners[id_bytes(uuid_of(9_001))].position == 3 * WIDTH + 1
+    assert owners_of(batch)[id_bytes(uuid_of(9_001))].position == 3 * WIDTH + 1
 
 
 def test_claims_come_sorted() -> None:
@@ -117,12 +126,12 @@ def test_claims_come_sorted() -> None:
 def test_entries_that_are_no_statements_do_not_sink_their_neighbours() -> None:
     batch = read_batch(request(frame([b"", b"x" * 65_535, listing(1), b"\xff"])), {})
     assert [item.position for item in batch.merged.quarantined] == [0, 1, 3]
-    assert set(batch.merged.owners) == {id_bytes(uuid_of(1))}
+    assert set(owners_of(batch)) == {id_bytes(uuid_of(1))}
     assert batch.entries == 4
 
 
 def test_the_kind_of_log_decides_what_may_stand_there() -> None:
-    batch = read_batch(BatchRequest(LOG, "opinions", [frame([listing(1)])]), {})
+    batch = read_batch(BatchRequest(LOG, SEQUENCE, "opinions", [frame([listing(1)])]), {})
     assert [item.position for item in batch.merged.quarantined] == [0]
 
 
@@ -137,7 +146,7 @@ def test_of_a_partial_bundle_only_what_is_new_is_merged(count: int) -> None:
     assert (batch.start, batch.entries) == (2 * WIDTH + count, 3 - count)
     assert batch.leaves == [leaf_hash(entry) for entry in entries]
     assert [stored(bundle) for bundle in batch.bundles] == [(2, 3, encode_bundle(entries))]
-    assert sorted(own.position for own in batch.merged.owners.values()) == [2 * WIDTH + at for at in range(count, 3)]
+    assert sorted(own.position for own in owners_of(batch).values()) == [2 * WIDTH + at for at in range(count, 3)]
 
 
 def test_a_partial_bundle_that_became_full_and_the_next() -> None:
@@ -146,8 +155,8 @@ def test_a_partial_bundle_that_became_full_and_the_next() -> None:
     assert (batch.start, batch.entries, batch.consumed) == (10, WIDTH - 10 + 1, 2)
     assert batch.roots == [FULL_ROOT]
     assert batch.leaves == [leaf_hash(listing(999))]
-    assert batch.merged.owners[id_bytes(uuid_of(999))].position == WIDTH
-    assert id_bytes(uuid_of(9)) not in batch.merged.owners
+    assert owners_of(batch)[id_bytes(uuid_of(999))].position == WIDTH
+    assert id_bytes(uuid_of(9)) not in owners_of(batch)
 
 
 @pytest.mark.parametrize("entries", [[listing(9), listing(2), listing(3)], [listing(1)], [listing(1), listing(3)]])
@@ -207,7 +216,7 @@ def test_the_cap_on_bytes_ends_a_batch_between_bundles(
     batch = read_batch(whole, {})
     assert (batch.consumed, batch.entries, len(batch.bundles)) == (consumed, consumed * WIDTH, consumed)
     assert batch.roots == [bundle_hashes(part)[1] for part in parts[:consumed]]
-    assert len(batch.merged.owners) == consumed * WIDTH
+    assert len(owners_of(batch)) == consumed * WIDTH
 
 
 def test_one_bundle_is_read_however_long_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,6 +305,6 @@ def test_in_a_worker_process_nothing_is_known_and_it_is_told_what_that_hope_rest
     asked = request(frame([listing(1), withdrawal(2, of=9)]))
     batch = read_batch_unknown(asked)
     assert batch == read_batch(asked, {})
-    assert batch.merged.owners.keys() | batch.merged.unowned == {id_bytes(uuid_of(number)) for number in (1, 2, 9)}
+    assert owners_of(batch).keys() | batch.merged.unowned == {id_bytes(uuid_of(number)) for number in (1, 2, 9)}
     assert pickle.loads(pickle.dumps(batch)) == batch  # noqa: S301 - it travels between our own processes
     assert pickle.loads(pickle.dumps(asked)) == asked  # noqa: S301 - as above
