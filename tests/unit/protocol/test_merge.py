@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -10,14 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashpact_protocol.claims import Claim, Place, join_claims, unpack_claims
-from hashpact_protocol.digest import BlocklistDigest
+from hashpact_protocol.claims import Claim, Place, unpack_claims
 from hashpact_protocol.errors import SignalError
 from hashpact_protocol.merge import (
     ENTRY,
     ID_REUSED,
     Kind,
-    Merged,
     Owner,
     Quarantined,
     id_bytes,
@@ -26,120 +22,29 @@ from hashpact_protocol.merge import (
     touched_ids,
 )
 from hashpact_protocol.parsing import parse_entries
-from hashpact_protocol.signals import Signal, make_signal, parse_signal_key
-from hashpact_protocol.statements import Incident, Listing, Malformed, Opinion, Unknown, Withdrawal
+from hashpact_protocol.signals import parse_signal_key
+from hashpact_protocol.statements import Listing
+from merging import (
+    CRITICAL,
+    LATER,
+    MALFORMED,
+    TIME,
+    UNKNOWN,
+    Reader,
+    codes,
+    incident,
+    listing,
+    lives,
+    merge,
+    opinion,
+    signal,
+    standing,
+    uuid_of,
+    withdrawal,
+)
 from vectors.generate_merge import merge_area
-from vectors.naive_merge import At, Entry, naive_merge
+from vectors.naive_merge import Entry
 from vectors_lookup import Vector, committed_files, vectors
-
-TIME = "2026-11-24T04:00:00Z"
-LATER = "2027-11-24T04:00:00Z"
-LEAF = "ab" * 32
-
-
-def uuid_of(number: int) -> str:
-    return str(UUID(int=number, version=4))
-
-
-def signal(number: int, quality: int | None = None) -> Signal:
-    """Signal number ``number``: PDQ where a quality is told, SHA-256 elsewhere."""
-    value = f"{number:064x}"
-    return make_signal("sha256", value) if quality is None else make_signal("pdq", value, quality)
-
-
-def listing(number: int, *signals: int, dropped: tuple[str, ...] = (), expires: str | None = None) -> Listing:
-    return Listing(
-        uuid_of(number), TIME, "image", tuple(signal(value) for value in signals), dropped=dropped, expires=expires
-    )
-
-
-def withdrawal(number: int, of: int) -> Withdrawal:
-    return Withdrawal(uuid_of(number), TIME, uuid_of(of), "error")
-
-
-def opinion(number: int, verdict: str = "agree") -> Opinion:
-    return Opinion(uuid_of(number), TIME, "beta", "listings", uuid_of(1), LEAF, verdict)
-
-
-def incident(number: int, status: str = "proposed") -> Incident:
-    return Incident(uuid_of(number), TIME, uuid_of(99), status)
-
-
-MALFORMED = Malformed("statement-malformed", "no JSON")
-UNKNOWN = Unknown("poem", critical=False)
-CRITICAL = Unknown("treaty", critical=True)
-
-
-@dataclass
-class Reader:
-    """A node in small: applies what batches change to one sequence, as the store does to its tables."""
-
-    claims: dict[bytes, bytes]
-    owners: dict[bytes, Owner] = field(default_factory=dict)
-    held: dict[Place, Entry] = field(default_factory=dict)
-    stopped: dict[int, int] = field(default_factory=dict)
-    unknown: dict[int, int] = field(default_factory=dict)
-    quarantined: dict[tuple[int, int, int], str] = field(default_factory=dict)
-
-    def read(self, log: int, start: int, entries: Sequence[Entry]) -> None:
-        """Read the next batch of a log; behind a critical entry nothing is merged."""
-        if log in self.stopped:
-            return
-        self.held.update({Place(log, index): entry for index, entry in enumerate(entries, start)})
-        known = {key: self.owners[key] for key in touched_ids(entries) if key in self.owners}
-        self.apply(log, merge_statements(entries, log=log, start=start, known=known))
-
-    def apply(self, log: int, merged: Merged) -> None:
-        for place in merged.ended:
-            ended = self.held[place]
-            assert isinstance(ended, Listing)
-            for each in ended.signals:
-                self.claims[each.key] = join_claims(self.claims[each.key], remove=[place])
-        for key, added in merged.claims.items():
-            self.claims[key] = join_claims(self.claims.get(key, b""), add=added)
-        self.owners.update(merged.owners)
-        if merged.stopped_at is not None:
-            self.stopped[log] = merged.stopped_at
-        self.unknown[log] = self.unknown.get(log, 0) + merged.unknown
-        self.quarantined |= {(log, item.position, item.part): item.code for item in merged.quarantined}
-
-    @property
-    def live(self) -> dict[str, At]:
-        owned = self.owners.items()
-        return {
-            id_text(key): (owner.log, owner.position)
-            for key, owner in owned
-            if owner.kind == Kind.LISTING and owner.live
-        }
-
-
-def standing(claims: Mapping[bytes, bytes]) -> dict[bytes, dict[At, int | None]]:
-    """Claims as the naive merge tells them."""
-    return {
-        key: {(claim.log, claim.position): claim.quality for claim in unpack_claims(packed)}
-        for key, packed in claims.items()
-        if packed
-    }
-
-
-def merge(*entries: Entry, known: Mapping[bytes, Owner] | None = None, start: int = 0) -> Merged:
-    return merge_statements(entries, log=1, start=start, known=known or {})
-
-
-def lives(merged: Merged) -> dict[int, int]:
-    """Number of each live listing, and where it stands."""
-    return {
-        number: owner.position
-        for number in range(10)
-        if (owner := merged.owners.get(id_bytes(uuid_of(number)))) and owner.kind == Kind.LISTING and owner.live
-    }
-
-
-def codes(merged: Merged) -> list[tuple[int, int, str]]:
-    return [(item.position, item.part, item.code) for item in merged.quarantined]
-
-
-# The rules, one by one.
 
 
 def test_a_listing_gives_its_claims() -> None:
@@ -350,127 +255,6 @@ def test_touched_ids_are_those_that_the_outcome_may_depend_on() -> None:
 def test_ids_are_16_bytes(value: UUID) -> None:
     assert id_bytes(str(value)) == value.bytes
     assert id_text(value.bytes) == str(value)
-
-
-# The laws.
-
-NUMBERS = st.integers(1, 6)
-SIGNALS = st.lists(st.builds(signal, st.integers(1, 4), st.none() | st.sampled_from([10, 90])), max_size=3)
-LISTINGS = st.builds(
-    Listing,
-    id=NUMBERS.map(uuid_of),
-    time=st.just(TIME),
-    content=st.just("image"),
-    signals=SIGNALS.map(lambda many: tuple({each.key: each for each in many}.values())),
-    expires=st.none() | st.just(LATER),
-    dropped=st.sampled_from([(), (), ("bad",), ("bad", "worse")]),
-)
-ENTRIES = st.one_of(
-    LISTINGS,
-    LISTINGS,
-    st.builds(withdrawal, NUMBERS, NUMBERS),
-    st.builds(opinion, NUMBERS),
-    st.builds(incident, NUMBERS),
-    st.sampled_from([MALFORMED, UNKNOWN]),
-)
-MAYBE_CRITICAL = st.one_of(*[ENTRIES] * 15, st.just(CRITICAL))
-LOGS = st.lists(MAYBE_CRITICAL, max_size=24)
-SEQUENCES = st.lists(LOGS, min_size=1, max_size=3)
-
-
-def cut(log: int, entries: Sequence[Entry], draw: random.Random) -> list[tuple[int, int, Sequence[Entry]]]:
-    """Cut a log into batches anywhere."""
-    ends = [*sorted(draw.sample(range(len(entries) + 1), min(len(entries), draw.randrange(5)))), len(entries)]
-    return [(log, start, entries[start:end]) for start, end in zip([0, *ends], ends, strict=False) if end > start]
-
-
-@given(SEQUENCES, st.randoms(use_true_random=False))
-def test_any_split_into_batches_gives_what_the_naive_merge_gives(logs: list[list[Entry]], draw: random.Random) -> None:
-    numbered = list(enumerate(logs, 1))
-    naive = naive_merge(numbered)
-    reader = Reader({})
-    for log, entries in numbered:
-        for batch in cut(log, entries, draw):
-            reader.read(*batch)
-    assert reader.live == naive.live
-    assert standing(reader.claims) == naive.claims
-    assert set(reader.quarantined) == naive.quarantined
-    assert reader.stopped == naive.stopped
-    assert {id_text(key): Kind(owner.kind).name.lower() for key, owner in reader.owners.items()} == naive.kinds
-    for log, count in naive.unknown.items():
-        assert reader.unknown.get(log, 0) == count
-
-
-@given(LOGS, st.randoms(use_true_random=False))
-def test_one_batch_and_many_end_in_the_same_owners(entries: list[Entry], draw: random.Random) -> None:
-    whole, parts = Reader({}), Reader({})
-    whole.read(1, 0, entries)
-    for batch in cut(1, entries, draw):
-        parts.read(*batch)
-    assert parts.owners == whole.owners
-    assert standing(parts.claims) == standing(whole.claims)
-
-
-@given(st.lists(ENTRIES, max_size=16), st.lists(ENTRIES, max_size=16))
-def test_what_ends_and_lives_on_is_what_the_naive_merge_says(before: list[Entry], batch: list[Entry]) -> None:
-    old, new = naive_merge([(1, before)]), naive_merge([(1, before + batch)])
-    known = merge(*before).owners
-    merged = merge(*batch, known=known, start=len(before))
-    ended = {at for identifier, at in old.live.items() if new.live.get(identifier) != at}
-    assert merged.ended == ended
-    assert merged.restated == {
-        at: new.live[identifier][1] for identifier, at in old.live.items() if at in ended and identifier in new.live
-    }
-    assert {position for _, position in merged.expiring} == {
-        index
-        for _, index in new.live.values()
-        if index >= len(before) and getattr(batch[index - len(before)], "expires", None)
-    }
-
-
-@given(st.lists(ENTRIES, max_size=16), st.lists(ENTRIES, max_size=16))
-def test_a_batch_merged_with_nothing_known_holds_if_its_check_says_so(before: list[Entry], batch: list[Entry]) -> None:
-    known = merge(*before).owners
-    hoped = merge(*batch, start=len(before))
-    if not known.keys() & (hoped.owners.keys() | hoped.unowned):
-        assert hoped == merge(*batch, known=known, start=len(before))
-
-
-def digest_of(readers: Sequence[Reader], logs: Mapping[int, Sequence[Entry]]) -> str:
-    """The digest over all readers' logs, with made-up origins and roots."""
-    digest = BlocklistDigest()
-    for log in sorted(logs):
-        size = next((reader.stopped[log] for reader in readers if log in reader.stopped), len(logs[log]))
-        digest.add_log(f"member{log:02}.example/logs/listings-1", size, bytes(32))
-        places = sorted(
-            (index, key) for reader in readers for key, (where, index) in reader.live.items() if where == log
-        )
-        for index, identifier in places:
-            entry = logs[log][index]
-            assert isinstance(entry, Listing)
-            digest.add_listing(index, identifier, [(each.type, each.value) for each in entry.signals])
-    return digest.hexdigest()
-
-
-@given(st.lists(SEQUENCES, min_size=2, max_size=3), st.randoms(use_true_random=False))
-def test_in_whatever_order_batches_come_the_same_is_merged(
-    sequences: list[list[list[Entry]]], draw: random.Random
-) -> None:
-    logs = {10 * at + log: entries for at, many in enumerate(sequences) for log, entries in enumerate(many)}
-    outcomes = []
-    for _ in range(2):
-        claims: dict[bytes, bytes] = {}  # of one node, shared by all members and log names
-        readers = [Reader(claims) for _ in sequences]
-        waiting = [
-            [batch for log, entries in enumerate(many) for batch in cut(10 * at + log, entries, draw)]
-            for at, many in enumerate(sequences)
-        ]
-        while any(waiting):
-            at = draw.choice([at for at, left in enumerate(waiting) if left])
-            readers[at].read(*waiting[at].pop(0))
-        stood = {key: packed for key, packed in claims.items() if packed}
-        outcomes.append((stood, [reader.live for reader in readers], digest_of(readers, logs)))
-    assert outcomes[0] == outcomes[1]
 
 
 # The vectors.
