@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from databases import PostgresDatabases, SqliteFiles, opened
 from hashpact_node.store.database import Database
+
+# No deadlines: a busy machine is no fault of the code. HYPOTHESIS_PROFILE=thorough looks much longer for what fails.
+settings.register_profile(
+    "fast", deadline=None, max_examples=50, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("thorough", settings.get_profile("fast"), max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 @pytest.fixture(scope="session")
