@@ -1,0 +1,181 @@
+"""Whole nodes for tests and benchmarks: each a process of its own, with home, keys, database and port on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hashpact_keys.keystore import KeyStore
+from hashpact_node import clock
+from hashpact_node.services.setup import Founding, make_home
+from hashpact_node.settings import Settings
+from hashpact_node.store.database import Database, open_database
+from hashpact_node.store.logs import Log, find_log
+
+PASSPHRASE = "synthetic passphrase of a test"
+READY_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+def free_port() -> int:
+    """Find a TCP port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class TestNode:
+    """One member with its home; ``start`` runs it as a process."""
+
+    __test__ = False
+
+    member: str
+    home: Path
+    port: int
+    database_url: str
+    fingerprint: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its member URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """The origin of its first log."""
+        return f"{self.url.removeprefix('http://')}/logs/listings-1"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes are told."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HASHPACT_")}
+        return kept | {
+            "HASHPACT_HOME": str(self.home),
+            "HASHPACT_PASSPHRASE": PASSPHRASE,
+            "HASHPACT_DATABASE_URL": self.database_url,
+            "HASHPACT_LOG_FORMAT": "json",
+            **self.settings,
+        }
+
+    def command(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run ``hashpact`` with these arguments on its home, and give what came of it."""
+        line = [str(Path(sys.executable).parent / "hashpact"), *arguments]
+        told = {"capture_output": True, "text": True, "timeout": 120, "env": self.environment, **options}
+        return subprocess.run(line, check=False, **told)
+
+    def start(self) -> None:
+        """Serve, and wait until it is ready."""
+        line = [str(Path(sys.executable).parent / "hashpact"), "serve", "--port", str(self.port)]
+        with (self.home / "serve.log").open("ab") as log:
+            self.process = subprocess.Popen(line, env=self.environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with suppress(httpx.HTTPError):
+                if httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5).status_code == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"{self.member} did not get ready:\n{(self.home / 'serve.log').read_text()[-4000:]}")
+
+    def stop(self) -> None:
+        """Ask it to stop, and wait for it."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            self.process = None
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
+            self.process = None
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """GET below its address."""
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        """POST below its address."""
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", timeout=120, **options)
+
+    def log(self, of: TestNode) -> Log:
+        """Give the row that it keeps of another's first log, or of its own."""
+        database = open_database(self.database_url)
+        try:
+            with database.read() as connection:
+                log = find_log(connection, of.origin)
+        finally:
+            database.dispose()
+        assert log is not None
+        return log
+
+    def digest(self) -> str:
+        """Give the digest of what it has merged, through its API."""
+        answer = self.get("/v1/blocklist/digest")
+        answer.raise_for_status()
+        return str(answer.json()["digest"])
+
+    def follow(self, other: TestNode) -> None:
+        """Add a peer by its fingerprint, through the command line."""
+        done = self.command("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint)
+        assert done.returncode == 0, done.stderr
+
+
+MakeNode = Callable[..., TestNode]
+"""Sets up a member by its id, with settings by the names of their variables."""
+
+
+def make_node(folder: Path, member: str, database_url: str | None = None, **settings: str) -> TestNode:
+    """Set up a member in ``folder``, on a SQLite file of its own unless a database is given; not started yet."""
+    home, port = folder / member, free_port()
+    url = f"http://127.0.0.1:{port}"
+    database_url = database_url or f"sqlite:///{home / 'node.sqlite3'}"
+    home.mkdir(parents=True, exist_ok=True)
+    database: Database = open_database(database_url)
+    try:
+        keystore = KeyStore(home, PASSPHRASE.encode, kdf_rounds=1)
+        plan = Settings(home=home, database_url=database_url)
+        made = make_home(plan, Founding(member, url, member.capitalize()), keystore, database, now=clock.now)
+    finally:
+        database.dispose()
+    told = {"HASHPACT_PULL_INTERVAL_SECONDS": "3600", **settings}
+    return TestNode(member, home, port, database_url, made.fingerprint, told)
+
+
+@contextmanager
+def running(*nodes: TestNode) -> Iterator[None]:
+    """Run nodes for the body."""
+    try:
+        for node in nodes:
+            node.start()
+        yield
+    finally:
+        for node in nodes:
+            node.kill()
+
+
+def wait_until(question: Any, *, seconds: float = 30.0) -> None:
+    """Ask until the answer is yes."""
+    deadline = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
