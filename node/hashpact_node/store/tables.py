@@ -240,6 +240,16 @@ class Publication(Table, table=True):
     listing: bytes = Field(sa_type=LargeBinary)
 
 
+class ImportProgress(Table, table=True):
+    """How many lines of a file are imported; ``source`` names the file's contents and the log."""
+
+    __tablename__ = "import_progress"
+
+    lines: int = Field(sa_type=BigInteger)
+    updated_at: int = Field(sa_type=BigInteger)
+    source: str = Field(sa_type=String, primary_key=True)
+
+
 class Idempotency(Table, table=True):
     """A request that a client may repeat, and what was answered; ``status`` is empty while it runs."""
 

@@ -213,6 +213,13 @@ def _create_publishing() -> None:
         sa.PrimaryKeyConstraint("sha256", name="pk_publication"),
     )
     op.create_table(
+        "import_progress",
+        sa.Column("lines", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("source", name="pk_import_progress"),
+    )
+    op.create_table(
         "idempotency",
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.SmallInteger(), nullable=True),

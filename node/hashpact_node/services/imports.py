@@ -1,0 +1,258 @@
+"""Import files of hashes into an own log: checked whole before anything of it is stored, resumable at any moment.
+
+How far a file came is stored with the statements of its lines, under the SHA-256 of the file and the log's name. So an
+import that was killed goes on where it was, and one that is finished adds nothing the second time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from hashpact_node.services.drafts import ListingDraft, check_origin, encode_listing, located
+from hashpact_node.services.import_rows import format_of, read_rows
+from hashpact_node.services.own_listings import open_log
+from hashpact_node.services.publishing import LISTINGS, Publisher, Waiting
+from hashpact_node.store.database import Database
+from hashpact_node.store.imports import imported_lines, set_imported_lines
+from hashpact_node.store.logs import Log
+from hashpact_node.store.queue import add_entries
+from hashpact_protocol.errors import ConflictError, HashpactError, RequestError, StatementError
+
+CHUNK_LINES: Final = 10_000
+ERRORS_MAX: Final = 100
+CHECKING: Final = "checking"
+IMPORTING: Final = "importing"
+RELEASING: Final = "releasing"
+
+_HASH_BYTES: Final = 1024 * 1024
+_PROGRESS_LINES: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProgress:
+    """How far an import is: its step, lines done in it, bytes read of how many."""
+
+    step: str
+    lines: int
+    read_bytes: int
+    total_bytes: int
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did.
+
+    ``lines`` of the file, of which ``resumed`` were imported by an earlier run; ``imported`` listings were added by
+    this one, ``skipped`` lines were wrong, the first 100 of them in ``errors``. ``notice`` says why something waits.
+    """
+
+    lines: int = 0
+    resumed: int = 0
+    imported: int = 0
+    skipped: int = 0
+    errors: list[str] = field(default_factory=list)
+    notice: str | None = None
+
+    def add_error(self, error: HashpactError) -> None:
+        """Count a line that is wrong."""
+        self.skipped += 1
+        if len(self.errors) < ERRORS_MAX:
+            self.errors.append(str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How to import: ``defaults`` are fields of lines that do not say them; ``keep_going`` passes over wrong lines."""
+
+    log_name: str = LISTINGS
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    allow_foreign_origin: bool = False
+    keep_going: bool = False
+    wait: bool = True
+
+
+class Importer:
+    """Imports files in the name of this member."""
+
+    def __init__(self, database: Database, publisher: Publisher, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._now = now
+
+    def import_file(
+        self,
+        path: Path,
+        options: ImportOptions | None = None,
+        *,
+        progress: Callable[[ImportProgress], None] | None = None,
+    ) -> ImportReport:
+        """Import an NDJSON or CSV file (see ``import_rows``) and release it.
+
+        Raises RequestError for a file that cannot be read, and, unless ``keep_going``, one that names up to 100 wrong
+        lines, with nothing of the file stored; NotFoundError without an open log of that name; StoreError, after which
+        the same call goes on where it was.
+        """
+        run = _Run(path, options or ImportOptions(), progress or (lambda _progress: None))
+        with self._database.read() as connection:
+            log = open_log(connection, run.options.log_name)
+        with run.opened() as file:
+            source = f"{log.name}/{run.check(file, log)}"
+            last = self._store(run, file, source)
+        report = run.report
+        if last is not None and run.options.wait:
+            run.tell(RELEASING, report.lines, run.total_bytes)
+            report.notice = self._release(last)
+        return report
+
+    def _store(self, run: _Run, file: BinaryIO, source: str) -> Waiting | None:
+        """Store all lines that are not imported yet, a chunk a transaction; give what was stored last."""
+        report, waiting = run.report, None
+        with self._database.read() as connection:
+            report.resumed = imported_lines(connection, source)
+        file.seek(0)
+        done = report.resumed
+        for chunk in run.chunks(file, after=done):
+            now = self._now()
+            with self._database.write() as connection:
+                log = open_log(connection, run.options.log_name, lock=True)
+                if imported_lines(connection, source) != done:
+                    raise ConflictError(
+                        "another process imports the same file", where=str(run.path), mend="let it finish"
+                    )
+                last, entries = run.encode(chunk.drafts, log, now)
+                add_entries(connection, log.number, entries, now=now)
+                set_imported_lines(connection, source, chunk.end, now=now)
+            done = chunk.end
+            if last is not None:
+                waiting = Waiting(log, last)
+            report.imported += len(entries)
+            run.tell(IMPORTING, done, file.tell())
+        report.lines = max(done, run.lines)
+        return waiting
+
+    def _release(self, waiting: Waiting) -> str | None:
+        try:
+            self._publisher.release(waiting)
+        except HashpactError as error:
+            return f"all lines are stored and wait to be released: {error}"
+        return None
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Drafts of lines that follow each other, the last at line ``end``."""
+
+    drafts: list[ListingDraft] = field(default_factory=list)
+    end: int = 0
+
+
+@dataclass(slots=True)
+class _Run:
+    """One import of one file."""
+
+    path: Path
+    options: ImportOptions
+    progress: Callable[[ImportProgress], None]
+    form: str = field(init=False)
+    total_bytes: int = field(default=0, init=False)
+    lines: int = field(default=0, init=False)
+    report: ImportReport = field(default_factory=ImportReport, init=False)
+
+    def __post_init__(self) -> None:
+        self.form = format_of(self.path)
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Open the file; what goes wrong with it is a RequestError."""
+        try:
+            with self.path.open("rb") as file:
+                self.total_bytes = self.path.stat().st_size
+                yield file
+        except OSError as error:
+            raise RequestError(
+                f"the file cannot be read: {error.strerror}", where=str(self.path), mend="check its name and its disk"
+            ) from error
+
+    def check(self, file: BinaryIO, log: Log) -> str:
+        """Look at every line before anything is stored, unless wrong ones are passed over; give the file's SHA-256."""
+        if not self.options.keep_going:
+            wrong = ImportReport()
+            now = datetime.fromtimestamp(0).astimezone()
+            for number, row in self._rows(file, 0):
+                self._try(row, log, now, wrong)
+                self.lines = number
+                if number % _PROGRESS_LINES == 0:
+                    self.tell(CHECKING, number, file.tell())
+            if wrong.skipped:
+                raise _refusal(self.path, wrong)
+        file.seek(0)
+        digest = hashlib.sha256()
+        while data := file.read(_HASH_BYTES):
+            digest.update(data)
+        return digest.hexdigest()
+
+    def chunks(self, file: BinaryIO, *, after: int) -> Iterator[_Chunk]:
+        """Give the sound drafts beyond line ``after``, 10 000 lines at a time."""
+        chunk = _Chunk()
+        for number, row in self._rows(file, after):
+            if isinstance(row, ListingDraft):
+                chunk.drafts.append(row)
+            else:
+                self.report.add_error(row)
+            chunk.end = number
+            if len(chunk.drafts) == CHUNK_LINES:
+                yield chunk
+                chunk = _Chunk()
+        if chunk.end:
+            yield chunk
+
+    def encode(self, drafts: list[ListingDraft], log: Log, now: datetime) -> tuple[str | None, list[bytes]]:
+        """Give the entries of the drafts, and the id of the last."""
+        last, entries = None, []
+        for draft in drafts:
+            entry = self._try(draft, log, now, self.report)
+            if entry is not None:
+                last, data = entry
+                entries.append(data)
+        return last, entries
+
+    def tell(self, step: str, lines: int, read_bytes: int) -> None:
+        """Tell how far it is."""
+        self.progress(ImportProgress(step, lines, read_bytes, self.total_bytes))
+
+    def _rows(self, file: BinaryIO, after: int) -> Iterator[tuple[int, ListingDraft | HashpactError]]:
+        return read_rows(file, self.form, after=after, defaults=self.options.defaults)
+
+    def _try(
+        self, row: ListingDraft | HashpactError, log: Log, now: datetime, report: ImportReport
+    ) -> tuple[str, bytes] | None:
+        """Give the id and the entry of a row; None, and an error in the report, when it cannot be one."""
+        if isinstance(row, HashpactError):
+            report.add_error(row)
+            return None
+        try:
+            check_origin(row.origin, allow_foreign=self.options.allow_foreign_origin, where=row.where)
+            listing = row.listing(now)
+            return listing.id, encode_listing(listing, log.kind)
+        except StatementError as error:
+            report.add_error(located(error, row.where))
+        except RequestError as error:
+            report.add_error(error)
+        return None
+
+
+def _refusal(path: Path, wrong: ImportReport) -> RequestError:
+    shown = len(wrong.errors)
+    more = f"\n… and {wrong.skipped - shown} more" if wrong.skipped > shown else ""
+    lines = "line is" if wrong.skipped == 1 else "lines are"
+    return RequestError(
+        f"{wrong.skipped} {lines} wrong, so nothing was imported:\n" + "\n".join(wrong.errors) + more,
+        where=str(path),
+        mend="mend them, or pass over them with --keep-going",
+    )
