@@ -1,0 +1,85 @@
+"""``hashpact logs …``: this member's own logs."""
+
+# ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
+from hashpact_node.cli.output import progress, say, say_json
+from hashpact_node.cli.program import Commands, examples
+from hashpact_protocol.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from hashpact_node.assembly import Node
+    from hashpact_node.store.logs import Log
+
+app = typer.Typer(cls=Commands, rich_markup_mode=None, help="This member's own logs.")
+
+
+@app.command(epilog=examples("hashpact logs export public/", "hashpact logs export public/ --log listings-1"))
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where logs/NAME/checkpoint, …/tile/… are written.")],
+    log: Annotated[str | None, typer.Option(metavar="NAME", help="One log, such as listings-1, not all.")] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Write own logs as files, under the paths at which they are served.
+
+    Any web server or object store can serve them. Run again, it writes only what is new, each file whole or not at
+    all, and the checkpoint last.
+    """
+    done = []
+    with opened(home) as node:
+        for one in _own_logs(node):
+            path = one.origin.partition("/logs/")[2]
+            if (log is not None and path != log) or one.state != "open":
+                continue
+            with progress(path, unit="files") as told:
+                size = node.log_files.export(path, folder / "logs" / path, told)
+            done.append({"log": path, "origin": one.origin, "size": size, "folder": folder / "logs" / path})
+    if not done:
+        raise NotFoundError("there is no such open log", where=log, mend="see `hashpact logs status`")
+    if as_json:
+        say_json(done)
+        return
+    for each in done:
+        say(f"{each['origin']}: {each['size']:,} entries in {each['folder']}")
+
+
+@app.command(epilog=examples("hashpact logs status"))
+def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """Show own logs: sizes, what waits, how fresh."""
+    from hashpact_node import clock
+    from hashpact_node.cli.shapes import log_shape
+    from hashpact_node.cli.tables import ago, figure, show_table
+    from hashpact_node.store.queue import count_entries
+
+    with opened(home) as node:
+        logs = _own_logs(node)
+        with node.database.read() as connection:
+            waiting = {log.number: count_entries(connection, log.number) for log in logs}
+    if as_json:
+        say_json([_shape(log_shape(log), log, waiting[log.number]) for log in logs])
+        return
+    now = clock.now()
+    rows = [
+        (log.origin, log.state, figure(log.accepted_size), figure(waiting[log.number]), ago(log.own_cosigned_at, now))
+        for log in logs
+    ]
+    show_table(("log", "state", "released", "waiting", "cosigned"), rows, right=("released", "waiting"))
+
+
+def _own_logs(node: Node) -> list[Log]:
+    from hashpact_node.services.views import own_number
+    from hashpact_node.store.logs import list_logs
+
+    with node.database.read() as connection:
+        return [log for log in list_logs(connection, peer=own_number(connection)) if log.named]
+
+
+def _shape(shape: dict[str, Any], log: Log, waiting: int) -> dict[str, Any]:
+    return {**shape, "pending_size": log.pending_size, "waiting": waiting}

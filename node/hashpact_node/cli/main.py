@@ -1,0 +1,133 @@
+"""The command line ``hashpact``: the commands, their order in the help, and where it starts."""
+
+# ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import typer
+
+from hashpact_node.cli import (
+    alarms,
+    blocklist,
+    importing,
+    init,
+    keys,
+    logs,
+    match,
+    peer,
+    proof,
+    publishing,
+    serve,
+    status,
+)
+from hashpact_node.cli import run as run_command
+from hashpact_node.cli.common import EXIT_MEANINGS
+from hashpact_node.cli.program import Commands, examples
+
+PANELS: Final = {
+    "demo": "Look around",
+    "run": "A node",
+    "init": "A node",
+    "serve": "A node",
+    "status": "A node",
+    "publish": "This member's list",
+    "import": "This member's list",
+    "withdraw": "This member's list",
+    "logs": "This member's list",
+    "peer": "Peers and what they list",
+    "blocklist": "Peers and what they list",
+    "match": "Peers and what they list",
+    "prove": "Peers and what they list",
+    "verify-proof": "Peers and what they list",
+    "keys": "Care",
+    "alarms": "Care",
+    "rebuild": "Care",
+    "openapi": "Care",
+}
+"""Under which heading of the help each command stands, in order."""
+
+_ENVIRONMENT: Final = """\b
+Settings: node.toml in the home, overridden by HASHPACT_… variables
+(docs/operations.md). The passphrase of the key files comes from
+HASHPACT_PASSPHRASE, from the file that HASHPACT_PASSPHRASE_FILE names, or
+from a prompt; never from an argument."""
+
+
+def _epilog() -> str:
+    codes = "\n".join(f"  {code.value:>3}  {meaning}" for code, meaning in EXIT_MEANINGS.items())
+    return f"{_ENVIRONMENT}\n\n\b\nExit codes:\n{codes}"
+
+
+class Hashpact(Commands):
+    """All commands, in the order in which somebody needs them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Give their names in that order."""
+        order = list(PANELS)
+        return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in order else len(order))
+
+
+app = typer.Typer(cls=Hashpact, rich_markup_mode=None, epilog=_epilog())
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"hashpact {version('hashpact')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def hashpact(
+    context: typer.Context,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; stands before the command.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Share hashes of confirmed terrorist content with other companies, without a hub."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _add(name: str, function: Callable[..., None], *lines: str) -> None:
+    app.command(name, rich_help_panel=PANELS[name], epilog=examples(*lines))(function)
+
+
+_add("run", run_command.run, "hashpact run", "HASHPACT_HOME=/srv/hashpact hashpact run")
+_add("init", init.init, "hashpact init --member acme --url https://acme.example --contact mailto:trust@acme.example")
+_add("serve", serve.serve, "hashpact serve", "hashpact serve --port 8480 --home /srv/hashpact")
+_add("status", status.status, "hashpact status", "hashpact status --json")
+_add(
+    "publish",
+    publishing.publish,
+    "hashpact publish picture.png --label behaviour:glorification --confirmed human",
+    "hashpact publish *.jpg --json",
+)
+_add("import", importing.import_, "hashpact import hashes.ndjson", "hashpact import hashes.csv --keep-going")
+_add("withdraw", publishing.withdraw, "hashpact withdraw 6f1c… --reason error")
+_add("match", match.match, "hashpact match upload.jpg", "hashpact match --signal sha256:9f86d081… --json")
+_add("prove", proof.prove, "hashpact prove 6f1c… -o listing.tlog-proof")
+_add(
+    "verify-proof",
+    proof.verify_proof,
+    "hashpact verify-proof listing.tlog-proof --entry listing.tlog-proof.entry.json --card member.json",
+)
+_add("rebuild", status.rebuild, "hashpact rebuild")
+_add("openapi", serve.openapi, "hashpact openapi > openapi.json")
+for _name, _group in (
+    ("logs", logs.app),
+    ("peer", peer.app),
+    ("blocklist", blocklist.app),
+    ("keys", keys.app),
+    ("alarms", alarms.app),
+):
+    app.add_typer(_group, name=_name, rich_help_panel=PANELS[_name])
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,110 @@
+"""``hashpact match``: ask the blocklist about files and hashes."""
+
+# ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
+from hashpact_node.cli.output import note, say, say_json
+from hashpact_protocol.errors import RequestError, SignalError
+
+if TYPE_CHECKING:
+    from hashpact_node.services.matching import Hit, Matcher, MatchResult
+
+AT_ONCE: Final = 1_000
+_MEND: Final = "write it as type:value, such as sha256:9f86d081…"
+
+
+def match(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="Files to hash and match.")] = None,
+    signal: Annotated[
+        list[str] | None, typer.Option(metavar="TYPE:VALUE", help="A hash to match; may be repeated.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Match files or hashes against the blocklist.
+
+    Equal hashes by their value, PDQ within its distance. Files are hashed here, and nothing of them is kept. The exit
+    code is 0 whether or not something matched.
+    """
+    queries = _queries(files or [], signal or [])
+    with opened(home) as node:
+        results = _match(node.matcher, [(kind, value) for _, kind, value in queries])
+        counts = node.blocklist.counts()
+    if as_json:
+        say_json([_shape(query[0], result) for query, result in zip(queries, results, strict=True)])
+    else:
+        _show([query[0] for query in queries], results)
+    note(f"{counts['block']:,} signals stand at block, {counts['review']:,} at review")
+
+
+def _queries(files: Sequence[Path], signals: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Give (what was asked, type, value) for everything that was asked."""
+    if not files and not signals:
+        raise RequestError("there is nothing to match", mend="name files, or hashes with --signal type:value")
+    queries = [_read_signal(text) for text in signals]
+    if files:
+        from hashpact_node.services.hashing import hash_file
+
+        for file in map(hash_file, files):
+            for notice in file.notices:
+                note(f"{file.name}: {notice}")
+            queries += [(file.name, one.type, one.value) for one in file.signals]
+    return queries
+
+
+def _read_signal(text: str) -> tuple[str, str, str]:
+    from hashpact_protocol.signals import signal_key
+
+    kind, colon, value = text.partition(":")
+    if not colon:
+        raise RequestError("this is no signal", where=text[:100], mend=_MEND)
+    try:
+        signal_key(kind, value)
+    except SignalError as error:
+        raise SignalError(error.what, where=f"--signal {text[:100]}", mend=error.mend or _MEND) from None
+    return text, kind, value
+
+
+def _match(matcher: Matcher, queries: list[tuple[str, str]]) -> list[MatchResult]:
+    found: list[MatchResult] = []
+    for at in range(0, len(queries), AT_ONCE):
+        found += matcher.match(queries[at : at + AT_ONCE])
+    return found
+
+
+def _shape(asked: str, result: MatchResult) -> dict[str, object]:
+    return {
+        "asked": asked,
+        "type": result.type,
+        "value": result.value,
+        "compared": result.compared,
+        "action": result.action,
+        "hits": result.hits,
+    }
+
+
+def _show(asked: Sequence[str], results: Sequence[MatchResult]) -> None:
+    from hashpact_node.cli.tables import short, show_table
+
+    rows: list[tuple[object, ...]] = []
+    for name, result in zip(asked, results, strict=True):
+        shown = f"{result.type}:{short(result.value)}" if ":" in name else name
+        if not result.hits:
+            none = "never matched here" if result.compared == "none" else "no match"
+            rows.append((shown, result.type, none, None, None))
+        rows += [(shown, result.type, hit.action, _by(hit), hit.rule) for hit in result.hits]
+    show_table(("asked", "type", "action", "by", "rule"), rows)
+    if not any(result.hits for result in results):
+        say("nothing matched")
+
+
+def _by(hit: Hit) -> str:
+    near = "" if hit.distance == 0 else f" at distance {hit.distance}"
+    return f"{', '.join(hit.publishers)}{near}"

@@ -1,0 +1,49 @@
+"""One peer as people look at it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hashpact_node.cli.output import say
+from hashpact_node.cli.shapes import log_state, peer_state
+from hashpact_node.cli.tables import ago, figure, moment, show_fields, show_table
+from hashpact_node.services.peering import PeerView
+
+
+def show_peer(view: PeerView, now: datetime) -> None:
+    """Write a peer's fields, its logs and its alarms."""
+    peer = view.peer
+    trouble = (peer.last_error or {}).get("what")
+    fields = (
+        ("url", peer.url),
+        ("state", peer_state(view)),
+        ("followed since", moment(peer.added_at)),
+        ("pinned by", peer.pinned_fingerprint),
+        ("card version", peer.card_version),
+        ("trust read", ago(peer.trust_checked_at, now)),
+        ("last good pull", ago(peer.last_good_at, now)),
+        ("failures", figure(peer.failures) if peer.failures else None),
+        ("next try", ago(peer.next_try_at, now) if peer.failures else None),
+        ("trouble", trouble),
+        ("mend", (peer.last_error or {}).get("mend") if trouble else None),
+    )
+    show_fields(fields, title=peer.member)
+    rows = [
+        (
+            one.log.origin,
+            log_state(one),
+            figure(one.log.held_size),
+            figure(one.log.accepted_size),
+            figure(one.live),
+            figure(one.log.quarantined),
+        )
+        for one in view.logs
+    ]
+    show_table(
+        ("log", "state", "held", "accepted", "listings", "malformed"),
+        rows,
+        right=("held", "accepted", "listings", "malformed"),
+    )
+    for alarm in view.alarms:
+        mend = f" ({alarm.mend})" if alarm.mend else ""
+        say(f"alarm {alarm.number}, {ago(alarm.last_at, now)}: {alarm.what}{mend}")

@@ -1,0 +1,113 @@
+"""``hashpact publish`` and ``hashpact withdraw``."""
+
+# ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
+from hashpact_node.cli.output import note, say, say_json, waiting, warn
+
+if TYPE_CHECKING:
+    from hashpact_node.services.publishing import Published, PublishedFile
+
+ForeignOrigin = Annotated[
+    bool, typer.Option("--allow-foreign-origin", help="Yes, list material of another origin under our name.")
+]
+
+
+def publish(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files to hash; nothing else of them leaves.")],
+    *,
+    label: Annotated[list[str] | None, typer.Option(metavar="LABEL", help="A label; may be repeated.")] = None,
+    content: Annotated[
+        str | None, typer.Option(metavar="WORD", help="What it is (image, video, …), if the file does not tell.")
+    ] = None,
+    confirmed: Annotated[str | None, typer.Option(metavar="WORD", help="Who confirmed it, such as human.")] = None,
+    handling: Annotated[
+        str | None, typer.Option(metavar="WORD", help="members (the default), this-log or no-reshare.")
+    ] = None,
+    origin: Annotated[str | None, typer.Option(metavar="WORD", help="Whose material it is; own by default.")] = None,
+    incident: Annotated[str | None, typer.Option(metavar="UUID", help="The incident it belongs to.")] = None,
+    expires: Annotated[str | None, typer.Option(metavar="TIME", help="When it stops acting: …T04:00:00Z.")] = None,
+    review_by: Annotated[str | None, typer.Option(metavar="TIME", help="When somebody should look again.")] = None,
+    text: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note; never about a user.")] = None,
+    log: Annotated[str, typer.Option(metavar="NAME", help="The log to publish in.")] = "listings",
+    foreign_origin_yes: ForeignOrigin = False,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Hash files and publish a listing of each.
+
+    All or none; a file that is listed already stays the listing that exists. Where a node is running on the home, it
+    releases what is stored here; else this command does, with the node's keys.
+    """
+    fields = {
+        "labels": tuple(label) if label else None,
+        "content": content,
+        "confirmed": confirmed,
+        "handling": handling,
+        "origin": origin,
+        "incident": incident,
+        "expires": expires,
+        "review_by": review_by,
+        "note": text,
+    }
+    given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    with opened(home, signs=True) as node, waiting("publishing…"):
+        published = node.publisher.publish_files(files, log_name=log, allow_foreign_origin=foreign_origin_yes, **given)
+    for one in published:
+        for notice in one.file.notices:
+            note(f"{one.file.name}: {notice}")
+    if as_json:
+        say_json(published)
+    else:
+        _show(published)
+    end_with(*(one.published for one in published))
+
+
+def withdraw(
+    listing: Annotated[str, typer.Argument(metavar="LISTING", help="The id of an own listing.")],
+    reason: Annotated[str, typer.Option(metavar="WORD", help="Why, such as error, appeal or law.")],
+    text: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note; never about a user.")] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Withdraw a listing of this member.
+
+    It leaves our blocklist at once, and those of our peers when they next pull.
+    """
+    with opened(home, signs=True) as node, waiting("publishing…"):
+        published = node.publisher.withdraw(listing, reason, note=text)
+    if as_json:
+        say_json(published)
+    elif published.notice is None:
+        say(f"withdrawn: {listing}, in the first {published.size:,} entries of {published.origin}")
+    end_with(published)
+
+
+def end_with(*published: Published) -> None:
+    """End with the exit code for what is stored and not released yet, if anything is, and say why."""
+    notices = dict.fromkeys(one.notice for one in published if one.notice is not None)
+    for notice in notices:
+        warn(notice, "do not publish it again; it is released as soon as that is mended")
+    if notices:
+        raise typer.Exit(ExitCode.BUSY)
+
+
+def _show(published: list[PublishedFile]) -> None:
+    from hashpact_node.cli.tables import show_table
+
+    rows = [
+        (
+            one.file.name,
+            one.published.id,
+            "listed already" if one.published.existing else "waits" if one.published.index is None else "published",
+            "\n".join(signal.type for signal in one.file.signals),
+        )
+        for one in published
+    ]
+    show_table(("file", "listing", "state", "signals"), rows)

@@ -1,0 +1,165 @@
+"""``hashpact serve``: run a node in this process until it is told to stop; ``hashpact openapi``: describe its API."""
+
+# ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from hashpact_node.cli.common import DEFAULT_HOME, Home
+from hashpact_node.cli.output import note, say_json
+from hashpact_protocol.errors import ConfigurationError, ConflictError, HashpactError, StoreBusyError
+
+if TYPE_CHECKING:
+    from hashpact_node.assembly import Node
+    from hashpact_node.settings import Settings
+
+GRACE_SECONDS: Final = 10
+"""How long requests that run may go on after a signal; another signal ends them at once."""
+
+LOCK_TRIES: Final = 20
+LOCK_AGAIN_SECONDS: Final = 0.05
+BACKLOG: Final = 2_048
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The loopback address to listen on.")] = None,
+    port: Annotated[str | None, typer.Option(metavar="NUMBER", help="The TCP port to listen on.")] = None,
+    home: Home = DEFAULT_HOME,
+) -> None:
+    """Run the node: serve its API and logs, pull its peers.
+
+    Until requests between nodes are signed, a node listens on loopback only; what stands before it decides who gets
+    through. Logs go to standard error. Ctrl-C or SIGTERM stops it cleanly, with exit code 0.
+    """
+    from hashpact_node.assembly import open_settings
+
+    environment = dict(os.environ)
+    if host is not None:
+        environment["HASHPACT_HOST"] = host
+    if port is not None:
+        environment["HASHPACT_PORT"] = port
+    run_node(open_settings(home, environment))
+
+
+def openapi() -> None:
+    """Write the OpenAPI document of the node's API."""
+    from hashpact_node.app import create_app
+
+    say_json(create_app(None).openapi())
+
+
+def run_node(settings: Settings) -> None:
+    """Run the node of a home until a signal ends it.
+
+    Raises ConflictError for a port that is in use, before anything starts; ConfigurationError, KeyUnavailableError for
+    a passphrase that does not open the release key, StoreBusyError for a home that is being set up, and StoreError.
+    """
+    from hashpact_node.cli.log_output import log_to_stderr
+
+    with _listening(settings.host, settings.port) as listener, _home_shared(settings.home):
+        from hashpact_keys.rows import RowName
+        from hashpact_node.assembly import open_node
+        from hashpact_node.cli.passphrase import PassphraseSource
+
+        log_to_stderr(settings.log_format)
+        node = open_node(settings, PassphraseSource(settings))
+        try:
+            # A wrong passphrase is told now and here, not by jobs that fail for ever.
+            node.keyring.note_signer(RowName.RELEASE)
+            _tell(node)
+            _serve(node, listener)
+        finally:
+            node.close()
+
+
+def _serve(node: Node, listener: socket.socket) -> None:
+    import uvicorn
+
+    from hashpact_node.app import create_app
+
+    config = uvicorn.Config(
+        create_app(node),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    with _signals_left_to(server):
+        server.run(sockets=[listener])
+    if not server.started:
+        raise HashpactError("the node did not start", where=str(node.settings.home), mend="the lines above say why")
+    note(f"{node.member} has stopped")
+
+
+@contextmanager
+def _signals_left_to(server: object) -> Iterator[None]:
+    """Let the server handle signals; it raises them again when it has stopped, and then they have done their work."""
+
+    def done(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True  # type: ignore[attr-defined]  # uvicorn.Server; a signal before it looks ends it, too
+
+    before = {number: signal.signal(number, done) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Bind the port before anything else is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    where = f"{host}:{port}"
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                mend = "stop the program that has it, or give another with --port or HASHPACT_PORT"
+                raise ConflictError("the port is in use", where=where, mend=mend) from None
+            raise ConfigurationError(
+                f"the node cannot listen there: {error.strerror}", where=where, mend="give another --host or --port"
+            ) from None
+        yield listener
+
+
+@contextmanager
+def _home_shared(home: Path) -> Iterator[None]:
+    """Share the lock of the home; a command that looks whether a node runs has it for a moment only."""
+    from hashpact_node.store.locks import HomeLock
+
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            with HomeLock(home).shared():
+                yield
+                return
+        except StoreBusyError:
+            if not left:
+                raise
+        time.sleep(LOCK_AGAIN_SECONDS)
+
+
+def _tell(node: Node) -> None:
+    host, port = node.settings.host, node.settings.port
+    shown = f"[{host}]" if ":" in host else host
+    note(f"{node.member} listens on http://{shown}:{port}, its home is {node.settings.home}; Ctrl-C stops it")
+    note("It listens on loopback only: until requests between nodes are signed, put your own TLS proxy before it.")

@@ -1,0 +1,102 @@
+"""Tables and times as people read them, within 80 columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from hashpact_node.cli.output import console, printable
+
+NOTHING: Final = "-"
+_STEPS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_COLOURS: Final = {
+    "block": "red",
+    "review": "yellow",
+    "observe": "cyan",
+    "failed": "red",
+    "failing": "red",
+    "stale": "yellow",
+    "paused": "yellow",
+    "ok": "green",
+    "active": "green",
+}
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, right: Sequence[str] = ()
+) -> None:
+    """Write a table; the columns named in ``right`` are figures. Long values are folded, never cut."""
+    table = Table(
+        box=SIMPLE_HEAD,
+        title=None if title is None else printable(title),
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        expand=False,
+    )
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    console(sys.stdout).print(table)
+
+
+def show_fields(fields: Iterable[tuple[str, object]], *, title: str | None = None) -> None:
+    """Write names and values, one pair a line; pairs without a value are left out."""
+    table = Table(
+        box=None,
+        show_header=False,
+        title=None if title is None else printable(title),
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+    )
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        if value is not None:
+            table.add_row(name, _cell(value))
+    console(sys.stdout).print(table)
+
+
+def ago(seconds: int | None, now: datetime) -> str:
+    """Give a moment (Unix seconds) as its distance from now: ``12 s ago``, ``in 3 h``."""
+    if seconds is None:
+        return NOTHING
+    passed = int(now.timestamp()) - seconds
+    size = abs(passed)
+    length, unit = next(((size // step, unit) for step, unit in _STEPS if size >= step), (0, "s"))
+    if not length:
+        return "now"
+    return f"{length} {unit} ago" if passed > 0 else f"in {length} {unit}"
+
+
+def moment(seconds: int | None) -> str | None:
+    """Give a moment (Unix seconds) as it is written on the wire."""
+    return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def figure(number: int) -> str:
+    """Give a figure with its thousands apart."""
+    return f"{number:,}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Give a figure with its noun: ``1 peer``, ``3 peers``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def short(text: str, length: int = 16) -> str:
+    """Give the beginning of a long value."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _cell(value: object) -> Text:
+    text = NOTHING if value is None or value == "" else "\n".join(map(printable, str(value).split("\n")))
+    return Text(text, style=_COLOURS.get(text, ""))
