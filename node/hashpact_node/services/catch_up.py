@@ -129,13 +129,24 @@ class CatchUp:
         try:
             tree.check_prefix(prefix)
         except ConsistencyError as error:
-            raise ForkError(
-                f"the checkpoint of size {self.head.size} does not continue the {self.absorber.held.size} entries held",
-                where=self.url,
-                evidence=self.notes,
-                mend="export the evidence and ask the member which story is true; the list held stays in force",
-            ) from error
+            raise self._fork() from error
+        if self.held_leaves:
+            self._check_partial(tree, prefix.size // LIMITS.bundle_width)
         return tree
+
+    def _check_partial(self, tree: TreeAuthenticator, number: int) -> None:
+        """Prove by its believed leaf hashes that the bundle held in part is continued, too."""
+        self._fetch_missing(tree, lambda: tree.missing_for_leaves(number, number + 1))
+        if tree.leaves(number)[: len(self.held_leaves)] != list(self.held_leaves):
+            raise self._fork()
+
+    def _fork(self) -> ForkError:
+        return ForkError(
+            f"the checkpoint of size {self.head.size} does not continue the {self.absorber.held.size} entries held",
+            where=self.url,
+            evidence=self.notes,
+            mend="export the evidence and ask the member which story is true; the list held stays in force",
+        )
 
     def _fetch_missing(self, tree: TreeAuthenticator, missing: Callable[[], list[TileId]]) -> None:
         while wanted := missing():
@@ -160,11 +171,11 @@ class CatchUp:
         """
         held, roots = whole_bundles(self.absorber.held), {}
         leaves: Sequence[bytes] = self.held_leaves
+        continued = True
         for frame in self._frames(lambda _: None):
             data = decode_body(frame.data, frame.encoding, max_bytes=LIMITS.bundle_max_bytes, where=self.url)
             hashes, roots[frame.number] = bundle_hashes(decode_bundle(data, frame.width))
-            if hashes[: len(leaves)] != list(leaves):
-                raise EntriesError("the bundle does not begin with the entries that are held", where=self.url)
+            continued = continued and hashes[: len(leaves)] == list(leaves)
             leaves = ()
             full = frame.width == LIMITS.bundle_width
             held = held.extend_bundles([roots[frame.number]]) if full else held.extend(hashes)
@@ -174,6 +185,8 @@ class CatchUp:
                 where=self.url,
                 mend="the member has to mend what it serves; the list held stays in force",
             )
+        if not continued:
+            raise self._fork()
         return roots.get
 
     def _frames(self, root_of: RootOf) -> Generator[Frame, None, None]:
