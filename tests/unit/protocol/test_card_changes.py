@@ -11,6 +11,7 @@ from vectors.card_cases import MEMBER, PREFIX, URL, Json, card, closed, encode, 
 OPEN = log("listings", 1, "a")
 NEXT = log("listings", 2, "a")
 CLOSED = closed("listings", 1, "a")
+ERASED = [CLOSED | {"erased": True}, NEXT | {"fresh": 1}]
 OPINIONS = log("opinions", 1, "a")
 
 
@@ -22,6 +23,7 @@ def read(*logs: Json) -> Card:
     ("old", "new", "notices", "alarms"),
     [
         pytest.param([OPEN], [OPEN], [], [], id="nothing"),
+        pytest.param(ERASED, ERASED, [], [], id="still erased"),
         pytest.param([], [OPEN], ["log-added"], [], id="added"),
         pytest.param([OPEN], [CLOSED, NEXT], ["log-added", "log-closed"], [], id="first closing, and a successor"),
         pytest.param([CLOSED], [closed("listings", 1, "a", 1233)], [], ["log-final-changed"], id="final back"),
@@ -89,6 +91,18 @@ def test_a_change_says_where_and_what() -> None:
     assert "size 1235" in change.what
     (change,) = card_changes(read(CLOSED, closed("listings", 2, "a")), read(closed("listings", 2, "a"), CLOSED))
     assert (change.code, change.subject) == (ChangeCode.ORDER_CHANGED, "listings")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (OPEN, OPEN | {"fresh": 3}, "fresh was absent and is 3"),
+        (OPEN | {"fresh": 3}, OPEN, "fresh was 3 and is absent"),
+    ],
+)
+def test_a_change_of_fresh_says_from_what_to_what(old: Json, new: Json, what: str) -> None:
+    (change,) = card_changes(read(old), read(new))
+    assert change.what == what
 
 
 LOGS = st.lists(

@@ -62,6 +62,12 @@ def test_a_field_that_has_not_its_form_is_named(
     assert caught.value.mend
 
 
+def test_the_longest_string_and_the_largest_card_are_read() -> None:
+    assert Fields({"x": "\u00e9" * 2048}).text("x") == "\u00e9" * 2048
+    data = b'{"x":1}'
+    assert read_object(data + b" " * (65_536 - len(data))).has("x")
+
+
 def test_the_path_of_an_inner_field_is_named() -> None:
     with pytest.raises(CardError, match=r"^logs\[1\].final.size: is missing"):
         Fields({}, "logs[1].final").integer("size", 0, 1)

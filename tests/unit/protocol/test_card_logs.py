@@ -20,6 +20,7 @@ from hashpact_protocol.card_logs import (
     read_log,
 )
 from hashpact_protocol.errors import CardError
+from hashpact_protocol.merkle import EMPTY_ROOT
 from hashpact_protocol.names import MemberUrl
 from vectors.card_cases import PREFIX, URL, closed, log, vkey
 from vectors.cases import cases, facts
@@ -99,6 +100,11 @@ def test_logs_that_do_not_fit_together_are_refused(values: list[dict[str, Any]],
     with pytest.raises(CardError, match=what) as caught:
         read(*values)
     assert caught.value.where == "logs"
+
+
+def test_a_log_may_be_closed_before_its_first_entry() -> None:
+    (empty,) = read(closed("crisis", 1, "b", 0))
+    assert empty.final == Final(0, EMPTY_ROOT)
 
 
 def test_16_keys_are_read() -> None:
