@@ -20,10 +20,19 @@ def tree(kind: type[HashpactError] = HashpactError) -> Iterator[type[HashpactErr
 CLASSES = [kind for kind in tree() if kind.__module__ == errors.__name__]
 
 
+MORE: dict[type[HashpactError], dict[str, Any]] = {
+    FetchStatusError: {"status": 503},
+    ForkError: {"evidence": (b"one", b"two")},
+}
+
+
 def make(kind: type[HashpactError]) -> HashpactError:
-        kind, {}
-    )
-    return kind("it broke", where="here", mend="glue it", **more)
+    return kind("it broke", where="here", mend="glue it", **MORE.get(kind, {}))
+
+
+def sent(error: HashpactError) -> Any:
+    """What of an error arrives in another process."""
+    return pickle.loads(pickle.dumps(error))  # noqa: S301 - what was written a moment ago
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
