@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch
@@ -19,7 +19,7 @@ from hashpact_node.store.logs import Log, move_held
 from hashpact_node.store.owners import add_owners, find_owners, set_owners
 from hashpact_node.store.quarantine import Quarantined, add_quarantined
 from hashpact_node.store.signals import SignalChange, Viewpoint, add_signals, change_signals
-from hashpact_protocol.claims import Place
+from hashpact_protocol.claims import unpack_claims
 from hashpact_protocol.growth import extend_tiles, whole_bundles
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merge import ENTRY, Merged, Owner
@@ -126,7 +126,7 @@ class Absorber:
             set_owners(connection, batch.owners)
 
     def _store_claims(self, connection: Connection, batch: Batch, eyes: Viewpoint, numbers: Numbers) -> None:
-        changes = ended_changes(connection, batch.merged.ended, batch.merged.restated, batch.labels, self.log.kind)
+        changes = self._ended_changes(connection, batch) if batch.merged.ended else {}
         hopeful = not changes and len(batch.claims) >= NEW_SIGNALS_AT_ONCE
         if hopeful and add_signals(connection, batch.claims, eyes, numbers):
             return
@@ -134,26 +134,24 @@ class Absorber:
             changes.setdefault(key, SignalChange()).add = claims
         change_signals(connection, changes, eyes, numbers)
 
+    def _ended_changes(self, connection: Connection, batch: Batch) -> dict[bytes, SignalChange]:
+        """Give what ends with older revisions of listings, by signal key.
 
-def ended_changes(
-    connection: Connection,
-    ended: Iterable[Place],
-    restated: Mapping[Place, int],
-    labels: Mapping[int, tuple[str, ...]],
-    kind: str,
-) -> dict[bytes, SignalChange]:
-    """Give what ends with older revisions of listings, by signal key.
+        What people see of a signal stays only where the newer revision claims it too, with the same labels.
+        """
+        reader, claimed = EntryReader(connection), dict(batch.claims)
+        changes: dict[bytes, SignalChange] = {}
+        for place in sorted(batch.merged.ended):
+            listing = reader.listing(place, self.log.kind)
+            position = batch.merged.restated.get(place)
+            same = position is not None and batch.labels.get(position) == listing.labels
+            for signal in listing.signals:
+                change = changes.setdefault(signal.key, SignalChange())
+                change.remove.add(place)
+                again = same and _claims_at(claimed.get(signal.key, b""), self.log.number, position)
+                change.relabelled = change.relabelled or not again
+        return changes
 
-    Where a newer revision says other labels, what people see of the signal changes even if it is claimed as before.
-    """
-    reader = EntryReader(connection)
-    changes: dict[bytes, SignalChange] = {}
-    for place in sorted(ended):
-        listing = reader.listing(place, kind)
-        position = restated.get(place)
-        relabelled = position is not None and labels.get(position) != listing.labels
-        for signal in listing.signals:
-            change = changes.setdefault(signal.key, SignalChange())
-            change.remove.add(place)
-            change.relabelled = change.relabelled or relabelled
-    return changes
+
+def _claims_at(claims: bytes, log: int, position: int | None) -> bool:
+    return any((claim.log, claim.position) == (log, position) for claim in unpack_claims(claims))

@@ -49,7 +49,11 @@ class Viewpoint:
 
 @dataclass(slots=True)
 class SignalChange:
-    """What happens to the claims of one signal; ``relabelled`` says that what people see changes in any case."""
+    """What happens to the claims of one signal.
+
+    ``relabelled`` says that its labels may change: set it unless what is removed is what is added, by a newer revision
+    of the same listing with the same labels.
+    """
 
     add: bytes = b""
     remove: set[Place] = field(default_factory=set)
@@ -124,7 +128,13 @@ def _change_chunk(
 
 
 def _same_face(row: SignalRow, decision: Decision, claims: bytes, viewpoint: Viewpoint) -> bool:
-    """Say whether action, rule and publishers stay; labels are told by the caller."""
+    """Say whether action, rule, publishers and labels stay.
+
+    Labels stay where there are as many claims as before: then each one that went was said again by the one that came,
+    and where with other labels, the caller has told.
+    """
+    if len(row.claims) != len(claims):
+        return False
     if row.action != decision.action or viewpoint.decide(row.claims) != decision:
         return False
     return publishers(row.claims, viewpoint.members) == publishers(claims, viewpoint.members)

@@ -146,14 +146,14 @@ def test_what_was_never_claimed_and_is_not_gets_no_row(database: Database) -> No
     assert rows(database) == []
 
 
-def test_a_second_claim_of_the_same_member_keeps_the_number(database: Database) -> None:
+def test_a_second_listing_of_the_same_member_may_bring_labels(database: Database) -> None:
     add(database, {1: claim(1, 5), 2: claim(1, 6)})
     change(database, {1: adding(claim(2, 7))})
-    assert row(database, 1) == SignalRow(1, key(1), REVIEW, REVIEW, claim(1, 5) + claim(2, 7))
+    assert row(database, 1) == SignalRow(3, key(1), REVIEW, REVIEW, claim(1, 5) + claim(2, 7))
     change(database, {1: removing((1, 5))})
-    assert row(database, 1) == SignalRow(1, key(1), REVIEW, REVIEW, claim(2, 7))
+    assert row(database, 1) == SignalRow(4, key(1), REVIEW, REVIEW, claim(2, 7))
     change(database, {1: removing((1, 5))})
-    assert row(database, 1).number == 1
+    assert row(database, 1).number == 4
 
 
 def test_a_revision_that_changes_nothing_to_see_keeps_the_number(database: Database) -> None:
