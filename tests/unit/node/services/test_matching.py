@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import hashlib
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hashpact_node.index.scan import ScanIndex
+from hashpact_node.services.hashing import hash_stream
+from hashpact_node.services.index_feed import PDQ, IndexFeed
+from hashpact_node.services.matching import QUERIES_MAX, Matcher, strongest
+from hashpact_node.store.database import Database
+from hashpact_protocol.errors import RequestError, SignalError
+from hashpact_protocol.signals import Signal, make_signal
+from members import NOW, TestLog, add_log, listing, pdq, sha256, uuid_of, withdrawal
+
+TLSH = "T1" + "A0" * 35
+
+
+@pytest.fixture
+def acme(database: Database) -> TestLog:
+    return add_log(database, "acme", own=True)
+
+
+@pytest.fixture
+def beta(database: Database) -> TestLog:
+    return add_log(database, "beta")
+
+
+@pytest.fixture
+def matcher(database: Database) -> Matcher:
+    return Matcher(database, IndexFeed(database, ScanIndex(PDQ.code)), lambda: NOW)
+
+
+def query(signal: Signal) -> tuple[str, str]:
+    return signal.type, signal.value
+
+
+def bits(count: int) -> int:
+    """Give a number with that many bits."""
+    return (1 << count) - 1
+
+
+def test_equal_hashes_match(matcher: Matcher, acme: TestLog, beta: TestLog) -> None:
+    beta.append(listing(1, sha256(1), labels=["b"]))
+    beta.append(listing(2, sha256(2)))
+    acme.append(listing(3, sha256(2), labels=["a"]))
+    first, second, none = matcher.match([query(sha256(1)), query(sha256(2)), query(sha256(3))])
+    assert (first.action, first.compared) == ("review", "exact")
+    (hit,) = first.hits
+    assert (hit.type, hit.value, hit.distance) == (*query(sha256(1)), 0)
+    assert (hit.rule, hit.publishers, hit.labels) == ("one-member", ("beta",), ("b",))
+    assert [claim.listing for claim in hit.claims] == [uuid_of(1)]
+    assert (second.action, second.hits[0].publishers) == ("block", ("acme", "beta"))
+    assert (none.action, none.hits) == ("none", ())
+
+
+def test_pdq_matches_within_its_distance_the_nearest_first(matcher: Matcher, acme: TestLog, beta: TestLog) -> None:
+    acme.append(listing(1, pdq(bits(31))), listing(2, pdq(bits(32))))
+    beta.append(listing(1, pdq(bits(3))), listing(2, pdq(bits(5), 49)))
+    (result,) = matcher.match([query(pdq(0))])
+    assert [(hit.value, hit.distance, hit.action) for hit in result.hits] == [
+        (pdq(bits(3)).value, 3, "review"),
+        (pdq(bits(31)).value, 31, "block"),
+    ]
+    assert (result.action, result.compared) == ("block", "pdq")
+
+
+def test_what_is_withdrawn_matches_no_more(matcher: Matcher, acme: TestLog) -> None:
+    acme.append(listing(1, pdq(1), sha256(1)))
+    asked = [query(pdq(1)), query(sha256(1))]
+    assert [result.action for result in matcher.match(asked)] == ["block", "block"]
+    acme.append(withdrawal(2, 1))
+    assert [(result.action, result.hits) for result in matcher.match(asked)] == [("none", ())] * 2
+
+
+def test_claims_of_low_quality_are_in_no_match(matcher: Matcher, acme: TestLog, beta: TestLog) -> None:
+    acme.append(listing(1, pdq(1, 49)))
+    assert matcher.match([query(pdq(1))])[0].hits == ()
+    beta.append(listing(1, pdq(1, 50)))
+    for detail in (True, False):
+        (hit,) = matcher.match([query(pdq(1))], detail=detail)[0].hits
+        assert (hit.action, hit.publishers) == ("review", ("beta",))
+        assert len(hit.claims) == detail
+
+
+def test_what_has_expired_is_to_be_ignored(matcher: Matcher, acme: TestLog) -> None:
+    acme.append(listing(1, pdq(1), sha256(1), expires="2026-11-24T04:30:00Z"))
+    acme.clock[0] = NOW.replace(hour=5)
+    acme.append(listing(2, sha256(2)))
+    results = matcher.match([query(pdq(1)), query(sha256(1))])
+    assert [(result.action, result.hits[0].rule) for result in results] == [("ignore", "expired-or-low-quality")] * 2
+    assert all(result.hits[0].claims[0].expired for result in results)
+
+
+@pytest.mark.parametrize(
+    ("signal", "compared"),
+    [
+        (make_signal("tlsh", TLSH), "exact"),
+        (make_signal("photodna", "ab" * 144), "none"),
+        (make_signal("vpdq", sha256="ab" * 32, length=5), "none"),
+        (make_signal("sound_print", "xyz"), "none"),
+    ],
+)
+def test_types_without_a_matcher_here(matcher: Matcher, acme: TestLog, signal: Signal, compared: str) -> None:
+    acme.append(listing(1, signal))
+    (result,) = matcher.match([query(signal)])
+    assert (result.compared, len(result.hits)) == (compared, compared == "exact")
+
+
+def test_without_detail_action_rule_and_publishers_are_the_same(matcher: Matcher, acme: TestLog, beta: TestLog) -> None:
+    acme.append(listing(1, pdq(1), sha256(1)), listing(2, sha256(2), labels=["a"]))
+    beta.append(listing(1, pdq(3), sha256(1)))
+    asked = [query(pdq(1)), query(sha256(1)), query(sha256(2)), query(sha256(4)), query(sha256(1))]
+    full, brief = matcher.match(asked), matcher.match(asked, detail=False)
+    for one, other in zip(full, brief, strict=True):
+        assert (one.type, one.value, one.compared, one.action) == (
+            other.type,
+            other.value,
+            other.compared,
+            other.action,
+        )
+        for hit, short in zip(one.hits, other.hits, strict=True):
+            assert (hit.value, hit.distance, hit.action, hit.rule) == (
+                short.value,
+                short.distance,
+                short.action,
+                short.rule,
+            )
+            assert hit.publishers == short.publishers
+            assert (short.labels, short.claims) == ((), ())
+
+
+def test_a_malformed_query_is_named(matcher: Matcher) -> None:
+    with pytest.raises(SignalError) as refused:
+        matcher.match([query(sha256(1)), ("sha256", "AB" * 32)])
+    assert refused.value.where == "queries[1].value"
+    with pytest.raises(SignalError) as refused:
+        matcher.match([("SHA", "00")])
+    assert refused.value.where == "queries[0].type"
+
+
+def test_a_batch_has_a_cap(matcher: Matcher, acme: TestLog) -> None:
+    assert len(matcher.match([query(sha256(1))] * QUERIES_MAX)) == QUERIES_MAX
+    assert matcher.match([]) == []
+    with pytest.raises(RequestError, match="at most 1000"):
+        matcher.match([query(sha256(1))] * (QUERIES_MAX + 1))
+    assert acme.row.held_size == 0
+
+
+def test_the_strongest_action_is_told() -> None:
+    assert strongest(["ignore", "observe", "review", "block", "none"]) == "block"
+    assert strongest(["ignore", "observe", "review"]) == "review"
+    assert strongest(["ignore", "observe"]) == "observe"
+    assert strongest([]) == "none"
+
+
+def _picture(seed: int, *, flat: bool = False) -> bytes:
+    small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    picture = Image.new("RGB", (128, 128)) if flat else Image.fromarray(small).resize((128, 128))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_file_matches_by_each_of_its_hashes(matcher: Matcher, acme: TestLog) -> None:
+    data = _picture(1)
+    near = next(signal for signal in hash_stream(io.BytesIO(data), name="x").signals if signal.type == "pdq")
+    acme.append(listing(1, near))
+    found = matcher.match_bytes(data, name="x.png")
+    assert (found.action, found.file.content) == ("block", "image")
+    assert {result.type: result.action for result in found.results} == {"pdq": "block", "sha256": "none"}
+    assert matcher.match_bytes(_picture(2)).action == "none"
+
+
+def test_a_picture_that_says_nothing_is_not_matched_by_pdq(matcher: Matcher, acme: TestLog) -> None:
+    data = _picture(1, flat=True)
+    acme.append(listing(1, pdq(0)), listing(2, make_signal("sha256", hashlib.sha256(data).hexdigest())))
+    found = matcher.match_bytes(data)
+    assert found.file.notices
+    assert {result.type: (result.compared, result.action) for result in found.results} == {
+        "pdq": ("none", "none"),
+        "sha256": ("exact", "block"),
+    }
+
+
+def test_an_empty_file_is_refused(matcher: Matcher) -> None:
+    with pytest.raises(RequestError, match="empty"):
+        matcher.match_bytes(b"")
