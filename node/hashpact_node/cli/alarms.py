@@ -3,14 +3,17 @@
 # ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
-from hashpact_node.cli.output import say, say_json
+from hashpact_node.cli.output import plain, say, say_json
 from hashpact_node.cli.program import Commands, examples
 from hashpact_protocol.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from hashpact_node.services.status import AlarmStatus
 
 app = typer.Typer(cls=Commands, rich_markup_mode=None, help="What a person must see.")
 
@@ -22,30 +25,39 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List what is wrong, the newest first."""
-    from hashpact_node import clock
-    from hashpact_node.cli.shapes import alarm_shape
-    from hashpact_node.cli.tables import ago, show_table
+    from hashpact_node.services.status import alarm_status
+    from hashpact_node.services.views import logs_by_number
     from hashpact_node.store.alarms import list_alarms
 
     with opened(home) as node, node.database.read() as connection:
-        alarms = list_alarms(connection, cleared=everything)
-    now = clock.now()
+        logs = logs_by_number(connection)
+        members = {log.peer: log.member for log in logs.values()}
+        origins = {number: log.origin for number, log in logs.items()}
+        alarms = [
+            (alarm.cleared_at is not None, alarm_status(alarm, members, origins))
+            for alarm in list_alarms(connection, cleared=everything)
+        ]
     if as_json:
-        say_json([alarm_shape(alarm) for alarm in alarms])
+        say_json({"alarms": [{**plain(alarm), "cleared": cleared} for cleared, alarm in alarms]})
     elif not alarms:
         say("no alarms")
     else:
-        rows = [
-            (
-                alarm.number,
-                "over" if alarm.cleared_at is not None else alarm.code,
-                ago(alarm.last_at, now),
-                alarm.times,
-                f"{alarm.what}\n-> {alarm.mend}" if alarm.mend else alarm.what,
-            )
-            for alarm in alarms
-        ]
-        show_table(("no", "code", "last", "times", "what"), rows, right=("no", "times"))
+        _show(alarms)
+
+
+def _show(alarms: list[tuple[bool, AlarmStatus]]) -> None:
+    from hashpact_node.cli.tables import NOTHING, count, show_table
+
+    rows = [
+        (
+            alarm.number,
+            f"{alarm.member or NOTHING}\n{'over' if cleared else alarm.code}",
+            f"{alarm.last_at}\n{count(alarm.times, 'time')}",
+            f"{alarm.what}\n-> {alarm.mend}" if alarm.mend else alarm.what,
+        )
+        for cleared, alarm in alarms
+    ]
+    show_table(("no", "about", "last", "what"), rows, right=("no",))
 
 
 @app.command(epilog=examples("hashpact alarms clear 3"))

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
 from __future__ import annotations
 
+import base64
 import csv
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -13,7 +14,7 @@ import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
 from hashpact_node.cli.files import text_output
-from hashpact_node.cli.output import json_line, note, progress, say, say_json
+from hashpact_node.cli.output import json_line, note, plain, progress, say, say_json
 from hashpact_node.cli.program import Commands, examples
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def digest(
         found = Digester(node.database).digest(member or None, progress=told)
         counts = node.blocklist.counts()
     if as_json:
-        say_json({"digest": found.hex, "logs": found.logs, "listings": found.listings, "claims": found.claims})
+        logs = [{**plain(log), "root": base64.b64encode(log.root).decode()} for log in found.logs]
+        say_json({"digest": found.hex, "logs": logs, "listings": found.listings, "claims": found.claims})
     else:
         from hashpact_node.cli.tables import figure, show_table
 

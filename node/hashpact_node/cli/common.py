@@ -114,6 +114,7 @@ def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
     try:
         if signs and not runs:
             node.keyring.note_signer(RowName.RELEASE)
+            node.upkeep.release_waiting()  # what an earlier command stored, and was stopped before it was released
         yield node
     finally:
         node.close()

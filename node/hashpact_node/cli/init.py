@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,7 @@ def init(
     from hashpact_node.services.setup import Founding
     from hashpact_node.settings import load_settings
 
-    settings = load_settings(os.environ, home)
+    settings = _listen_as_said(load_settings(os.environ, home), url)
     founding = Founding(member, url, name or settings.name or member, tuple(contact or ()))
     made = make(settings, founding, PassphraseSource(settings, new=True))
     if as_json:
@@ -45,6 +46,19 @@ def init(
     else:
         tell(made)
     warn_of_trial()
+
+
+def _listen_as_said(settings: Settings, url: str) -> Settings:
+    """Listen on the port of a URL on loopback, where peers of the same machine expect it; unless another was set."""
+    from urllib.parse import urlsplit
+
+    from hashpact_node.settings import DEFAULT_PORT
+    from hashpact_protocol.names import MemberUrl
+
+    parsed = MemberUrl.parse(url)
+    if parsed.scheme != "http" or settings.port != DEFAULT_PORT:
+        return settings
+    return dataclasses.replace(settings, port=urlsplit(url).port or settings.port)
 
 
 def make(settings: Settings, founding: Founding, passphrase: PassphraseSource) -> Made:

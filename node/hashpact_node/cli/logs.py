@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,7 +44,7 @@ def export(
     if not done:
         raise NotFoundError("there is no such open log", where=log, mend="see `hashpact logs status`")
     if as_json:
-        say_json(done)
+        say_json({"logs": done})
         return
     for each in done:
         say(f"{each['origin']}: {each['size']:,} entries in {each['folder']}")
@@ -54,18 +54,24 @@ def export(
 def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Show own logs: sizes, what waits, how fresh."""
     from hashpact_node import clock
-    from hashpact_node.cli.shapes import log_shape
     from hashpact_node.cli.tables import ago, figure, show_table
+    from hashpact_node.services.status import log_status
+    from hashpact_node.store.owners import count_live
     from hashpact_node.store.queue import count_entries
 
+    now = clock.now()
     with opened(home) as node:
         logs = _own_logs(node)
         with node.database.read() as connection:
+            live = count_live(connection)
             waiting = {log.number: count_entries(connection, log.number) for log in logs}
     if as_json:
-        say_json([_shape(log_shape(log), log, waiting[log.number]) for log in logs])
+        shapes = [
+            log_status(log, own=True, live=live.get(log.number, 0), waiting=waiting[log.number], now=now)
+            for log in logs
+        ]
+        say_json({"logs": shapes})
         return
-    now = clock.now()
     rows = [
         (log.origin, log.state, figure(log.accepted_size), figure(waiting[log.number]), ago(log.own_cosigned_at, now))
         for log in logs
@@ -79,7 +85,3 @@ def _own_logs(node: Node) -> list[Log]:
 
     with node.database.read() as connection:
         return [log for log in list_logs(connection, peer=own_number(connection)) if log.named]
-
-
-def _shape(shape: dict[str, Any], log: Log, waiting: int) -> dict[str, Any]:
-    return {**shape, "pending_size": log.pending_size, "waiting": waiting}

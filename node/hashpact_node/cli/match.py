@@ -38,7 +38,7 @@ def match(
         results = _match(node.matcher, [(kind, value) for _, kind, value in queries])
         counts = node.blocklist.counts()
     if as_json:
-        say_json([_shape(query[0], result) for query, result in zip(queries, results, strict=True)])
+        say_json({"results": [_shape(query[0], result) for query, result in zip(queries, results, strict=True)]})
     else:
         _show([query[0] for query in queries], results)
     note(f"{counts['block']:,} signals stand at block, {counts['review']:,} at review")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +87,11 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def coloured(file: TextIO) -> bool:
+    """Say whether colours are wanted there: on a terminal, unless NO_COLOR is set (no-color.org)."""
+    return file.isatty() and not os.environ.get("NO_COLOR")
+
+
 def console(file: TextIO | None = None) -> Console:
     """Give rich's console, which knows no markup: what is shown was often written by others."""
     from rich.console import Console
@@ -132,7 +138,7 @@ def _lines(file: TextIO, colour: str, lines: list[tuple[str, str | None]]) -> No
     for number, (label, text) in enumerate(lines):
         if text is not None:
             head = f"{label}:".ljust(width)
-            shown = f"\x1b[{colour}m{head}\x1b[0m" if number == 0 and file.isatty() else head
+            shown = f"\x1b[{colour}m{head}\x1b[0m" if number == 0 and coloured(file) else head
             first, *more = text.split("\n")
             print(shown + printable(first), file=file)
             for line in more:

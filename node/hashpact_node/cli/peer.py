@@ -50,9 +50,10 @@ def add(
     with opened(home) as node, waiting(f"reading the trust repository of {url}…"):
         view = node.peering.add(member, url, root=data, fingerprint=fingerprint)
     if as_json:
+        from hashpact_node import clock
         from hashpact_node.cli.shapes import peer_shape
 
-        say_json(peer_shape(view))
+        say_json(peer_shape(view, clock.now()))
         return
     say(f"{view.peer.member} is followed at {view.peer.url}, pinned by {view.peer.pinned_fingerprint}")
     note(f"A running node pulls it within moments; `hashpact peer pull {view.peer.member}` does it now.")
@@ -69,7 +70,7 @@ def list_(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
         views = node.peering.list()
         now = clock.now()
     if as_json:
-        say_json([peer_shape(view) for view in views])
+        say_json({"peers": [peer_shape(view, now) for view in views]})
         return
     if not views:
         say("no peers yet: `hashpact peer add MEMBER URL --fingerprint N:sha256:HEX` adds one")
@@ -98,7 +99,7 @@ def show(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> 
     with opened(home) as node:
         view = node.peering.show(member)
     if as_json:
-        say_json(peer_shape(view))
+        say_json(peer_shape(view, clock.now()))
     else:
         show_peer(view, clock.now())
 
@@ -160,9 +161,10 @@ def _set(member: str, home: Path, *, as_json: bool, resume: bool) -> None:
     with opened(home) as node:
         view = node.peering.resume(member) if resume else node.peering.pause(member)
     if as_json:
+        from hashpact_node import clock
         from hashpact_node.cli.shapes import peer_shape
 
-        say_json(peer_shape(view))
+        say_json(peer_shape(view, clock.now()))
     elif resume:
         say(f"{member} is pulled again")
     else:

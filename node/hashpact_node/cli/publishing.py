@@ -63,7 +63,9 @@ def publish(
         for notice in one.file.notices:
             note(f"{one.file.name}: {notice}")
     if as_json:
-        say_json(published)
+        from hashpact_node.cli.shapes import published_file_shape
+
+        say_json({"listings": [published_file_shape(one) for one in published]})
     else:
         _show(published)
     end_with(*(one.published for one in published))
@@ -83,7 +85,9 @@ def withdraw(
     with opened(home, signs=True) as node, waiting("publishing…"):
         published = node.publisher.withdraw(listing, reason, note=text)
     if as_json:
-        say_json(published)
+        from hashpact_node.cli.shapes import published_shape
+
+        say_json(published_shape(published))
     elif published.notice is None:
         say(f"withdrawn: {listing}, in the first {published.size:,} entries of {published.origin}")
     end_with(published)

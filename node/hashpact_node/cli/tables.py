@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from hashpact_node.cli.output import console, printable
+from hashpact_node.cli.output import coloured, console, printable
 
 NOTHING: Final = "-"
 _STEPS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -48,21 +48,13 @@ def show_table(
 
 
 def show_fields(fields: Iterable[tuple[str, object]], *, title: str | None = None) -> None:
-    """Write names and values, one pair a line; pairs without a value are left out."""
-    table = Table(
-        box=None,
-        show_header=False,
-        title=None if title is None else printable(title),
-        title_justify="left",
-        title_style="bold",
-        pad_edge=False,
-    )
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in fields:
-        if value is not None:
-            table.add_row(name, _cell(value))
-    console(sys.stdout).print(table)
+    """Write names and values, one pair a line; pairs without a value are left out. Nothing is folded: it is copied."""
+    if title is not None:
+        print(_styled(printable(title), "1"))
+    shown = [(name, str(value)) for name, value in fields if value is not None]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        print(f"{_styled(name.ljust(width), '2')}  {printable(value)}")
 
 
 def ago(seconds: int | None, now: datetime) -> str:
@@ -100,3 +92,7 @@ def short(text: str, length: int = 16) -> str:
 def _cell(value: object) -> Text:
     text = NOTHING if value is None or value == "" else "\n".join(map(printable, str(value).split("\n")))
     return Text(text, style=_COLOURS.get(text, ""))
+
+
+def _styled(text: str, style: str) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if coloured(sys.stdout) else text
