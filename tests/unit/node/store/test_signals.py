@@ -223,7 +223,7 @@ def test_the_mask_of_actions_only_grows(database: Database) -> None:
 def test_numbers_have_no_gaps(database: Database) -> None:
     add(database, {number: claim(1, number) for number in range(5)})
     changes = {
-        0: adding(claim(1, 9)),
+        0: removing((1, 0), add=claim(1, 9)),
         1: adding(claim(3)),
         2: removing((1, 2)),
         7: adding(claim(3)),
