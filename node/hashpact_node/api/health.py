@@ -1,0 +1,46 @@
+"""Whether the node lives, and whether it can serve: for process supervisors and load balancers."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from hashpact_node.api.deps import NodeOf
+from hashpact_node.api.problems import PROBLEM_RESPONSES, HttpProblem
+from hashpact_node.services.status import check_ready
+from hashpact_protocol.errors import HashpactError
+
+router = APIRouter(tags=["health"], responses=PROBLEM_RESPONSES)
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = Field(description="Always `ok`: else there is no answer.")
+
+
+@router.get("/healthz", operation_id="healthz", summary="Whether the process answers")
+async def healthz() -> Health:
+    """Answer without a look at anything."""
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Whether the node can serve",
+)
+def readyz(node: NodeOf) -> Health:
+    """Answer when the database can be reached, is of this version, and an own log is shown."""
+    try:
+        check_ready(node.database)
+    except HashpactError as error:
+        raise HttpProblem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            error.what if error.where is None else f"{error.where}: {error.what}",
+            mend=error.mend,
+        ) from error
+    return Health(status="ok")

@@ -1,0 +1,206 @@
+"""Publishing by HTTP: listings one by one or in bulk, and taking them back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from io import BytesIO
+from typing import Annotated, Final
+
+import msgspec
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from hashpact_node.api.deps import JSON, NDJSON, NodeOf, check_media_type, read_body
+from hashpact_node.api.models_node import LISTING, Listing, Published, PublishedMany
+from hashpact_node.api.models_requests import NewListing, Withdraw
+from hashpact_node.api.problems import DETAILS_MAX, PROBLEM_RESPONSES, ManyErrors
+from hashpact_node.api.schemas import request_body
+from hashpact_node.assembly import Node
+from hashpact_node.services.drafts import ListingDraft
+from hashpact_node.services.idempotent import Answer, Idempotent
+from hashpact_node.services.import_rows import LINE_MAX_BYTES, PlainRow, read_rows
+from hashpact_node.services.planned import PlannedPublisher, plan
+from hashpact_node.services.publishing import LISTINGS, ListingView
+from hashpact_node.services.publishing import Published as Stored
+from hashpact_protocol.errors import HashpactError, RequestError
+
+LINES_MAX: Final = 10_000
+BULK_MAX_BYTES: Final = 64 * 1024 * 1024
+REPLAYED: Final = "Idempotency-Replayed"
+
+_LINE_ONE: Final = "line 1: "
+
+router = APIRouter(prefix="/v1/listings", tags=["listings"], responses=PROBLEM_RESPONSES)
+
+ListingId = Annotated[str, Path(description="The id of an own listing.", examples=[LISTING])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """How a body is to be published; ``many`` says that it is NDJSON."""
+
+    many: bool
+    log_name: str
+    allow_foreign_origin: bool
+    wait: bool
+
+
+@router.post(
+    "",
+    operation_id="publish_listings",
+    summary="Publish listings",
+    status_code=HTTPStatus.CREATED,
+    response_class=Response,
+    responses={
+        201: {"model": Published | PublishedMany, "description": "Published and released."},
+        202: {"model": Published | PublishedMany, "description": "Published; it waits to be released, and will be."},
+        409: {"description": "The first request with this Idempotency-Key is in flight."},
+    },
+    openapi_extra=request_body(
+        "One listing, or one on each line: then all are published, or none.",
+        application__json=NewListing,
+        application__x_ndjson=NewListing,
+    ),
+)
+async def publish(
+    request: Request,
+    node: NodeOf,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="A word of the client's choice. For a day the same key with the same request is answered as it "
+            "was at first, and nothing is published again; with another request it is refused.",
+            examples=["0d1f7a0c-6c0a-4c9e-8a7e-2f9f0a1b2c3d"],
+        ),
+    ] = None,
+    log: Annotated[str, Query(description="The name of the log to publish in.")] = LISTINGS,
+    allow_foreign_origin: Annotated[  # noqa: FBT002 - a query parameter
+        bool, Query(description="Publish material of others, too, under this member's name.")
+    ] = False,
+    wait: Annotated[bool, Query(description="Wait until it is released.")] = True,  # noqa: FBT002 - a query parameter
+) -> Response:
+    """Publish one listing, or up to 10 000 by NDJSON, all or none; every line that is wrong is told."""
+    media_type = check_media_type(request, JSON, NDJSON)
+    options = _Options(media_type == NDJSON, log, allow_foreign_origin, wait)
+    body = await read_body(request, max_bytes=BULK_MAX_BYTES if options.many else LINE_MAX_BYTES)
+    asked = b"\n".join((request.url.path.encode(), request.url.query.encode(), media_type.encode(), body))
+    answer = await run_in_threadpool(_publish, node, body, options, idempotency_key, hashlib.sha256(asked).digest())
+    headers = {REPLAYED: "true"} if answer.repeated else {}
+    if not options.many:
+        headers["Location"] = f"/v1/listings/{msgspec.json.decode(answer.body, type=_Identified).id}"
+    return Response(answer.body, answer.status, headers=headers, media_type=JSON)
+
+
+@router.get("/{listing}", operation_id="show_listing", summary="Show an own listing")
+def show(node: NodeOf, listing: ListingId) -> Listing:
+    """Show a listing of this member, released or not, withdrawn or not."""
+    return _told(node.publisher.listing(listing))
+
+
+@router.post(
+    "/{listing}/withdraw",
+    operation_id="withdraw_listing",
+    summary="Take an own listing back",
+    responses={202: {"model": Published, "description": "Withdrawn; that waits to be released, and will be."}},
+)
+def withdraw(
+    node: NodeOf,
+    response: Response,
+    listing: ListingId,
+    body: Withdraw,
+    wait: Annotated[bool, Query(description="Wait until it is released.")] = True,  # noqa: FBT002 - a query parameter
+) -> Published:
+    """Withdraw a listing: it leaves every node at its next pull. A second time that is a conflict."""
+    stored = node.publisher.withdraw(listing, body.reason, note=body.note, wait=wait)
+    response.status_code = _status([stored], HTTPStatus.OK)
+    return Published.model_validate(stored)
+
+
+class _Identified(msgspec.Struct):
+    id: str
+
+
+def _publish(node: Node, body: bytes, options: _Options, key: str | None, request_hash: bytes) -> Answer:
+    drafts = read_drafts(body, many=options.many)
+    publisher = PlannedPublisher(node.database, node.publisher)
+
+    def work(planned: bytes, again: bool) -> Answer:  # noqa: FBT001 - as Work has it
+        stored = publisher.publish(
+            drafts,
+            planned,
+            again=again,
+            log_name=options.log_name,
+            allow_foreign_origin=options.allow_foreign_origin,
+            wait=options.wait,
+        )
+        told = {"count": len(stored), "listings": stored} if options.many else stored[0]
+        return Answer(_status(stored, HTTPStatus.CREATED), msgspec.json.encode(told))
+
+    planned = plan(len(drafts))
+    if key is None:
+        return work(planned, False)  # noqa: FBT003 - as Work has it
+    return Idempotent(node.database, node.upkeep.now).run(key, request_hash, planned, work)
+
+
+def read_drafts(body: bytes, *, many: bool) -> list[ListingDraft]:
+    """Read one listing, or one a line. Raises ManyErrors that names the lines, RequestError for none or too many."""
+    # Within JSON a line break is nothing but white space, so that an object on many lines is one on a single line.
+    lines = body if many else body.replace(b"\r", b" ").replace(b"\n", b" ")
+    drafts: list[ListingDraft] = []
+    wrong: list[HashpactError] = []
+    for number, (_line, row) in enumerate(read_rows(BytesIO(lines), "ndjson"), 1):
+        if number > LINES_MAX:
+            raise RequestError(
+                f"the body has more than {LINES_MAX:,} listings", where="body", mend="send it in several requests"
+            )
+        exact = row.exact() if isinstance(row, PlainRow) else row
+        if isinstance(exact, HashpactError):
+            wrong.append(exact)
+        else:
+            drafts.append(exact)
+    if wrong:
+        told = wrong[:DETAILS_MAX] if many else [_without_line(wrong[0])]
+        raise ManyErrors(told, count=len(wrong)) if many else told[0]
+    if not drafts:
+        raise RequestError("the body holds no listing", where="body", mend="send a JSON object")
+    return drafts
+
+
+def _without_line(error: HashpactError) -> HashpactError:
+    """Give an error about a body that is one listing: it has fields, and no lines worth naming."""
+    where = (error.where or "").removeprefix(_LINE_ONE)
+    return type(error)(error.what, where="body" if where in {"", "line 1"} else where, mend=error.mend)
+
+
+def _status(stored: Sequence[Stored], done: HTTPStatus) -> int:
+    return done if all(one.index is not None for one in stored) else HTTPStatus.ACCEPTED
+
+
+def _told(view: ListingView) -> Listing:
+    listing = view.listing
+    return Listing.model_validate(
+        {
+            "id": listing.id,
+            "state": view.state,
+            "live": view.live,
+            "name": view.name,
+            "origin": view.origin,
+            "index": view.index,
+            "time": listing.time,
+            "content": listing.content,
+            "signals": listing.signals,
+            "labels": listing.labels,
+            "confirmed": listing.confirmed,
+            "handling": listing.handling,
+            "material": listing.origin,
+            "incident": listing.incident,
+            "expires": listing.expires,
+            "review_by": listing.review_by,
+            "note": listing.note,
+            "preserve": listing.preserve,
+        }
+    )

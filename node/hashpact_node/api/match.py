@@ -1,0 +1,113 @@
+"""Lookups by HTTP: what an upload pipeline asks for every file, so its bodies go through msgspec alone."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Annotated, Final
+
+import msgspec
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from hashpact_node.api.deps import get_node, read_body, read_json
+from hashpact_node.api.models import FileMatch, MatchAnswer
+from hashpact_node.api.models_requests import MatchRequest
+from hashpact_node.api.plain import PlainRoute, encoded
+from hashpact_node.api.problems import PROBLEM_RESPONSES
+from hashpact_node.api.schemas import request_body
+from hashpact_node.assembly import Node
+from hashpact_node.services.hashing import HashedFile, hash_stream
+from hashpact_node.services.matching import QUERIES_MAX, MatchResult, strongest
+from hashpact_protocol.errors import RequestError, SignalError
+
+FILE_MAX_BYTES: Final = 64 * 1024 * 1024
+MATCH_MAX_BYTES: Final = 8 * 1024 * 1024
+FILES_AT_ONCE: Final = 2
+"""A picture may take some 240 MB while it is decoded; others wait."""
+
+router = APIRouter(prefix="/v1/match", tags=["match"], responses=PROBLEM_RESPONSES)
+plain = APIRouter(prefix="/v1/match", tags=["match"], responses=PROBLEM_RESPONSES, route_class=PlainRoute)
+
+_hashing = CapacityLimiter(FILES_AT_ONCE)
+
+
+class _Query(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    type: str
+    value: str
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    signals: list[_Query]
+    detail: bool = True
+
+
+@plain.post(
+    "",
+    operation_id="match",
+    summary="Look signals up",
+    response_class=Response,
+    responses={200: {"model": MatchAnswer, "description": "What each met."}},
+    openapi_extra=request_body("Up to 1 000 signals.", application__json=MatchRequest),
+)
+async def match(request: Request) -> Response:
+    """Match signals against the blocklist: equal values, and PDQ within its distance."""
+    batch = await read_json(request, _Batch, max_bytes=MATCH_MAX_BYTES)
+    if not 1 <= len(batch.signals) <= QUERIES_MAX:
+        raise RequestError(f"a batch holds 1 to {QUERIES_MAX:,} signals, not {len(batch.signals):,}", where="signals")
+    return encoded({"results": await run_in_threadpool(_match, get_node(request), batch)})
+
+
+@router.post(
+    "/file",
+    operation_id="match_file",
+    summary="Hash a file and look it up",
+    response_class=Response,
+    responses={200: {"model": FileMatch, "description": "What it met."}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "The file itself, at most 64 MiB. It is hashed in memory, and nothing of it is stored.",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def match_file(
+    request: Request,
+    name: Annotated[
+        str, Query(description="Its name, which tells what it is where its bytes do not.", max_length=255)
+    ] = "the file",
+) -> Response:
+    """Hash a file as `hashpact publish` does, and match all its hashes."""
+    node = get_node(request)
+    body = await read_body(request, max_bytes=FILE_MAX_BYTES)
+    hashed = await run_sync(_hash, body, name, limiter=_hashing)
+    queries = _Batch([_Query(signal.type, signal.value) for signal in hashed.signals])
+    results = await run_in_threadpool(_match, node, queries)
+    return encoded(
+        {
+            "action": strongest([result.action for result in results if result.hits]),
+            "content": hashed.content,
+            "length": hashed.length,
+            "signals": [
+                {"type": signal.type, "value": signal.value, "quality": signal.quality} for signal in hashed.signals
+            ],
+            "notices": hashed.notices,
+            "results": results,
+        }
+    )
+
+
+def _hash(body: bytes, name: str) -> HashedFile:
+    return hash_stream(BytesIO(body), name=name)
+
+
+def _match(node: Node, batch: _Batch) -> list[MatchResult]:
+    try:
+        return node.matcher.match([(query.type, query.value) for query in batch.signals], detail=batch.detail)
+    except SignalError as error:
+        # The matcher numbers its queries; in a request they are called signals.
+        where = (error.where or "").replace("queries[", "signals[", 1) or None
+        raise SignalError(error.what, where=where, mend=error.mend) from None

@@ -1,0 +1,73 @@
+"""What clients send. Bodies of the busy routes are read by msgspec; their models are here for OpenAPI."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hashpact_node.api.models import PDQ
+
+
+class RequestModel(BaseModel):
+    """The base of all requests: an unknown field is most often a misspelt one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NewSignal(RequestModel):
+    """A signal: a value or, for types that come as blobs, a SHA-256 and a length."""
+
+    type: str = Field(description="The signal type.", examples=["pdq"])
+    value: str | None = Field(None, description="The value, in full and in lower case.", examples=[PDQ])
+    quality: int | None = Field(None, description="0 to 100, of `pdq` only, and required there.", examples=[98])
+    sha256: str | None = Field(None, description="Of a blob: its SHA-256.")
+    length: int | None = Field(None, description="Of a blob: its length in bytes.")
+
+
+class NewListing(RequestModel):
+    """A listing to publish: one confirmed piece of content. What does not apply is left out, never null."""
+
+    content: str = Field(description="What it is: `image`, `video`, …", examples=["image"])
+    signals: list[NewSignal] = Field(description="Its hashes, 1 to 128.")
+    labels: list[str] = Field([], description="Labels, at most 64.", examples=[["behaviour:glorification"]])
+    confirmed: str | None = Field(None, description="Who or what confirmed it.", examples=["human"])
+    handling: str = Field("members", description="`members`, `this-log` or `no-reshare`.")
+    origin: str = Field("own", description="Whose material it is; another's takes `allow_foreign_origin`.")
+    incident: str | None = Field(None, description="The id of the incident that it belongs to.")
+    expires: str | None = Field(None, description="When it stops acting, as `YYYY-MM-DDThh:mm:ssZ`.")
+    review_by: str | None = Field(None, description="When it is to be looked at again, likewise.")
+    note: str | None = Field(None, description="Words for people; no personal data.")
+    preserve: bool = Field(False, description="Whether the content is to be preserved as evidence.")  # noqa: FBT003
+
+
+class Withdraw(RequestModel):
+    """Why a listing is taken back."""
+
+    reason: str = Field(description="A word: `error`, `appeal`, `expired`, …", examples=["error"])
+    note: str | None = Field(None, description="Words for people.", examples=["satire, not propaganda"])
+
+
+class Query(RequestModel):
+    """A signal to look up."""
+
+    type: str = Field(description="The signal type.", examples=["pdq"])
+    value: str = Field(description="The value, in full and in lower case.", examples=[PDQ])
+
+
+class MatchRequest(RequestModel):
+    """A batch of lookups, answered from one snapshot."""
+
+    signals: list[Query] = Field(description="1 to 1 000 signals.")
+    detail: bool = Field(True, description="Whether hits say labels and single claims; without, it is faster.")  # noqa: FBT003
+
+
+class NewPeer(RequestModel):
+    """A peer to follow, pinned by its root, its fingerprint, or both, which came by another channel than its URL."""
+
+    member: str = Field(description="The peer's id.", examples=["beta"])
+    url: str = Field(description="Its URL.", examples=["https://beta.example"])
+    fingerprint: str | None = Field(
+        None,
+        description="`N:sha256:HEX`, as `hashpact keys status` prints it there.",
+        examples=["1:sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+    )
+    root: str | None = Field(None, description="The text of its root file, `N.root.json`.")

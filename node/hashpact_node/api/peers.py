@@ -1,0 +1,94 @@
+"""Peers by HTTP: whom this node follows, and how that goes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import Response
+
+from hashpact_node.api.deps import NodeOf
+from hashpact_node.api.models_node import Peer, Peers, PeerState, Pulled
+from hashpact_node.api.models_requests import NewPeer
+from hashpact_node.api.problems import PROBLEM_RESPONSES
+from hashpact_node.assembly import Node
+from hashpact_node.services.peering import PeerView
+from hashpact_node.services.problems import problem
+from hashpact_node.services.status import alarm_status, log_status, peer_status
+
+router = APIRouter(prefix="/v1/peers", tags=["peers"], responses=PROBLEM_RESPONSES)
+
+MemberId = Annotated[str, Path(description="The peer's id.", examples=["beta"])]
+
+
+@router.get("", operation_id="list_peers", summary="List peers")
+def list_peers(node: NodeOf) -> Peers:
+    """List all peers, with their logs and alarms."""
+    return Peers(peers=[_told(node, view) for view in node.peering.list()])
+
+
+@router.post("", operation_id="add_peer", summary="Follow a peer", status_code=HTTPStatus.CREATED)
+def add(node: NodeOf, body: NewPeer, response: Response) -> Peer:
+    """Add a peer under a pin that came by another channel, and read its trust repository at once."""
+    root = None if body.root is None else body.root.encode()
+    view = node.peering.add(body.member, body.url, root=root, fingerprint=body.fingerprint)
+    response.headers["Location"] = f"/v1/peers/{view.peer.member}"
+    return _told(node, view)
+
+
+@router.get("/{member}", operation_id="show_peer", summary="Show a peer")
+def show(node: NodeOf, member: MemberId) -> Peer:
+    """Show a peer with its logs and alarms."""
+    return _told(node, node.peering.show(member))
+
+
+@router.delete("/{member}", operation_id="remove_peer", summary="Remove a peer")
+def remove(node: NodeOf, member: MemberId) -> PeerState:
+    """Remove a peer: its claims leave the blocklist at once."""
+    return PeerState.model_validate(peer_status(node.peering.remove(member)))
+
+
+@router.post("/{member}/pull", operation_id="pull_peer", summary="Pull a peer now")
+def pull(node: NodeOf, member: MemberId) -> Pulled:
+    """Pull a peer, and answer when that is done, however long its logs are."""
+    pulled = node.puller.pull(member)
+    return Pulled.model_validate(
+        {
+            "member": pulled.member,
+            "ok": not pulled.errors,
+            "logs": [
+                {"origin": log.origin, "before": log.before, "after": log.after, "verdict": log.verdict}
+                for log in pulled.logs
+            ],
+            "errors": [problem(error) for error in pulled.errors],
+            "requests": pulled.requests,
+            "bytes": pulled.bytes,
+        }
+    )
+
+
+@router.post("/{member}/pause", operation_id="pause_peer", summary="Pull a peer no more")
+def pause(node: NodeOf, member: MemberId) -> Peer:
+    """Pull a peer no more until it is resumed; its claims stay in force."""
+    return _told(node, node.peering.pause(member))
+
+
+@router.post("/{member}/resume", operation_id="resume_peer", summary="Pull a paused peer again")
+def resume(node: NodeOf, member: MemberId) -> Peer:
+    """Pull a paused peer again."""
+    return _told(node, node.peering.resume(member))
+
+
+def _told(node: Node, view: PeerView) -> Peer:
+    now = node.upkeep.now()
+    members = {view.peer.number: view.peer.member}
+    origins = {one.log.number: one.log.origin for one in view.logs}
+    return Peer.model_validate(
+        {
+            **asdict(peer_status(view.peer)),
+            "logs": [log_status(one.log, own=view.peer.own, live=one.live, waiting=0, now=now) for one in view.logs],
+            "alarms": [alarm_status(alarm, members, origins) for alarm in view.alarms],
+        }
+    )

@@ -1,0 +1,135 @@
+"""The web application of a node: its routes, its schedule while it runs, and its description."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.concurrency import run_in_threadpool
+
+from hashpact_node.api import blocklist, health, listings, logs, match, peers, status, trust
+from hashpact_node.api.front import BelowPath, BodyCap, Guard, host_of
+from hashpact_node.api.models_requests import MatchRequest, NewListing
+from hashpact_node.api.problems import Problem, Shield, add_handlers
+from hashpact_node.api.read_ahead import ReadAhead
+from hashpact_node.api.schemas import add_schemas
+from hashpact_node.assembly import Node
+from hashpact_node.jobs.schedule import Schedule
+from hashpact_node.services.status import LOOPBACK_NOTICE, StatusReader
+from hashpact_protocol.errors import ConfigurationError
+from hashpact_protocol.names import MemberUrl
+
+DESCRIPTION: Final = """\
+A node of Hashpact: a company's own list of hashes of confirmed terrorist content, its peers' lists, verified, and the
+blocklist that follows from them.
+
+`/trust` and `/logs` are what other members read (docs/protocol.md). `/v1` is for the company's own systems.
+Everything that goes wrong is a problem of RFC 9457.
+"""
+
+TAGS: Final = (
+    ("match", "Ask whether content is listed."),
+    ("blocklist", "Read the blocklist, and follow its changes."),
+    ("listings", "Publish listings, and take them back."),
+    ("peers", "Whom this node follows."),
+    ("status", "How this node is doing."),
+    ("health", "For process supervisors and load balancers."),
+    ("trust", "The member's trust repository, a TUF repository."),
+    ("logs", "The member's logs, as C2SP tlog-tiles has them."),
+)
+
+# The busiest first: routes are tried one after another.
+ROUTERS: Final = (
+    logs.router,
+    match.plain,
+    match.router,
+    blocklist.router,
+    trust.router,
+    listings.router,
+    peers.router,
+    status.router,
+    health.router,
+)
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(node: Node | None = None, *, schedule: bool = True) -> FastAPI:
+    """Make the application of a node, which runs the schedule between startup and shutdown unless told not to.
+
+    Without a node it can describe itself, and nothing else: its startup raises ConfigurationError. The caller closes
+    the node after the application.
+    """
+    app = FastAPI(
+        title="Hashpact",
+        summary="Share signed hashes of confirmed terrorist content, without a hub.",
+        description=DESCRIPTION,
+        version=version("hashpact"),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=[{"name": name, "description": text} for name, text in TAGS],
+        redirect_slashes=False,
+        docs_url=None,  # the pages that FastAPI has load their scripts from other people's servers
+        redoc_url=None,
+        lifespan=_lifespan(node, schedule=schedule),
+    )
+    app.state.node = node
+    if node is not None:
+        app.state.read_ahead = ReadAhead(node.database)
+        app.state.status_reader = StatusReader(node.database, node.settings, node.upkeep.now)
+    add_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    _add_front(app, node)
+    app.openapi = _describer(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    return app
+
+
+def _add_front(app: FastAPI, node: Node | None) -> None:
+    """Add what every request passes; what is added last is outermost."""
+    url = None if node is None or node.settings.url is None else MemberUrl.parse(node.settings.url)
+    authority, slash, path = ("", "", "") if url is None else url.prefix.partition("/")
+    app.add_middleware(BodyCap)
+    app.add_middleware(Guard, host=host_of(authority))
+    app.add_middleware(BelowPath, path=slash + path)
+    app.add_middleware(Shield)
+
+
+def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if node is None:
+            raise ConfigurationError("no node stands behind this API", mend="start it with `hashpact serve`")
+        log.warning(LOOPBACK_NOTICE, host=node.settings.host, port=node.settings.port)
+        running = Schedule(node) if schedule else None
+        if running is not None:
+            running.start()
+        try:
+            yield
+        finally:
+            if running is not None:
+                await run_in_threadpool(running.stop)
+
+    return lifespan
+
+
+def _describer(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary=app.summary,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+                license_info=app.license_info,
+            )
+            add_schemas(app.openapi_schema, (Problem, NewListing, MatchRequest))
+        return app.openapi_schema
+
+    return openapi

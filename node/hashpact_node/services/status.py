@@ -1,0 +1,318 @@
+"""How this node is doing, for people and their monitors: one look at everything that they might have to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Final
+
+from hashpact_keys.health import KeyHealth, key_health
+from hashpact_keys.rows import RowName
+from hashpact_keys.trust import describe
+from hashpact_node.services.views import own_card
+from hashpact_node.settings import Settings
+from hashpact_node.store.alarms import Alarm, list_alarms
+from hashpact_node.store.changes import last_change
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.jobs import Job, list_jobs
+from hashpact_node.store.logs import Log, list_logs
+from hashpact_node.store.migrate import check_version
+from hashpact_node.store.owners import count_live
+from hashpact_node.store.peers import Peer, find_own, list_peers
+from hashpact_node.store.queue import count_entries
+from hashpact_node.store.signals import count_actions
+from hashpact_node.store.trust import load_files
+from hashpact_protocol.errors import ConfigurationError, HashpactError, NotFoundError
+from hashpact_protocol.follow import is_stale
+from hashpact_protocol.policy import ACTION_OF_WORD
+from hashpact_protocol.statement_fields import format_time
+
+LOOPBACK_NOTICE: Final = (
+    "this node listens on loopback only, because requests between nodes are not signed yet: put nothing before it "
+    "that lets others read more than /trust and /logs"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """One log, own or followed; ``size`` is what is accepted (of an own log: shown), ``held`` what is merged.
+
+    ``stopped_at`` is the place of a critical entry at which its claims end. Times are as on the wire.
+    """
+
+    member: str
+    own: bool
+    name: str
+    origin: str
+    state: str
+    counts: bool
+    size: int
+    held: int
+    live: int
+    waiting: int
+    stale: bool
+    cosigned_at: str | None
+    stopped_at: int | None
+    quarantined: int
+    dropped_signals: int
+    unknown_statements: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """How reading one peer went lately; errors are tables of code, what, where and mend."""
+
+    member: str
+    url: str
+    state: str
+    fingerprint: str | None
+    card_version: int | None
+    trust_checked_at: str | None
+    last_good_at: str | None
+    last_try_at: str | None
+    next_try_at: str | None
+    failures: int
+    last_error: dict[str, Any] | None
+    trust_error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """When a job runs next, and how it last went: ``ok`` or ``failed``."""
+
+    name: str
+    next_run_at: str | None
+    last_run_at: str | None
+    last_result: str | None
+    last_error: str | None
+    duration_ms: int | None
+    runner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmStatus:
+    """Something that a person must see; ``member`` and ``origin`` say whom and which log it is about."""
+
+    number: int
+    code: str
+    member: str | None
+    origin: str | None
+    what: str
+    mend: str | None
+    first_at: str
+    last_at: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """One row of keys: what is wrong with it, and when what hangs on it ends."""
+
+    row: str
+    expires: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """Everything at once. ``blocklist`` counts signals by action, ``queue`` the statements that wait for a release."""
+
+    member: str
+    name: str
+    url: str
+    version: str
+    time: str
+    notice: str
+    database: str
+    logs: tuple[LogStatus, ...]
+    peers: tuple[PeerStatus, ...]
+    blocklist: dict[str, int]
+    last_change: int
+    queue: int
+    alarms: tuple[AlarmStatus, ...]
+    jobs: tuple[JobStatus, ...]
+    keys: tuple[KeyStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What takes a scan to count, and what it was counted at."""
+
+    seen: tuple[object, ...]
+    live: dict[int, int]
+    actions: dict[str, int]
+
+
+@dataclass(slots=True)
+class StatusReader:
+    """Reads the status of a node; shared by threads. What takes long to count is counted once a change."""
+
+    database: Database
+    settings: Settings
+    now: Callable[[], datetime]
+    _counts: _Counts | None = field(default=None, init=False, repr=False)
+
+    def status(self) -> NodeStatus:
+        """Give the status as one snapshot of the database; ConfigurationError before ``init``, StoreError."""
+        now = self.now()
+        with self.database.read() as connection:
+            own = find_own(connection)
+            if own is None:
+                raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
+            peers = list_peers(connection)
+            logs = [log for log in list_logs(connection) if log.named]
+            counts = self._count(connection, logs)
+            members = {peer.number: peer for peer in (own, *peers)}
+            names = {number: peer.member for number, peer in members.items()}
+            origins = {log.number: log.origin for log in logs}
+            return NodeStatus(
+                member=own.member,
+                name=own_card(connection).name,
+                url=own.url,
+                version=version("hashpact"),
+                time=format_time(now),
+                notice=LOOPBACK_NOTICE,
+                database="sqlite" if self.database.is_sqlite else "postgresql",
+                logs=_logs(connection, logs, members, counts, now),
+                peers=tuple(peer_status(peer) for peer in peers),
+                blocklist=counts.actions,
+                last_change=last_change(connection),
+                queue=count_entries(connection),
+                alarms=tuple(alarm_status(alarm, names, origins) for alarm in list_alarms(connection)),
+                jobs=tuple(_job(job) for job in list_jobs(connection)),
+                keys=_keys(connection, own, self.settings, now),
+            )
+
+    def _count(self, connection: Connection, logs: Iterable[Log]) -> _Counts:
+        seen = (last_change(connection), *((log.number, log.held_size) for log in logs))
+        counts = self._counts
+        if counts is None or counts.seen != seen:
+            found = count_actions(connection)
+            actions = {word: found.get(action, 0) for word, action in ACTION_OF_WORD.items()}
+            counts = self._counts = _Counts(seen, count_live(connection), actions)
+        return counts
+
+
+def check_ready(database: Database) -> None:
+    """Raise unless the database can be reached and is of this version, and each own open log is shown.
+
+    Raises StoreError, ConfigurationError before ``init``, NotFoundError while a log is not shown.
+    """
+    check_version(database)
+    with database.read() as connection:
+        own = find_own(connection)
+        if own is None:
+            raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
+        for log in list_logs(connection, peer=own.number):
+            if log.named and log.state == "open" and log.accepted_note is None:
+                raise NotFoundError(
+                    "this log has no checkpoint yet", where=log.origin, mend="it is signed soon after the node starts"
+                )
+
+
+def log_status(log: Log, *, own: bool, live: int, waiting: int, now: datetime) -> LogStatus:
+    """Give a log as people look at it; ``live`` counts its live listings, ``waiting`` what waits to be released."""
+    return LogStatus(
+        member=log.member,
+        own=own,
+        name=log.name,
+        origin=log.origin,
+        state=log.state,
+        counts=log.counts,
+        size=log.accepted_size,
+        held=log.held_size,
+        live=live,
+        waiting=waiting,
+        stale=log.state == "open" and is_stale(log.own_cosigned_at, now),
+        cosigned_at=_time(log.own_cosigned_at),
+        stopped_at=log.stopped_at,
+        quarantined=log.quarantined,
+        dropped_signals=log.dropped_signals,
+        unknown_statements=log.unknown_statements,
+    )
+
+
+def peer_status(peer: Peer) -> PeerStatus:
+    """Give a peer as people look at it."""
+    return PeerStatus(
+        member=peer.member,
+        url=peer.url,
+        state=peer.state,
+        fingerprint=peer.pinned_fingerprint,
+        card_version=peer.card_version,
+        trust_checked_at=_time(peer.trust_checked_at),
+        last_good_at=_time(peer.last_good_at),
+        last_try_at=_time(peer.last_try_at),
+        next_try_at=_time(peer.next_try_at),
+        failures=peer.failures,
+        last_error=peer.last_error,
+        trust_error=peer.trust_error,
+    )
+
+
+def alarm_status(alarm: Alarm, members: Mapping[int, str], origins: Mapping[int, str]) -> AlarmStatus:
+    """Give an alarm as people look at it; ``members`` and ``origins`` are by local number."""
+    return AlarmStatus(
+        number=alarm.number,
+        code=alarm.code,
+        member=members.get(alarm.peer or 0),
+        origin=origins.get(alarm.log or 0),
+        what=alarm.what,
+        mend=alarm.mend,
+        first_at=_text(alarm.first_at),
+        last_at=_text(alarm.last_at),
+        times=alarm.times,
+    )
+
+
+def _logs(
+    connection: Connection, logs: Iterable[Log], members: Mapping[int, Peer], counts: _Counts, now: datetime
+) -> tuple[LogStatus, ...]:
+    followed = sorted((log for log in logs if log.peer in members), key=lambda log: not members[log.peer].own)
+    return tuple(
+        log_status(
+            log,
+            own=members[log.peer].own,
+            live=counts.live.get(log.number, 0),
+            waiting=count_entries(connection, log.number) if members[log.peer].own else 0,
+            now=now,
+        )
+        for log in followed
+    )
+
+
+def _job(job: Job) -> JobStatus:
+    return JobStatus(
+        name=job.name,
+        next_run_at=_time(job.next_run_at),
+        last_run_at=_time(job.last_run_at),
+        last_result=job.last_result,
+        last_error=job.last_error,
+        duration_ms=job.duration_ms,
+        runner=job.runner,
+    )
+
+
+def _keys(connection: Connection, own: Peer, settings: Settings, now: datetime) -> tuple[KeyStatus, ...]:
+    """Look at all rows of keys; trust files that cannot be read are a warning of the row that signs them."""
+    uris = {RowName(row): uri for row, uri in settings.keys.items()}
+    try:
+        state = describe(load_files(connection, own.number))
+        health = key_health(uris, home=settings.home, state=state, card=own_card(connection), now=now)
+    except HashpactError as error:
+        health = [KeyHealth(RowName.ONLINE, "", None, None, None, (str(error),))]
+    return tuple(
+        KeyStatus(one.row.value, None if one.expires is None else format_time(one.expires), one.warnings)
+        for one in health
+    )
+
+
+def _time(seconds: int | None) -> str | None:
+    return None if seconds is None else _text(seconds)
+
+
+def _text(seconds: int) -> str:
+    return format_time(datetime.fromtimestamp(seconds, UTC))
