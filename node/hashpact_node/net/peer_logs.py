@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -21,11 +23,16 @@ REQUESTS_BURST = 500.0
 CARD_HEADER = "hashpact-card"
 
 _CARD_VERSION = re.compile(r"[1-9][0-9]{0,15}")
+# RFC 9110, section 8.8.3, without what lies beyond ASCII: it is stored, and sent back in a header.
+_ETAG = re.compile(r'(?:W/)?"[!#-~]{0,128}"')
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointAnswer:
-    """A checkpoint as served: ``note`` is None when it has not changed; ``card_version`` is a hint, never more."""
+    """A checkpoint as served: ``note`` is None when it has not changed; ``card_version`` is a hint, never more.
+
+    ``etag`` is None where the peer sent none, or one that is not ASCII or longer than 128 characters.
+    """
 
     note: bytes | None
     etag: str | None
@@ -42,11 +49,18 @@ class BundleAnswer:
 
 
 class PeerLogs:
-    """Reads the logs of one peer; may be shared by threads. Counts what it asked and got, for people to see."""
+    """Reads the logs of one peer; may be shared by threads. Counts what it asked and got, for people to see.
 
-    def __init__(self, fetcher: Fetcher, *, rate: RateLimit | None = None) -> None:
+    ``sleep`` is told how many seconds to wait when ``rate`` has no place at once.
+    """
+
+    def __init__(
+        self, fetcher: Fetcher, *, rate: RateLimit | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._fetcher = fetcher
         self._rate = rate or RateLimit(per_second=REQUESTS_PER_SECOND, burst=REQUESTS_BURST)
+        self._sleep = sleep
+        self._counting = threading.Lock()
         self.requests = 0
         self.bytes = 0
 
@@ -64,7 +78,7 @@ class PeerLogs:
         if answer.status != HTTPStatus.OK:
             raise _status_error(url, answer.status)
         note = decode_body(answer.body, answer.headers.get("content-encoding"), max_bytes=LIMITS.note_max_bytes)
-        return CheckpointAnswer(note, answer.headers.get("etag"), card_version)
+        return CheckpointAnswer(note, _etag(answer), card_version)
 
     def tile(self, log_url: str, tile: TileId) -> bytes:
         """Fetch a tile of hashes, decoded; the full one where a partial one is gone (tlog-tiles, Partial Tiles)."""
@@ -94,11 +108,17 @@ class PeerLogs:
     def _get(self, url: str, max_bytes: int, deadline_seconds: float, headers: dict[str, str]) -> Answer:
         wait = self._rate.take()
         if wait:
-            time.sleep(wait)
+            self._sleep(wait)
         answer = self._fetcher.get(url, max_bytes=max_bytes, deadline_seconds=deadline_seconds, headers=headers)
-        self.requests += 1
-        self.bytes += len(answer.body)
+        with self._counting:
+            self.requests += 1
+            self.bytes += len(answer.body)
         return answer
+
+
+def _etag(answer: Answer) -> str | None:
+    text = answer.headers.get("etag", "")
+    return text if _ETAG.fullmatch(text) else None
 
 
 def _card_version(answer: Answer) -> int | None:
