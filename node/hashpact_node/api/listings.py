@@ -67,6 +67,7 @@ class _Options:
     ),
 )
 async def publish(
+    *,
     request: Request,
     node: NodeOf,
     idempotency_key: Annotated[
@@ -78,10 +79,10 @@ async def publish(
         ),
     ] = None,
     log: Annotated[str, Query(description="The name of the log to publish in.")] = LISTINGS,
-    allow_foreign_origin: Annotated[  # noqa: FBT002 - a query parameter
+    allow_foreign_origin: Annotated[
         bool, Query(description="Publish material of others, too, under this member's name.")
     ] = False,
-    wait: Annotated[bool, Query(description="Wait until it is released.")] = True,  # noqa: FBT002 - a query parameter
+    wait: Annotated[bool, Query(description="Wait until it is released.")] = True,
 ) -> Response:
     """Publish one listing, or up to 10 000 by NDJSON, all or none; every line that is wrong is told."""
     media_type = check_media_type(request, JSON, NDJSON)
