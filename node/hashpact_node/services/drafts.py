@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import uuid
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ FIELDS: Final = ("signals", "labels", "preserve", *TEXTS)
 _GIVEN: Final = ("id", "kind", "time")
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+_encode_plain = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class ListingDraft:
     def listing(self, now: datetime) -> Listing:
         """Make the statement, under a new random id unless it restates; nothing is checked yet."""
         return Listing(
-            self.id or str(uuid.uuid4()),
+            self.id or new_id(),
             format_time(now),
             self.content,
             self.signals,
@@ -89,6 +90,80 @@ def draft_of_fields(fields: object, *, where: str | None = None, identifier: str
     if "content" not in values:
         raise RequestError("is missing", where=_join(where, "content"), mend="say what it is: image, video, …")
     return ListingDraft(signals=signals, id=identifier, where=where, **values)
+
+
+class PlainSignal(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """A signal of a plain draft; fields in canonical order, None where absent."""
+
+    length: int | None = None
+    quality: int | None = None
+    sha256: str | None = None
+    type: str
+    value: str | None = None
+
+
+class PlainDraft(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """A draft in bulk: nothing but the fields of an entry in canonical order, None where absent; nothing is checked.
+
+    It becomes an entry by writing it with ``id``, ``kind`` and ``time``, which no draft brings.
+    """
+
+    confirmed: str | None = None
+    content: str | None = None
+    expires: str | None = None
+    handling: str | None = None
+    id: str | None = None
+    incident: str | None = None
+    kind: str | None = None
+    labels: list[str] | None = None
+    note: str | None = None
+    origin: str | None = None
+    preserve: bool | None = None
+    review_by: str | None = None
+    signals: list[PlainSignal]
+    time: str | None = None
+
+
+_decode_plain = msgspec.json.Decoder(PlainDraft).decode
+
+
+def read_plain(line: str) -> PlainDraft | None:
+    """Read a draft that has nothing unusual, many times faster than ``draft_of_fields``; None is doubt, no verdict."""
+    if "\\" in line:
+        return None
+    try:
+        plain = _decode_plain(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    # A name that is there twice, or a null, would show as quotes that are missing from what was read.
+    if plain.id is not None or plain.kind is not None or plain.time is not None:
+        return None
+    return plain if _encode_plain(plain).count(b'"') == line.count('"') else None
+
+
+def encode_plain(plain: PlainDraft, log_kind: str, identifier: str, time: str) -> bytes | None:
+    """Write the entry of a plain draft, checked by the rule that every reader goes by; None is doubt, no verdict."""
+    if plain.handling == DEFAULT_HANDLING:
+        plain.handling = None
+    if plain.origin == DEFAULT_ORIGIN:
+        plain.origin = None
+    if plain.preserve is False:
+        plain.preserve = None
+    plain.id, plain.kind, plain.time = identifier, Listing.kind, time
+    entry = _encode_plain(plain)
+    read = parse_entries([entry], log_kind)[0]
+    if not isinstance(read, Listing) or len(read.signals) != len(plain.signals):
+        return None
+    # Fields that a type does not have would be passed over by readers; the exact way leaves them out.
+    plainly = all(one.quality == found.quality for one, found in zip(plain.signals, read.signals, strict=True))
+    return entry if plainly and b'"length"' not in entry else None
+
+
+def new_id() -> str:
+    """Give a random UUID of version 4 (RFC 9562), a few times faster than ``uuid`` does."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def read_signals(items: object) -> tuple[Signal, ...]:
@@ -137,7 +212,7 @@ def encode_listing(listing: Listing, log_kind: str) -> bytes:
 
 def encode_withdrawal(listing: str, reason: str, note: str | None, *, now: datetime, log_kind: str) -> bytes:
     """Write the entry that takes a listing back; StatementError when reason or note do not have their form."""
-    withdrawal = Withdrawal(str(uuid.uuid4()), format_time(now), listing, reason, note)
+    withdrawal = Withdrawal(new_id(), format_time(now), listing, reason, note)
     return encode_statement(withdrawal, log_kind=log_kind)
 
 

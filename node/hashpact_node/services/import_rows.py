@@ -15,27 +15,44 @@ from __future__ import annotations
 import csv
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NoReturn
 
-from hashpact_node.services.drafts import ListingDraft, draft_of_fields
+from hashpact_node.services.drafts import ListingDraft, PlainDraft, PlainSignal, draft_of_fields, read_plain
 from hashpact_protocol.errors import HashpactError, RequestError
 
 LINE_MAX_BYTES: Final = 65_536
 """Twice and twice again what an entry may hold: longer lines are refused unread."""
 
 TEXT_COLUMNS: Final = ("content", "confirmed", "handling", "origin", "incident", "expires", "review_by", "note")
-COLUMNS: Final = ("type", "value", "quality", "labels", *TEXT_COLUMNS)
+SIGNAL_COLUMNS: Final = ("type", "value", "quality")
+COLUMNS: Final = (*SIGNAL_COLUMNS, "labels", *TEXT_COLUMNS)
 LABEL_SEPARATOR: Final = ";"
 CONTENT_OF_TYPE: Final = {"pdq": "image", "photodna": "image"}
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
 
+_QUALITY: Final = re.compile("[0-9]{1,3}")
 _SKIP_BYTES: Final = 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 
-Row = tuple[int, ListingDraft | HashpactError]
-"""The number of the line on which a row ends, from 1, and what it says or why it cannot be."""
+Exact = ListingDraft | HashpactError
+"""What a row says, or why it cannot be."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRow:
+    """A row that has nothing unusual; where it turns out that it does, ``exact`` decides."""
+
+    draft: PlainDraft
+    exact: Callable[[], Exact]
+
+
+Row = tuple[int, PlainRow | Exact]
+"""The number of the line on which a row ends, from 1, and what it says."""
 
 
 def format_of(path: Path) -> str:
@@ -104,10 +121,18 @@ def _json_rows(lines: _Lines, after: int, defaults: dict[str, str]) -> Iterator[
         fault = lines.take_fault()
         if lines.number <= after or (fault is None and not text.strip()):
             continue
-        yield lines.number, fault or _json_row(text, _where(lines.number), defaults)
+        exact = partial(_json_row, text, _where(lines.number), defaults)
+        plain = None if fault else read_plain(text)
+        if plain is not None:
+            for name, value in defaults.items():
+                if getattr(plain, name) is None:
+                    setattr(plain, name, value)
+            yield lines.number, PlainRow(plain, exact)
+        else:
+            yield lines.number, fault or exact()
 
 
-def _json_row(text: str, where: str, defaults: dict[str, str]) -> ListingDraft | HashpactError:
+def _json_row(text: str, where: str, defaults: dict[str, str]) -> Exact:
     try:
         fields = _decode(text)
         if isinstance(fields, dict):
@@ -160,20 +185,27 @@ def _check_header(cells: list[str]) -> list[str]:
     return header
 
 
-def _csv_row(header: list[str], cells: list[str], where: str, defaults: dict[str, str]) -> ListingDraft | HashpactError:
+def _csv_row(header: list[str], cells: list[str], where: str, defaults: dict[str, str]) -> PlainRow | Exact:
     if len(cells) != len(header):
         return RequestError(f"has {len(cells)} cells, not {len(header)} as the header", where=where)
     row = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
-    signal: dict[str, Any] = {name: row[name] for name in ("type", "value") if name in row}
-    if "quality" in row:
-        signal["quality"] = int(row["quality"]) if row["quality"].isdecimal() else row["quality"]
     fields: dict[str, Any] = {**defaults, **{name: row[name] for name in TEXT_COLUMNS if name in row}}
     if "content" not in fields and row.get("type") in CONTENT_OF_TYPE:
         fields["content"] = CONTENT_OF_TYPE[row["type"]]
     if "labels" in row:
         fields["labels"] = [label.strip() for label in row["labels"].split(LABEL_SEPARATOR) if label.strip()]
+    signal: dict[str, Any] = {name: row[name] for name in ("type", "value") if name in row}
+    if "quality" in row:
+        signal["quality"] = int(row["quality"]) if _QUALITY.fullmatch(row["quality"]) else row["quality"]
+    exact = partial(_exact_draft, {**fields, "signals": [signal]}, where)
+    if "type" not in signal or isinstance(signal.get("quality"), str):
+        return exact()
+    return PlainRow(PlainDraft(signals=[PlainSignal(**signal)], **fields), exact)
+
+
+def _exact_draft(fields: Mapping[str, Any], where: str) -> Exact:
     try:
-        return draft_of_fields({**fields, "signals": [signal]}, where=where)
+        return draft_of_fields(fields, where=where)
     except HashpactError as error:
         return error
 

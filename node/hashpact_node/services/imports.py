@@ -14,8 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from hashpact_node.services.drafts import ListingDraft, check_origin, encode_listing, located
-from hashpact_node.services.import_rows import format_of, read_rows
+from hashpact_node.services.collecting import without_collecting
+from hashpact_node.services.drafts import ListingDraft, check_origin, encode_listing, encode_plain, located, new_id
+from hashpact_node.services.import_rows import Exact, PlainRow, Row, format_of, read_rows
 from hashpact_node.services.own_listings import open_log
 from hashpact_node.services.publishing import LISTINGS, Publisher, Waiting
 from hashpact_node.store.database import Database
@@ -23,6 +24,8 @@ from hashpact_node.store.imports import imported_lines, set_imported_lines
 from hashpact_node.store.logs import Log
 from hashpact_node.store.queue import add_entries
 from hashpact_protocol.errors import ConflictError, HashpactError, RequestError, StatementError
+from hashpact_protocol.statement_fields import format_time
+from hashpact_protocol.statements import DEFAULT_ORIGIN
 
 CHUNK_LINES: Final = 10_000
 ERRORS_MAX: Final = 100
@@ -101,13 +104,13 @@ class Importer:
         run = _Run(path, options or ImportOptions(), progress or (lambda _progress: None))
         with self._database.read() as connection:
             log = open_log(connection, run.options.log_name)
-        with run.opened() as file:
+        with run.opened() as file, without_collecting():
             source = f"{log.name}/{run.check(file, log)}"
             last = self._store(run, file, source)
         report = run.report
-        if last is not None and run.options.wait:
+        if run.options.wait and report.lines:
             run.tell(RELEASING, report.lines, run.total_bytes)
-            report.notice = self._release(last)
+            report.notice = self._release(log, last)
         return report
 
     def _store(self, run: _Run, file: BinaryIO, source: str) -> Waiting | None:
@@ -136,9 +139,13 @@ class Importer:
         report.lines = max(done, run.lines)
         return waiting
 
-    def _release(self, waiting: Waiting) -> str | None:
+    def _release(self, log: Log, last: Waiting | None) -> str | None:
+        """Release what was stored by this run, or by one that was killed before it came to that."""
         try:
-            self._publisher.release(waiting)
+            if last is None:
+                self._publisher.release_leftovers(log)
+            else:
+                self._publisher.release(last)
         except HashpactError as error:
             return f"all lines are stored and wait to be released: {error}"
         return None
@@ -148,7 +155,7 @@ class Importer:
 class _Chunk:
     """Drafts of lines that follow each other, the last at line ``end``."""
 
-    drafts: list[ListingDraft] = field(default_factory=list)
+    drafts: list[ListingDraft | PlainRow] = field(default_factory=list)
     end: int = 0
 
 
@@ -163,6 +170,7 @@ class _Run:
     total_bytes: int = field(default=0, init=False)
     lines: int = field(default=0, init=False)
     report: ImportReport = field(default_factory=ImportReport, init=False)
+    _written: tuple[datetime | None, str] = field(default=(None, ""), init=False)
 
     def __post_init__(self) -> None:
         self.form = format_of(self.path)
@@ -201,10 +209,10 @@ class _Run:
         """Give the sound drafts beyond line ``after``, 10 000 lines at a time."""
         chunk = _Chunk()
         for number, row in self._rows(file, after):
-            if isinstance(row, ListingDraft):
-                chunk.drafts.append(row)
-            else:
+            if isinstance(row, HashpactError):
                 self.report.add_error(row)
+            else:
+                chunk.drafts.append(row)
             chunk.end = number
             if len(chunk.drafts) == CHUNK_LINES:
                 yield chunk
@@ -212,7 +220,7 @@ class _Run:
         if chunk.end:
             yield chunk
 
-    def encode(self, drafts: list[ListingDraft], log: Log, now: datetime) -> tuple[str | None, list[bytes]]:
+    def encode(self, drafts: list[ListingDraft | PlainRow], log: Log, now: datetime) -> tuple[str | None, list[bytes]]:
         """Give the entries of the drafts, and the id of the last."""
         last, entries = None, []
         for draft in drafts:
@@ -226,13 +234,24 @@ class _Run:
         """Tell how far it is."""
         self.progress(ImportProgress(step, lines, read_bytes, self.total_bytes))
 
-    def _rows(self, file: BinaryIO, after: int) -> Iterator[tuple[int, ListingDraft | HashpactError]]:
+    def _time(self, now: datetime) -> str:
+        """Give the time as entries have it, written once for all that share it."""
+        if self._written[0] != now:
+            self._written = (now, format_time(now))
+        return self._written[1]
+
+    def _rows(self, file: BinaryIO, after: int) -> Iterator[Row]:
         return read_rows(file, self.form, after=after, defaults=self.options.defaults)
 
-    def _try(
-        self, row: ListingDraft | HashpactError, log: Log, now: datetime, report: ImportReport
-    ) -> tuple[str, bytes] | None:
+    def _try(self, row: PlainRow | Exact, log: Log, now: datetime, report: ImportReport) -> tuple[str, bytes] | None:
         """Give the id and the entry of a row; None, and an error in the report, when it cannot be one."""
+        if isinstance(row, PlainRow):
+            identifier = new_id()
+            foreign = row.draft.origin not in {None, DEFAULT_ORIGIN} and not self.options.allow_foreign_origin
+            entry = None if foreign else encode_plain(row.draft, log.kind, identifier, self._time(now))
+            if entry is not None:
+                return identifier, entry
+            row = row.exact()
         if isinstance(row, HashpactError):
             report.add_error(row)
             return None

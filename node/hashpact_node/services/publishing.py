@@ -223,6 +223,11 @@ class Publisher:
         else:
             self.wait_released(waiting)
 
+    def release_leftovers(self, log: Log) -> None:
+        """Release what a command that was killed left waiting; nothing where a running node does."""
+        if self._releases:
+            self._releaser.release(log.number)
+
     def _enqueue(self, connection: Connection, log: Log, drafts: Sequence[ListingDraft]) -> list[str]:
         now = self._now()
         listings = [draft.listing(now) for draft in drafts]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hashpact_node.services.absorb import Absorber
-from hashpact_node.services.batches import BatchRequest, Frame, compress, read_batch
+from hashpact_node.services.batches import BatchRequest, Frame, compress, read_batch, read_batch_unknown
+from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.views import own_card
@@ -39,6 +40,7 @@ from hashpact_protocol.tiles import encode_bundle
 
 RELEASE_WAIT_SECONDS = 120.0
 PLACED_AT_ONCE = LIMITS.batch_max_entries
+HOPEFUL_BUNDLES = 8
 
 
 @dataclass(slots=True)
@@ -57,7 +59,7 @@ class Releaser:
         Raises StoreBusyError after two minutes of waiting, KeyUnavailableError and ConfigurationError when the log's
         key cannot sign, StoreError; what was placed by then is signed at the next try.
         """
-        with self._alone(log):
+        with self._alone(log), without_collecting():
             self._finish_pending(log)
             while self._place(log):
                 self._finish_pending(log)
@@ -140,7 +142,10 @@ def merge_stored(database: Database, log: Log, size: int, *, now: Callable[[], d
     while absorber.held.size < size:
         with database.read() as connection:
             request = _stored_request(connection, absorber, size)
-        absorber.absorb(request, read_batch(request, absorber.known), fresh=False)
+        # Many statements at once are most often new ones; whether they are is found out when they are stored.
+        fresh = len(request.frames) >= HOPEFUL_BUNDLES
+        batch = read_batch_unknown(request) if fresh else read_batch(request, absorber.known)
+        absorber.absorb(request, batch, fresh=fresh)
 
 
 def _stored_request(connection: Connection, absorber: Absorber, size: int) -> BatchRequest:
