@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hashpact_node.services.blocklist import Blocklist
+from hashpact_node.services.change_feed import ChangeFeed
+from hashpact_node.services.release import merge_stored
+from hashpact_node.services.removal import drop_claims_of
+from hashpact_node.store import feed
+from hashpact_node.store.bundles import count_entries
+from hashpact_node.store.database import Database
+from hashpact_node.store.owners import count_live
+from hashpact_node.store.quarantine import count_quarantined
+from members import NOW, TestLog, add_log, listing, pdq, sha256, withdrawal
+
+LATER = NOW + timedelta(hours=1)
+
+
+@pytest.fixture
+def acme(database: Database) -> TestLog:
+    return add_log(database, "acme", own=True)
+
+
+@pytest.fixture
+def beta(database: Database) -> TestLog:
+    return add_log(database, "beta")
+
+
+def faces(database: Database) -> dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    return {view.key: (view.action, view.publishers, view.labels) for view in Blocklist(database).export(None)}
+
+
+def remove(database: Database, log: TestLog) -> int:
+    with database.write() as connection:
+        return drop_claims_of(connection, log.row.peer, now=LATER)
+
+
+def fill(acme: TestLog, beta: TestLog) -> None:
+    acme.append(listing(1, sha256(1), labels=["a"]), listing(2, sha256(2)))
+    beta.append(listing(1, sha256(1), sha256(3), labels=["b"], expires="2027-01-01T00:00:00Z"), b"no JSON")
+    beta.append(listing(2, pdq(1)), listing(3, sha256(4)), withdrawal(4, 3))
+
+
+def test_a_removed_members_claims_leave_and_others_stay(database: Database, acme: TestLog, beta: TestLog) -> None:
+    fill(acme, beta)
+    assert remove(database, beta) == 3
+    assert faces(database) == {
+        f"sha256:{sha256(1).value}": ("block", ("acme",), ("a",)),
+        f"sha256:{sha256(2).value}": ("block", ("acme",), ()),
+    }
+    with database.read() as connection:
+        assert count_live(connection) == {acme.number: 2}
+        assert count_quarantined(connection) == 0
+        assert count_entries(connection, beta.number) == 5
+    assert (beta.row.held_size, beta.row.held_range, beta.row.quarantined) == (0, b"", 0)
+
+
+def test_the_feed_tells_of_a_removal(database: Database, acme: TestLog, beta: TestLog) -> None:
+    fill(acme, beta)
+    changes = ChangeFeed(database)
+    cursor = changes.changes().cursor
+    remove(database, beta)
+    page = changes.changes(cursor)
+    assert {(change.op, change.key) for change in page.changes} == {
+        ("set", f"sha256:{sha256(1).value}"),
+        ("remove", f"sha256:{sha256(3).value}"),
+        ("remove", f"pdq:{pdq(1).value}"),
+    }
+    assert page.time == "2026-11-24T05:00:00Z"
+
+
+def test_a_member_added_again_is_merged_from_what_is_stored(database: Database, acme: TestLog, beta: TestLog) -> None:
+    fill(acme, beta)
+    before = faces(database)
+    remove(database, beta)
+    merge_stored(database, beta.row, 5, now=lambda: LATER)
+    assert faces(database) == before
+    assert (beta.row.held_size, beta.row.quarantined) == (5, 1)
+
+
+def test_removal_reaches_every_chunk(
+    database: Database, acme: TestLog, beta: TestLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme.append(*(listing(number, sha256(number)) for number in range(0, 40, 3)))
+    beta.append(*(listing(number, sha256(number)) for number in range(40)))
+    kept = {f"sha256:{sha256(number).value}": ("block", ("acme",), ()) for number in range(0, 40, 3)}
+    streamed = feed.stream_claimed_by
+    monkeypatch.setattr("hashpact_node.services.removal.stream_claimed_by", lambda *given: streamed(*given, chunk=4))
+    assert remove(database, beta) == 40
+    assert faces(database) == kept
+
+
+def test_nothing_is_removed_twice(database: Database, acme: TestLog, beta: TestLog) -> None:
+    fill(acme, beta)
+    remove(database, beta)
+    assert remove(database, beta) == 0
+
+
+def test_a_member_without_logs_has_nothing_to_remove(database: Database, acme: TestLog) -> None:
+    with database.write() as connection:
+        assert drop_claims_of(connection, acme.row.peer + 1, now=LATER) == 0
