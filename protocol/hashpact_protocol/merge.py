@@ -71,6 +71,8 @@ class Merged:
     time and index of listings that live and expire. ``stopped_at``: the index of a critical unknown kind, from which on
     nothing counts; it is counted in ``unknown`` too.
 
+    ``labels``: of the revisions that ``restated`` names, by index.
+
     ``unowned``: ids that a withdrawal named when they had no owner. Merged with fewer owners ``known`` than there may
     be, a batch holds only if neither these nor the ids of ``owners`` have an owner of before.
     """
@@ -79,6 +81,7 @@ class Merged:
     claims: dict[bytes, bytes] = field(default_factory=dict)
     ended: set[Place] = field(default_factory=set)
     restated: dict[Place, int] = field(default_factory=dict)
+    labels: dict[int, tuple[str, ...]] = field(default_factory=dict)
     expiring: list[tuple[str, int]] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     unowned: set[bytes] = field(default_factory=set)
@@ -117,25 +120,37 @@ def merge_statements(
     ``log`` is the log's local number; ``known`` holds the owners of the touched ids before this batch, taken from all
     logs of the same (member, log name) that count.
     """
-    merger = _Merger(log, known)
-    for position, statement in enumerate(statements, start):
-        if not merger.take(position, statement):
-            merger.merged.stopped_at = position
-            break
+    merger = Merger(log=log, start=start, known=known)
+    merger.take_all(statements)
     return merger.finish()
 
 
-class _Merger:
-    """The state while one batch is merged."""
+class Merger:
+    """The state while one batch is merged; statements may come a bundle at a time, and none of them is kept.
 
-    def __init__(self, log: int, known: Mapping[bytes, Owner]) -> None:
+    ``log``, ``start`` and ``known`` are as for ``merge_statements``.
+    """
+
+    def __init__(self, *, log: int, start: int, known: Mapping[bytes, Owner]) -> None:
         self.log = log
         self.known = known
         self.merged = Merged()
-        self.living: dict[int, Listing] = {}  # the live listings of this batch, by index and in its order
-        self.before: dict[bytes, Place] = {}  # the places, of before this batch, where ended listings stood
+        self._position = start
+        self._living: dict[int, _Living] = {}  # the live listings of this batch, by index and in its order
+        self._before: dict[bytes, Place] = {}  # the places, of before this batch, where ended listings stood
+        self._labels: dict[int, tuple[str, ...]] = {}  # of the listings whose id stood already
 
-    def take(self, position: int, statement: Statement | Malformed) -> bool:
+    def take_all(self, statements: Iterable[Statement | Malformed]) -> None:
+        """Merge the next statements in their order; behind a critical unknown kind they are passed over."""
+        if self.merged.stopped_at is not None:
+            return
+        for position, statement in enumerate(statements, self._position):
+            self._position = position + 1
+            if not self._take(position, statement):
+                self.merged.stopped_at = position
+                return
+
+    def _take(self, position: int, statement: Statement | Malformed) -> bool:
         """Merge one statement; False when it stops the log."""
         if isinstance(statement, Malformed):
             self._quarantine(position, ENTRY, statement.code, statement.reason)
@@ -167,9 +182,13 @@ class _Merger:
         if listing.dropped:
             for part, reason in enumerate(listing.dropped, ENTRY + 1):
                 self._quarantine(position, part, SignalError.code, reason)
-        if owner is not None and owner.live:
-            self._end(identifier, owner)
-        self.living[position] = listing
+        if owner is not None:
+            self._labels[position] = listing.labels
+            if owner.live:
+                self._end(identifier, owner)
+        place = pack_place(self.log, position)
+        claims = tuple((signal.key, place + QUALITY_BYTE[signal.quality]) for signal in listing.signals)
+        self._living[position] = _Living(listing.expires, claims)
 
     def _withdraw(self, identifier: bytes) -> None:
         owner = self._owner(identifier)
@@ -181,24 +200,30 @@ class _Merger:
 
     def _end(self, identifier: bytes, owner: Owner) -> None:
         """End the claims of a listing's live revision, which is of this batch or of before it."""
-        if owner.log != self.log or self.living.pop(owner.position, None) is None:
-            self.before[identifier] = Place(owner.log, owner.position)
+        if owner.log != self.log or self._living.pop(owner.position, None) is None:
+            self._before[identifier] = Place(owner.log, owner.position)
 
     def finish(self) -> Merged:
         """Gather what ended, and the claims of the listings that live at the end of the batch."""
         merged = self.merged
-        merged.ended = set(self.before.values())
-        for identifier, place in self.before.items():
+        merged.ended = set(self._before.values())
+        for identifier, place in self._before.items():
             owner = merged.owners[identifier]
             if owner.live:
                 merged.restated[place] = owner.position
+        merged.labels = {position: self._labels[position] for position in merged.restated.values()}
         claims = merged.claims
-        for position, listing in self.living.items():
-            if listing.expires is not None:
-                merged.expiring.append((listing.expires, position))
-            place_bytes = pack_place(self.log, position)
-            for signal in listing.signals:
-                claim = place_bytes + QUALITY_BYTE[signal.quality]
-                before = claims.get(signal.key)
-                claims[signal.key] = claim if before is None else before + claim
+        for position, living in self._living.items():
+            if living.expires is not None:
+                merged.expiring.append((living.expires, position))
+            for key, claim in living.claims:
+                before = claims.get(key)
+                claims[key] = claim if before is None else before + claim
         return merged
+
+
+class _Living(NamedTuple):
+    """What is kept of a live listing until the end of the batch: when it expires, and its packed claims by key."""
+
+    expires: str | None
+    claims: tuple[tuple[bytes, bytes], ...]

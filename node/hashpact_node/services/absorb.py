@@ -144,7 +144,7 @@ class Absorber:
         for place in sorted(batch.merged.ended):
             listing = reader.listing(place, self.log.kind)
             position = batch.merged.restated.get(place)
-            same = position is not None and batch.labels.get(position) == listing.labels
+            same = position is not None and batch.merged.labels.get(position) == listing.labels
             for signal in listing.signals:
                 change = changes.setdefault(signal.key, SignalChange())
                 change.remove.add(place)

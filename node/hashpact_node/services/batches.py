@@ -13,10 +13,10 @@ import zstandard
 from hashpact_node.net.decode import decode_body
 from hashpact_protocol.errors import EntriesError, TileError
 from hashpact_protocol.limits import LIMITS
-from hashpact_protocol.merge import Merged, Owner, merge_statements, touched_ids
+from hashpact_protocol.merge import Merged, Merger, Owner, touched_ids
 from hashpact_protocol.merkle import bundle_hashes
 from hashpact_protocol.parsing import parse_entries
-from hashpact_protocol.statements import Listing, Malformed, Statement
+from hashpact_protocol.statements import Malformed, Statement
 from hashpact_protocol.tiles import decode_bundle
 
 ZSTD = "zstd"
@@ -59,7 +59,6 @@ class Batch:
     ``consumed`` frames fitted the cap on bytes (at least one always does). ``bundles``: (number, width, zstd frame).
     ``roots``: the hashes of the full bundles, in order; ``leaves``: the leaf hashes of a partial last one.
     ``owners``: rows (sequence, id, kind, log, position, live) and ``claims``: (signal key, packed claims), both sorted.
-    ``labels``: of the listings that restate older ones, by index.
     """
 
     consumed: int = 0
@@ -71,7 +70,6 @@ class Batch:
     merged: Merged = field(default_factory=Merged)
     owners: list[tuple[int, bytes, int, int, int, bool]] = field(default_factory=list)
     claims: list[tuple[bytes, bytes]] = field(default_factory=list)
-    labels: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 KnownOwners = Callable[[set[bytes]], Mapping[bytes, Owner]]
@@ -83,13 +81,19 @@ def read_batch(request: BatchRequest, known: Mapping[bytes, Owner] | KnownOwners
     Raises EntriesError, FetchError and TileError for a frame that is not what it must be, naming the bundle; nothing
     of the batch counts then.
     """
-    batch, statements = _read_frames(request)
-    batch.start = request.frames[0].number * LIMITS.bundle_width + len(request.held_leaves)
-    if request.merges:
-        owners = known(touched_ids(statements)) if callable(known) else known
-        batch.merged = merge_statements(statements, log=request.log, start=batch.start, known=owners)
-        _sort_rows(batch, request.sequence)
-        batch.labels = _labels(statements, batch)
+    start = request.frames[0].number * LIMITS.bundle_width + len(request.held_leaves)
+    if not request.merges:
+        return _read_frames(request, start, lambda _: None)
+    if callable(known):
+        statements: list[Statement | Malformed] = []
+        batch = _read_frames(request, start, statements.extend)
+        merger = Merger(log=request.log, start=start, known=known(touched_ids(statements)))
+        merger.take_all(statements)
+    else:
+        merger = Merger(log=request.log, start=start, known=known)
+        batch = _read_frames(request, start, merger.take_all)
+    batch.merged = merger.finish()
+    _sort_rows(batch, request.sequence)
     return batch
 
 
@@ -101,14 +105,6 @@ def _sort_rows(batch: Batch, sequence: int) -> None:
     batch.merged.owners, batch.merged.claims = {}, {}
 
 
-def _labels(statements: Sequence[Statement | Malformed], batch: Batch) -> dict[int, tuple[str, ...]]:
-    return {
-        position: listing.labels
-        for position in batch.merged.restated.values()
-        if isinstance(listing := statements[position - batch.start], Listing)
-    }
-
-
 def read_batch_unknown(request: BatchRequest) -> Batch:
     """Read a batch as ``read_batch``, in the hope that none of its ids is known yet; for a worker process.
 
@@ -117,9 +113,9 @@ def read_batch_unknown(request: BatchRequest) -> Batch:
     return read_batch(request, {})
 
 
-def _read_frames(request: BatchRequest) -> tuple[Batch, list[Statement | Malformed]]:
-    batch = Batch()
-    statements: list[Statement | Malformed] = []
+def _read_frames(request: BatchRequest, start: int, take: Callable[[list[Statement | Malformed]], None]) -> Batch:
+    """Read frame by frame, and hand the statements of each on, so that none needs to be kept."""
+    batch = Batch(start=start)
     total = 0
     for frame in request.frames:
         data = _decode_frame(frame)
@@ -132,8 +128,8 @@ def _read_frames(request: BatchRequest) -> tuple[Batch, list[Statement | Malform
         batch.consumed += 1
         batch.entries += len(entries)
         if request.merges:
-            statements += parse_entries(entries, request.kind)
-    return batch, statements
+            take(parse_entries(entries, request.kind))
+    return batch
 
 
 def _decode_frame(frame: Frame) -> bytes:

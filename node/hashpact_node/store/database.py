@@ -24,7 +24,7 @@ from hashpact_protocol.errors import ConfigurationError, StoreBusyError
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
 POOL_OVERFLOW = 10
-SQLITE_CACHE_KIBIBYTES = 64 * 1024
+SQLITE_CACHE_KIBIBYTES = 32 * 1024
 WRITES = "hashpact_writes"
 
 

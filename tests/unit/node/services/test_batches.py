@@ -270,7 +270,7 @@ def test_what_is_known_is_asked_once_for_all_touched_ids() -> None:
     assert batch.merged.ended == {Place(LOG, 17), Place(2, 0)}
     assert batch.merged.restated == {Place(LOG, 17): WIDTH}
     assert batch.merged.stopped_at == WIDTH + 2
-    assert batch.labels == {WIDTH: ("a",)}
+    assert batch.merged.labels == {WIDTH: ("a",)}
     assert [name for name, _ in batch.claims] == [key_of(5)]
     assert batch.entries == 4
 
@@ -280,7 +280,7 @@ def test_labels_are_those_of_the_revision_that_wins() -> None:
     entries = [listing(1, labels=["a"]), listing(2, labels=["b"]), listing(1, labels=["c"])]
     held = [leaf_hash(b"held")]
     batch = read_batch(request(frame([b"held", *entries]), held=held), known)
-    assert batch.labels == {3: ("c",)}
+    assert batch.merged.labels == {3: ("c",)}
 
 
 def test_an_id_that_another_kind_has_is_quarantined() -> None:
@@ -298,7 +298,7 @@ def test_behind_a_critical_statement_entries_are_stored_and_not_merged() -> None
     assert (batch.consumed, batch.entries, batch.start) == (2, WIDTH + 1, WIDTH)
     assert (batch.roots, batch.leaves) == ([FULL_ROOT], [leaf_hash(b"no JSON")])
     assert len(batch.bundles) == 2
-    assert (batch.merged, batch.claims, batch.labels) == (Merged(), [], {})
+    assert (batch.merged, batch.claims) == (Merged(), [])
 
 
 def test_in_a_worker_process_nothing_is_known_and_it_is_told_what_that_hope_rests_on() -> None:
