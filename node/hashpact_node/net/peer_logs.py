@@ -77,7 +77,8 @@ class PeerLogs:
             return CheckpointAnswer(None, etag, card_version)
         if answer.status != HTTPStatus.OK:
             raise _status_error(url, answer.status)
-        note = decode_body(answer.body, answer.headers.get("content-encoding"), max_bytes=LIMITS.note_max_bytes)
+        encoding = answer.headers.get("content-encoding")
+        note = decode_body(answer.body, encoding, max_bytes=LIMITS.note_max_bytes, where=url)
         return CheckpointAnswer(note, _etag(answer), card_version)
 
     def tile(self, log_url: str, tile: TileId) -> bytes:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from hashpact_node.net.decode import decode_body
 from hashpact_node.net.peer_logs import BundleAnswer
 from hashpact_node.services.absorb import Absorber
 from hashpact_node.services.batches import BatchRequest, Frame, read_batch
-from hashpact_node.services.entries import cut_bundle
 from hashpact_node.services.prefetch import BATCH_BUNDLES, FrameQueue, Prefetcher
 from hashpact_node.services.workers import Workers
 from hashpact_protocol.authenticate import TreeAuthenticator
@@ -23,8 +22,8 @@ from hashpact_protocol.errors import ConsistencyError, EntriesError, FetchError,
 from hashpact_protocol.follow import Head
 from hashpact_protocol.growth import whole_bundles
 from hashpact_protocol.limits import LIMITS
-from hashpact_protocol.merkle import bundle_hashes, subtree_root
-from hashpact_protocol.tiles import TileId, decode_bundle
+from hashpact_protocol.merkle import CompactRange, bundle_hashes, subtree_root
+from hashpact_protocol.tiles import TileId, decode_bundle, encode_bundle
 
 ENTRIES_ALONE = 4_096
 """A gap of up to this many entries is fetched without any tile: what comes is checked as a whole."""
@@ -77,38 +76,41 @@ class CatchUp:
         Raises FetchError, EntriesError and TileError for what cannot be had or is not what it must be; ForkError when
         the checkpoint does not continue what is held; StoreError. What was committed before stays.
         """
-        if self.head.size - self.absorber.held.size <= ENTRIES_ALONE:
+        held = self.absorber.held
+        if self.head.size == held.size:
+            if held.root() != self.head.root:
+                raise self._fork()
+            self.accept()
+        elif self.head.size - held.size <= ENTRIES_ALONE:
             self._by_entries_alone()
         else:
             self._by_tiles()
 
     def _by_entries_alone(self) -> None:
-        frames = list(self._frames(lambda _: None))
+        frames = list(self._frames(_unknown))
         request = self._request(frames, self.held_leaves)
-        failure: EntriesError | FetchError | TileError
         try:
             batch = read_batch(request, self.absorber.known)
-            if batch.consumed < len(frames):
-                self._by_tiles()
-                return
-            if self.absorber.grown(batch).root() == self.head.root:
-                self.accept()
-                self.absorber.absorb(request, batch, fresh=False)
-                self._tell()
-                return
-            failure = EntriesError("the entries do not hash to the checkpoint's root", where=self.url)
-        except (EntriesError, FetchError, TileError) as error:
-            failure = error
-        self._explain(failure)
+        except EntriesError as error:
+            self._explain(error)
+        if batch.consumed < len(frames):
+            self._by_tiles()
+        elif self.absorber.grown(batch).root() == self.head.root:
+            self.accept()
+            self.absorber.absorb(request, batch, fresh=False)
+            self._tell()
+        else:
+            self._explain(EntriesError("the entries do not hash to the checkpoint's root", where=self.url))
 
-    def _explain(self, failure: EntriesError | FetchError | TileError) -> None:
-        """Find out by the tiles which bundle is wrong, or whether the log tells another story; always raises."""
+    def _explain(self, failure: EntriesError) -> NoReturn:
+        """Find out which bundle is wrong, or whether the log tells another story."""
         try:
             tree = self._authenticated()
-            for frame in self._frames(self._roots_of(tree)):
-                read_batch(self._request([frame], ()), {})
-        except (FetchError, TileError) as error:
-            raise failure from error
+        except (EntriesError, FetchError, TileError):
+            self._by_all_entries()
+            raise failure from None
+        for frame in self._frames(lambda number: self._root_in(tree, number)):
+            read_batch(self._request([frame], ()), {})
         raise failure
 
     def _by_tiles(self) -> None:
@@ -153,33 +155,46 @@ class CatchUp:
             for tile in wanted:
                 tree.accept(tile, self.source.tile(self.url, tile))
 
+    def _root_in(self, tree: TreeAuthenticator, number: int) -> bytes:
+        """Give the hash over a bundle out of believed tiles, which are fetched as they are needed."""
+        if number == self.head.size // LIMITS.bundle_width:
+            return subtree_root(tree.last_leaves())
+        if number % BATCH_BUNDLES == 0:
+            tree.forget_below(number)
+        self._fetch_missing(tree, lambda: tree.missing_for_bundles(number, number + 1))
+        return tree.bundle_hash(number)
+
     def _roots_of(self, tree: TreeAuthenticator) -> RootOf:
+        """Give the hashes over bundles out of the tiles, and, once one of those is wrong, out of the entries."""
+        proven: RootOf | None = None
+
         def root_of(number: int) -> bytes | None:
-            if number == self.head.size // LIMITS.bundle_width:
-                return subtree_root(tree.last_leaves())
-            if number % BATCH_BUNDLES == 0:
-                tree.forget_below(number)
-            self._fetch_missing(tree, lambda: tree.missing_for_bundles(number, number + 1))
-            return tree.bundle_hash(number)
+            nonlocal proven
+            if proven is None:
+                try:
+                    return self._root_in(tree, number)
+                except (EntriesError, FetchError, TileError):
+                    proven = self._by_all_entries()
+            return proven(number)
 
         return root_of
 
     def _by_all_entries(self) -> RootOf:
         """Prove by the entries alone, without keeping them, that the checkpoint continues what is held.
 
-        Raises EntriesError when they do not hash to its root: then nothing is known, and nothing is believed.
+        Raises ForkError when they hash to its root and what is held does not continue there, and EntriesError when
+        they do not: then nothing is known, and nothing is believed.
         """
-        held, roots = whole_bundles(self.absorber.held), {}
-        leaves: Sequence[bytes] = self.held_leaves
-        continued = True
-        for frame in self._frames(lambda _: None):
-            data = decode_body(frame.data, frame.encoding, max_bytes=LIMITS.bundle_max_bytes, where=self.url)
-            hashes, roots[frame.number] = bundle_hashes(decode_bundle(data, frame.width))
-            continued = continued and hashes[: len(leaves)] == list(leaves)
-            leaves = ()
-            full = frame.width == LIMITS.bundle_width
-            held = held.extend_bundles([roots[frame.number]]) if full else held.extend(hashes)
-        if held.root() != self.head.root:
+        held = whole_bundles(self.absorber.held)
+        # What was committed since the start ends with a bundle.
+        leaves = self.held_leaves if self.absorber.held.size % LIMITS.bundle_width else ()
+        roots: dict[int, bytes] = {}
+        root, continued = self._root_of_entries(held, leaves, roots)
+        told = root == self.head.root
+        if not told and held.size:
+            continued = False
+            told = self._root_of_entries(CompactRange(), (), {})[0] == self.head.root
+        if not told:
             raise EntriesError(
                 "neither the tiles nor the entries hash to the checkpoint's root",
                 where=self.url,
@@ -189,9 +204,26 @@ class CatchUp:
             raise self._fork()
         return roots.get
 
-    def _frames(self, root_of: RootOf) -> Generator[Frame, None, None]:
+    def _root_of_entries(
+        self, grown: CompactRange, leaves: Sequence[bytes], roots: dict[int, bytes]
+    ) -> tuple[bytes, bool]:
+        """Give the root over whole bundles and all entries after them, and whether those begin with these leaves.
+
+        The hash over each bundle that is fetched is put into ``roots``.
+        """
+        first = grown.size // LIMITS.bundle_width
+        continued = True
+        for frame in self._frames(_unknown, first):
+            hashes, roots[frame.number] = bundle_hashes(_entries(frame))
+            if frame.number == first:
+                continued = hashes[: len(leaves)] == list(leaves)
+            full = frame.width == LIMITS.bundle_width
+            grown = grown.extend_bundles([roots[frame.number]]) if full else grown.extend(hashes)
+        return grown.root(), continued
+
+    def _frames(self, root_of: RootOf, first: int | None = None) -> Generator[Frame, None, None]:
         """Yield the bundles from the first that is not whole here up to the head, fetched by several threads."""
-        first = self.absorber.held.size // LIMITS.bundle_width
+        first = self.absorber.held.size // LIMITS.bundle_width if first is None else first
         last = -(-self.head.size // LIMITS.bundle_width)
         with Prefetcher(self._fetch, first, last, threads=self.fetch_threads) as answers:
             for number, answer in answers:
@@ -208,8 +240,8 @@ class CatchUp:
         width = self._width(number)
         if answer.width == width:
             return Frame(number, width, answer.data, answer.encoding, root)
-        data = decode_body(answer.data, answer.encoding, max_bytes=LIMITS.bundle_max_bytes, where=self.url)
-        return Frame(number, width, cut_bundle(data, answer.width, width), "identity", root)
+        entries = _entries(Frame(number, answer.width, answer.data, answer.encoding))
+        return Frame(number, width, encode_bundle(entries[:width]), "identity", root)
 
     def _request(self, frames: Sequence[Frame], held_leaves: Sequence[bytes]) -> BatchRequest:
         log = self.absorber.log
@@ -231,6 +263,7 @@ class CatchUp:
                 self.absorber.absorb(request, batch, fresh=True)
                 self._tell()
                 request = following
+            queue.check()
         finally:
             frames.close()
 
@@ -241,3 +274,17 @@ class CatchUp:
     def _tell(self) -> None:
         if self.progress is not None:
             self.progress(self.absorber.held.size, self.head.size)
+
+
+def _unknown(_number: int) -> None:
+    """Give no hash over a bundle: none is believed yet."""
+
+
+def _entries(frame: Frame) -> list[bytes]:
+    """Give the entries of a frame; raises FetchError and TileError that name the bundle."""
+    where = f"bundle {frame.number}"
+    data = decode_body(frame.data, frame.encoding, max_bytes=LIMITS.bundle_max_bytes, where=where)
+    try:
+        return decode_bundle(data, frame.width)
+    except TileError as error:
+        raise TileError(error.what, where=where) from None

@@ -26,6 +26,9 @@ from hashpact_protocol.errors import (
     FetchTooLargeError,
     NoteError,
     SignatureError,
+    StoreError,
+    StoreFullError,
+    StoreMovedError,
     TileError,
     VerificationError,
 )
@@ -50,6 +53,9 @@ PASSING = tuple(
         FetchTooLargeError,
         NoteError,
         SignatureError,
+        StoreError,
+        StoreFullError,
+        StoreMovedError,
         TileError,
         VerificationError,
     )
@@ -112,13 +118,15 @@ class Poller:
         if log.final_size is None or log.final_root is None:
             raise VerificationError("a closed log without a final size", where=log.origin)
         final = Head(log.final_size, log.final_root)
-        if log.held_size > final.size:
+        held = CompactRange.decode(log.held_size, log.held_range)
+        if held.size > final.size or (held.size == final.size and held.root() != final.root):
+            what = f"{held.size} are held" if held.size > final.size else "those that are held are not the ones"
             raise VerificationError(
-                f"the card closes this log at {final.size} entries, and {log.held_size} are held",
+                f"the card closes this log at {final.size} entries, and {what}",
                 where=log.origin,
                 mend="the list held stays in force; see the member's announcement",
             )
-        if log.accepted_size < final.size:
+        if held.size < final.size:
             self._run(log, final, lambda: self._accept(log, final, None), ())
         return self._settle(log, log.held_size, Verdict.NO_NEWS, None)
 
@@ -128,7 +136,8 @@ class Poller:
             return judge_checkpoint(
                 note,
                 self._trust(log),
-                held=Head(log.accepted_size, log.accepted_root) if log.accepted_note is not None else None,
+                # The final of a log that was closed and is open again was accepted without a note.
+                held=Head(log.accepted_size, log.accepted_root) if log.accepted_note or log.accepted_size else None,
                 accepted_note=log.accepted_note,
                 root_at=lambda size: reader.root_at(log.number, size) if size <= log.held_size else None,
                 now=self.now(),

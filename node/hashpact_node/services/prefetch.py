@@ -10,6 +10,7 @@ from typing import Self
 
 from hashpact_node.net.peer_logs import BundleAnswer
 from hashpact_node.services.batches import Frame
+from hashpact_protocol.errors import HashpactError
 from hashpact_protocol.limits import LIMITS
 
 BATCH_BUNDLES = LIMITS.batch_max_entries // LIMITS.bundle_width
@@ -90,27 +91,39 @@ class Prefetcher:
 
 
 class FrameQueue:
-    """Cuts the frames that come into batches: up to the end of a tile of level 1, or 32 MiB as transferred."""
+    """Cuts the frames that come into batches: up to the end of a tile of level 1, or 32 MiB as transferred.
+
+    Where a frame cannot be had, those before it are a batch still; the error waits for ``check``.
+    """
 
     def __init__(self, frames: Iterator[Frame]) -> None:
         self._frames = frames
         self._waiting: deque[Frame] = deque()
+        self._failure: HashpactError | None = None
 
     def fill(self) -> None:
-        """Gather frames until a whole batch waits; errors of fetching them are raised here."""
+        """Gather frames until a whole batch waits, or no more can be had."""
         size = 0
         for frame in self._waiting:
             size += len(frame.data)
             if _ends_batch(frame, size):
                 return
-        for frame in self._frames:
-            self._waiting.append(frame)
-            size += len(frame.data)
-            if _ends_batch(frame, size):
-                return
+        try:
+            for frame in self._frames:
+                self._waiting.append(frame)
+                size += len(frame.data)
+                if _ends_batch(frame, size):
+                    return
+        except HashpactError as error:
+            self._failure = error
+
+    def check(self) -> None:
+        """Raise what kept the frames from coming, once all that came are taken."""
+        if self._failure is not None:
+            raise self._failure
 
     def take(self) -> list[Frame]:
-        """Give the frames of the next batch; none when the log ends."""
+        """Give the frames of the next batch; none when no more come."""
         self.fill()
         taken: list[Frame] = []
         size = 0
