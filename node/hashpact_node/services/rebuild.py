@@ -167,6 +167,8 @@ class _MemberRebuild:
                 drop_sequence(connection, _draft(sequence))
 
     def _tell(self, entries: int) -> None:
+        if not entries:
+            return
         self.rebuilt.entries += entries
         if self.progress is not None:
             self.progress(self.rebuilt.entries, self.total)
@@ -218,7 +220,8 @@ class _MemberRebuild:
             with self.database.write() as connection:
                 remember_expiring(connection, log.number, [one for one in expiring if not self._is_over(one[0])])
             self._mend(changes)
-            self._tell(min(LIMITS.batch_max_entries, log.held_size - first * LIMITS.bundle_width))
+            self._tell(min((first + BATCH_BUNDLES) * LIMITS.bundle_width, derived.size) - first * LIMITS.bundle_width)
+        self._tell(log.held_size - derived.size)
 
     def _is_over(self, expires: str | None) -> bool:
         return expires is not None and parse_time(expires) <= self.now
