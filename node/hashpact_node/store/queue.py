@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from sqlalchemy import Connection, delete, func, select
 from sqlmodel import col
@@ -52,7 +53,8 @@ def take_entries(connection: Connection, log: int, *, limit: int) -> list[Queued
         .where(col(Queue.number).in_(oldest))
         .returning(col(Queue.number), col(Queue.entry), col(Queue.queued_at))
     )
-    return sorted((QueuedEntry(**row) for row in connection.execute(taken).mappings()), key=lambda entry: entry.number)
+    rows = sorted(map(tuple, connection.execute(taken)), key=itemgetter(0))
+    return [QueuedEntry(*row) for row in rows]
 
 
 def count_entries(connection: Connection, log: int | None = None) -> int:

@@ -248,3 +248,13 @@ def test_waiting_may_be_done_apart(acme: OwnMember) -> None:
     (first,) = acme.publisher.publish([draft(1)])
     with pytest.raises(StoreBusyError, match="is stored, and will be"):
         acme.publisher.wait_released(Waiting(acme.log, first.id), timeout=0)
+
+
+def test_many_statements_at_once_may_hold_old_ids(acme: OwnMember) -> None:
+    first, second = acme.publisher.publish([draft(1), draft(2)])
+    acme.publisher.withdraw(second.id, "error", wait=False)
+    drafts = [draft(number) for number in range(10, 2_500)]
+    published = acme.publisher.publish([*drafts, draft(3, id=first.id)])
+    assert [one.index for one in published] == list(range(3, 3 + len(published)))
+    assert acme.publisher.listing(first.id).listing.signals == (pdq(3), sha256(3))
+    assert not acme.publisher.listing(second.id).live

@@ -85,3 +85,21 @@ def test_publications_are_remembered(database: Database) -> None:
     with database.read() as connection:
         assert queue.find_publications(connection, contents) == listings | {contents[0]: b"n" * 16}
         assert queue.find_publications(connection, []) == {}
+
+
+def test_entries_are_looked_at_in_order_and_stay(database: Database, pair: tuple[int, int]) -> None:
+    entries = [f"entry {number}".encode() for number in range(2_500)]
+    with database.write() as connection:
+        queue.add_entries(connection, pair[0], entries, now=NOW)
+        queue.add_entries(connection, pair[1], [b"crisis"], now=NOW)
+    with database.read() as connection:
+        assert list(queue.stream_entries(connection, pair[0])) == entries
+        assert queue.count_entries(connection) == 2_501
+
+
+def test_publications_of_one_listing_are_forgotten(database: Database) -> None:
+    contents = [bytes([number]) * 32 for number in range(3)]
+    with database.write() as connection:
+        queue.remember_publications(connection, dict.fromkeys(contents[:2], b"a" * 16) | {contents[2]: b"b" * 16})
+        queue.forget_publications(connection, b"a" * 16, contents[1:])
+        assert queue.find_publications(connection, contents) == {contents[0]: b"a" * 16, contents[2]: b"b" * 16}
