@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -250,3 +250,33 @@ def test_every_frame_comes_once_whatever_is_put_back(first: int, count: int, kep
         seen += numbers(taken[:fits])
         queue.put_back(taken[fits:])
     assert seen == list(range(first, first + count))
+
+
+def test_what_came_before_an_error_is_a_batch_and_the_error_waits() -> None:
+    def broken() -> Iterator[Frame]:
+        yield from frames(*range(250, 260))
+        raise FetchError("gone", where="there")
+
+    queue = FrameQueue(broken())
+    assert numbers(queue.take()) == list(range(250, 256))
+    queue.check()
+    assert numbers(queue.take()) == list(range(256, 260))
+    assert queue.take() == []
+    with pytest.raises(FetchError, match="gone"):
+        queue.check()
+
+
+def test_a_mistake_of_ours_does_not_wait() -> None:
+    def broken() -> Iterator[Frame]:
+        yield from frames(0)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        FrameQueue(broken()).take()
+
+
+def test_there_is_nothing_to_tell_when_all_came() -> None:
+    queue = FrameQueue(iter(frames(0)))
+    queue.take()
+    queue.take()
+    queue.check()
