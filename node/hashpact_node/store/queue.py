@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 from sqlmodel import col
@@ -53,7 +54,7 @@ def take_entries(connection: Connection, log: int, *, limit: int) -> list[Queued
         .where(col(Queue.number).in_(oldest))
         .returning(col(Queue.number), col(Queue.entry), col(Queue.queued_at))
     )
-    rows = sorted(map(tuple, connection.execute(taken)), key=itemgetter(0))
+    rows: list[Any] = sorted(connection.execute(taken), key=itemgetter(0))
     return [QueuedEntry(*row) for row in rows]
 
 
