@@ -14,6 +14,7 @@ from hashpact_protocol.merge import (
     ENTRY,
     ID_REUSED,
     Kind,
+    Merger,
     Owner,
     Quarantined,
     id_bytes,
@@ -214,6 +215,16 @@ def test_quarantined_and_unknown_own_nothing() -> None:
     assert codes(merged) == [(1, ENTRY, ID_REUSED), (2, ENTRY, MALFORMED.code)]
     assert set(merged.owners) == {id_bytes(uuid_of(1)), id_bytes(uuid_of(2))}
     assert merged.unknown == 1
+
+
+def test_a_bundle_behind_a_critical_entry_is_passed_over() -> None:
+    merger = Merger(log=1, start=0, known={})
+    merger.take_all([listing(1, 7), CRITICAL, listing(2, 8)])
+    merger.take_all([listing(3, 9)])
+    merged = merger.finish()
+    assert (merged.stopped_at, merged.unknown) == (1, 1)
+    assert set(merged.claims) == {signal(7).key}
+    assert set(merged.owners) == {id_bytes(uuid_of(1))}
 
 
 def test_a_critical_entry_stops_its_log() -> None:
