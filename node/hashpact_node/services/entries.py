@@ -13,7 +13,7 @@ from hashpact_protocol.growth import read_range
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import HASH_BYTES, bundle_hashes
 from hashpact_protocol.statements import Listing, parse_statement
-from hashpact_protocol.tiles import TileReader, decode_bundle, decode_tile, encode_bundle
+from hashpact_protocol.tiles import TileReader, decode_bundle, decode_tile
 
 KEPT_BUNDLES = 64
 
@@ -78,8 +78,3 @@ class EntryReader:
 def open_bundle(data: bytes) -> bytes:
     """Decompress a stored bundle."""
     return decode_body(data, "zstd", max_bytes=LIMITS.bundle_max_bytes)
-
-
-def cut_bundle(data: bytes, width: int, wanted: int) -> bytes:
-    """Cut a bundle of ``width`` entries to its first ``wanted``; raises TileError."""
-    return encode_bundle(decode_bundle(data, width)[:wanted])
