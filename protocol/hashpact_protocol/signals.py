@@ -23,8 +23,7 @@ KEY_VALUE_MAX_BYTES: Final = 1_024
 """The longest value of an unknown type that its compact key holds whole; a longer one is there by its SHA-256."""
 
 _UNKNOWN_CODE: Final = 0xFF
-_LONG_CODE: Final = 0xFE
-_LONG_KEY = re.compile(rb"\xfe([a-z0-9_]{1,32})\0(.{32})", re.DOTALL)
+_LONG_KEY = re.compile(rb"\xff([a-z0-9_]{1,32})\0\0(.{32})", re.DOTALL)
 _TYPE_NAME = re.compile(r"[a-z0-9_]{1,32}")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _SHA256_DIGITS: Final = 64
@@ -137,9 +136,11 @@ def make_signal(
 def signal_key(type_name: str, value: str) -> bytes:
     """Give the compact key of a claim: one byte of type code and the raw bytes; for stores, never on the wire.
 
-    For an unknown type it is 0xFF, the type's name, a zero byte and the value, or, since the unique indexes of stores
-    take no rows of 4 096 bytes, 0xFE, the name, a zero byte and the SHA-256 of a value above 1 024 bytes. ``value`` of
-    a blob is its SHA-256. Raises SignalError if type or value do not have their form.
+    For an unknown type it is 0xFF, the type's name, a zero byte and the value. Unique indexes of stores take no rows of
+    4 096 bytes, so instead of a value above 1 024 bytes there is one more zero byte, which no value begins with, and its
+    SHA-256: all keys of a type lie together. ``value`` of a blob is its SHA-256.
+
+    Raises SignalError if type or value do not have their form.
     """
     known = SIGNAL_TYPES.get(type_name)
     if known is not None:
@@ -208,7 +209,7 @@ def _unknown_key(type_name: str, value: str) -> bytes:
         )
     raw = value.encode()
     if len(raw) > KEY_VALUE_MAX_BYTES:
-        return b"%c%b\0%b" % (_LONG_CODE, type_name.encode(), sha256_hash(raw).digest())
+        return b"%c%b\0\0%b" % (_UNKNOWN_CODE, type_name.encode(), sha256_hash(raw).digest())
     return b"%c%b\0%b" % (_UNKNOWN_CODE, type_name.encode(), raw)
 
 

@@ -66,7 +66,7 @@ def test_a_long_value_stands_in_its_key_by_its_sha256(length: int) -> None:
     if length <= 1_024:
         assert signal.key == b"\xffwave\0" + value.encode()
     else:
-        assert signal.key == b"\xfewave\0" + sha256(value.encode()).digest()
+        assert signal.key == b"\xffwave\0\0" + sha256(value.encode()).digest()
     assert parse_signal_key(signal.key) == shown(signal)
 
 
@@ -86,7 +86,7 @@ def test_keys_fit_in_a_row_of_an_index() -> None:
 
 @given(st.binary(min_size=32, max_size=32), st.from_regex(r"[a-z0-9_]{1,32}", fullmatch=True))
 def test_every_hash_makes_a_long_key(digest: bytes, name: str) -> None:
-    key = b"\xfe" + name.encode() + b"\0" + digest
+    key = b"\xff" + name.encode() + b"\0\0" + digest
     if name in SIGNAL_TYPES:
         with pytest.raises(SignalError):
             parse_signal_key(key)
@@ -140,12 +140,12 @@ def test_how_values_compare() -> None:
         b"\xffwave\0\xe9",
         b"\xffpdq\0" + b"ab" * 32,
         b"\x0bwave\0a",
-        b"\xfewave\0" + b"a" * 31,
-        b"\xfewave\0" + b"a" * 33,
-        b"\xfeWAVE\0" + b"a" * 32,
-        b"\xfe\0" + b"a" * 32,
-        b"\xfe" + b"a" * 33 + b"\0" + b"a" * 32,
-        b"\xfepdq\0" + b"a" * 32,
+        b"\xffwave\0\0" + b"a" * 31,
+        b"\xffwave\0\0" + b"a" * 33,
+        b"\xffWAVE\0\0" + b"a" * 32,
+        b"\xff\0\0" + b"a" * 32,
+        b"\xff" + b"a" * 33 + b"\0\0" + b"a" * 32,
+        b"\xffpdq\0\0" + b"a" * 32,
         b"\xffwave\0" + b"a" * 1_025,
     ],
 )
