@@ -137,8 +137,8 @@ def signal_key(type_name: str, value: str) -> bytes:
     """Give the compact key of a claim: one byte of type code and the raw bytes; for stores, never on the wire.
 
     For an unknown type it is 0xFF, the type's name, a zero byte and the value. Unique indexes of stores take no rows of
-    4 096 bytes, so instead of a value above 1 024 bytes there is one more zero byte, which no value begins with, and its
-    SHA-256: all keys of a type lie together. ``value`` of a blob is its SHA-256.
+    4 096 bytes; so instead of a value above 1 024 bytes there is one more zero byte, which no value begins with, and
+    its SHA-256: all keys of a type lie together. ``value`` of a blob is its SHA-256.
 
     Raises SignalError if type or value do not have their form.
     """
