@@ -9,10 +9,11 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -152,22 +153,30 @@ class _AdvisoryLock:
         self._where = database.where
         self._connection = connection
         self._session: ExitStack | None = session
+        self._using = threading.RLock()  # a connection is no thing for two threads at once
         _held.add(self)
 
     def is_alive(self) -> bool:
-        if self._session is None:
-            return False
-        try:
-            with store_errors(self._where):
-                self._connection.execute(text("SELECT 1"))
-        except StoreError:
-            self.release()
-            return False
-        return True
+        with self._using:
+            if self._session is None:
+                return False
+            try:
+                with store_errors(self._where):
+                    self._connection.execute(text("SELECT 1"))
+            except StoreError:
+                self.release()
+                return False
+            return True
 
     def release(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
+        with self._using:
+            session, self._session = self._session, None
+            if session is None:
+                return
+            if not self._connection.invalidated:
+                # The server notices in its own time that a session ended, and whoever comes next would find it held.
+                with suppress(StoreError), store_errors(self._where):
+                    self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
             session.close()
 
     def forget_in_child(self) -> None:

@@ -154,3 +154,23 @@ def test_the_home_is_shared_or_taken_alone(tmp_path: Path) -> None:
                 pass
     with home.shared():
         pass
+
+
+def test_a_lock_that_was_let_go_is_free_at_once(locks: Locks) -> None:
+    for _ in range(50):
+        with locks.hold("a"):
+            pass
+
+
+def test_many_threads_may_ask_whether_it_is_held(locks: Locks) -> None:
+    answers: list[bool] = []
+    with locks.hold("a") as held:
+        threads = [
+            threading.Thread(target=lambda: answers.extend(held.is_alive() for _ in range(30))) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert answers == [True] * 240
+        assert held.is_alive()
