@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hashpact_node.store.database import Database
-from hashpact_node.store.locks import HomeLock, Leader, Locks
+from hashpact_node.store.locks import HomeLock, Leader, Locks, _AdvisoryLock
 from hashpact_protocol.errors import StoreBusyError, StoreError
 
 HOLDER = """
@@ -156,10 +156,21 @@ def test_the_home_is_shared_or_taken_alone(tmp_path: Path) -> None:
         pass
 
 
-def test_a_lock_that_was_let_go_is_free_at_once(locks: Locks) -> None:
-    for _ in range(50):
+def test_a_lock_is_free_before_its_session_has_ended(postgresql_database: Database, tmp_path: Path) -> None:
+    """The server takes its time to notice that a session ended."""
+    locks = Locks(postgresql_database, tmp_path)
+    held = locks.try_hold("a")
+    assert isinstance(held, _AdvisoryLock)
+    assert held._session is not None
+    free: list[bool] = []
+
+    def look() -> None:
         with locks.hold("a"):
-            pass
+            free.append(True)
+
+    held._session.callback(look)  # called before the session is closed
+    held.release()
+    assert free == [True]
 
 
 def test_many_threads_may_ask_whether_it_is_held(locks: Locks) -> None:
