@@ -11,6 +11,7 @@ import typer
 from hashpact_node.cli import (
     alarms,
     blocklist,
+    demo,
     importing,
     init,
     keys,
@@ -69,7 +70,7 @@ class Hashpact(Commands):
         return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in order else len(order))
 
 
-app = typer.Typer(cls=Hashpact, rich_markup_mode=None, epilog=_epilog())
+app = typer.Typer(name="hashpact", cls=Hashpact, rich_markup_mode=None, epilog=_epilog())
 
 
 def _show_version(wanted: bool) -> None:
@@ -97,6 +98,7 @@ def _add(name: str, function: Callable[..., None], *lines: str) -> None:
     app.command(name, rich_help_panel=PANELS[name], epilog=examples(*lines))(function)
 
 
+_add("demo", demo.demo, "hashpact demo", "hashpact demo --pictures ~/Pictures --keep")
 _add("run", run_command.run, "hashpact run", "HASHPACT_HOME=/srv/hashpact hashpact run")
 _add("init", init.init, "hashpact init --member acme --url https://acme.example --contact mailto:trust@acme.example")
 _add("serve", serve.serve, "hashpact serve", "hashpact serve --port 8480 --home /srv/hashpact")

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opene
 from hashpact_node.cli.files import read_input
 from hashpact_node.cli.output import note, progress, say, say_json, waiting, warn
 from hashpact_node.cli.program import Commands, examples
+from hashpact_protocol.errors import RequestError
 
 if TYPE_CHECKING:
     from hashpact_node.services.pulling import Pulled
@@ -148,13 +150,22 @@ def remove(
         view = node.peering.show(member)
         if not yes:
             live = sum(one.live for one in view.logs)
-            typer.confirm(f"Remove {member}, and its {live:,} listings from the blocklist?", abort=True, err=True)
+            _confirm(f"Remove {member}, and its {live:,} listings from the blocklist?")
         with waiting(f"removing {member}…"):
             peer = node.peering.remove(member)
     if as_json:
         say_json({"member": peer.member, "url": peer.url, "state": peer.state})
     else:
         say(f"{peer.member} is removed; what it listed has left the blocklist")
+
+
+def _confirm(question: str) -> None:
+    """Go on after a yes alone; RequestError where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise RequestError("there is no terminal to ask on", where="--yes", mend="add --yes if you mean it")
+    if not typer.confirm(question, err=True):
+        note("nothing was changed")
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _set(member: str, home: Path, *, as_json: bool, resume: bool) -> None:

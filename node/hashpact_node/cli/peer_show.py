@@ -32,18 +32,13 @@ def show_peer(view: PeerView, now: datetime) -> None:
         (
             one.log.origin,
             log_state(one),
-            figure(one.log.held_size),
-            figure(one.log.accepted_size),
+            f"{figure(one.log.held_size)} of {figure(one.log.accepted_size)}",
             figure(one.live),
             figure(one.log.quarantined),
         )
         for one in view.logs
     ]
-    show_table(
-        ("log", "state", "held", "accepted", "listings", "malformed"),
-        rows,
-        right=("held", "accepted", "listings", "malformed"),
-    )
+    show_table(("log", "state", "held", "listings", "malformed"), rows, right=("held", "listings", "malformed"))
     for alarm in view.alarms:
         mend = f" ({alarm.mend})" if alarm.mend else ""
         say(f"alarm {alarm.number}, {ago(alarm.last_at, now)}: {alarm.what}{mend}")

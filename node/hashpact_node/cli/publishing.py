@@ -109,9 +109,9 @@ def _show(published: list[PublishedFile]) -> None:
         (
             one.file.name,
             one.published.id,
-            "listed already" if one.published.existing else "waits" if one.published.index is None else "published",
+            "listed" if one.published.existing else "waits" if one.published.index is None else "published",
             "\n".join(signal.type for signal in one.file.signals),
         )
         for one in published
     ]
-    show_table(("file", "listing", "state", "signals"), rows)
+    show_table(("file", "listing", "state", "signals"), rows, keep=("listing",))

@@ -14,6 +14,8 @@ from rich.text import Text
 from hashpact_node.cli.output import coloured, console, printable
 
 NOTHING: Final = "-"
+GAP: Final = 3
+NARROWEST: Final = 12
 _STEPS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _COLOURS: Final = {
     "block": "red",
@@ -29,22 +31,50 @@ _COLOURS: Final = {
 
 
 def show_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    right: Sequence[str] = (),
+    keep: Sequence[str] = (),
 ) -> None:
-    """Write a table; the columns named in ``right`` are figures. Long values are folded, never cut."""
+    """Write a table as wide as the terminal, or 80 columns; the columns named in ``right`` are figures.
+
+    Long values are folded, never cut; those of the columns in ``keep`` last, since people copy them.
+    """
+    target = console(sys.stdout)
+    cells = [[_shown(value) for value in row] for row in rows]
     table = Table(
         box=SIMPLE_HEAD,
         title=None if title is None else printable(title),
         title_justify="left",
         title_style="bold",
         pad_edge=False,
-        expand=False,
+        show_edge=False,
     )
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    console(sys.stdout).print(table)
+    # What rich makes of long words without spaces, such as hashes and paths, drops other columns.
+    widths = _widths(columns, cells, target.width - GAP * len(columns), [columns.index(name) for name in keep])
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold", width=width)
+    for row in cells:
+        table.add_row(*(Text(text, style=_COLOURS.get(text, "")) for text in row))
+    target.print(table)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int, keep: Sequence[int]) -> list[int]:
+    """Give each column what it needs, and take from the widest until all fit."""
+    lines = [
+        [len(name), *(len(line) for row in rows for line in row[at].split("\n"))] for at, name in enumerate(columns)
+    ]
+    widths = [min(max(each), room) for each in lines]
+    shrinkable = [at for at in range(len(columns)) if at not in keep]
+    while sum(widths) > room:
+        candidates = [at for at in shrinkable if widths[at] > NARROWEST] or list(range(len(columns)))
+        widest = max(candidates, key=widths.__getitem__)
+        if widths[widest] == 1:
+            break
+        widths[widest] -= 1
+    return widths
 
 
 def show_fields(fields: Iterable[tuple[str, object]], *, title: str | None = None) -> None:
@@ -89,9 +119,8 @@ def short(text: str, length: int = 16) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _cell(value: object) -> Text:
-    text = NOTHING if value is None or value == "" else "\n".join(map(printable, str(value).split("\n")))
-    return Text(text, style=_COLOURS.get(text, ""))
+def _shown(value: object) -> str:
+    return NOTHING if value is None or value == "" else "\n".join(map(printable, str(value).split("\n")))
 
 
 def _styled(text: str, style: str) -> str:

@@ -1,0 +1,71 @@
+"""Homes of nodes, and ways to run commands on them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from commands import Commands, picture
+from hashpact_keys.keystore import KeyStore
+from nodes import PASSPHRASE, TestNode, make_node, running
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An environment with a passphrase and nothing else of ours; logging is put back as it was."""
+    for name in ("HASHPACT_HOME", "HASHPACT_DATABASE_URL", "HASHPACT_PASSPHRASE_FILE", "HASHPACT_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HASHPACT_PASSPHRASE", PASSPHRASE)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def made_homes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Homes of two members, each made once; tests take copies."""
+    folder = tmp_path_factory.mktemp("homes")
+    return {member: make_node(folder, member).home for member in ("acme", "beta")}
+
+
+@pytest.fixture
+def acme(made_homes: dict[str, Path], tmp_path: Path) -> Commands:
+    """Commands on a fresh home of acme."""
+    return Commands(Path(shutil.copytree(made_homes["acme"], tmp_path / "acme")))
+
+
+@pytest.fixture
+def beta(made_homes: dict[str, Path], tmp_path: Path) -> Commands:
+    """Commands on a fresh home of beta."""
+    return Commands(Path(shutil.copytree(made_homes["beta"], tmp_path / "beta")))
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestNode]:
+    """A node of gamma that runs, and lists one picture, number 7."""
+    folder = tmp_path_factory.mktemp("served")
+    node = make_node(folder, "gamma")
+    with running(node):
+        done = node.command("publish", str(picture(folder / "gamma.png", 7)))
+        assert done.returncode == 0, done.stderr
+        yield node
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[[int], str]:
+    """Draws a picture by its number, and gives its path."""
+    return lambda number: str(picture(tmp_path / f"p{number}.png", number))
+
+
+@pytest.fixture
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New key files are written with one round of key derivation, which costs no time."""
+    monkeypatch.setitem(KeyStore.__init__.__kwdefaults__, "kdf_rounds", 1)  # type: ignore[arg-type]  # it has some

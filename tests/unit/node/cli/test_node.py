@@ -1,0 +1,92 @@
+"""``status``, ``rebuild``, ``keys``, ``logs`` and ``alarms``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from commands import Commands
+from hashpact_node.store.alarms import raise_alarm
+from hashpact_node.store.database import open_database
+from hashpact_node.store.locks import HomeLock
+from nodes import TestNode
+
+Draw = Callable[[int], str]
+NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
+
+
+def test_status(acme: Commands, draw: Draw) -> None:
+    acme("publish", draw(1))
+    found = acme.json("status")
+    assert (found["member"], found["running"], found["queue"]) == ("acme", False, 0)
+    assert found["logs"][0]["live"] == 1
+    text = acme("status").stdout
+    assert "2 block" in text
+    assert "hashpact serve" in text
+    with HomeLock(acme.home).shared():
+        assert acme.json("status")["running"]
+
+
+def test_status_of_a_running_node_shows_its_jobs(served: TestNode) -> None:
+    shown = served.command("status")
+    assert "cosign" in shown.stdout
+    assert "running" in shown.stdout
+
+
+def test_no_secret_is_shown(acme: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HASHPACT_DATABASE_URL", "postgresql://acme:very-secret@127.0.0.1:1/none")
+    result = acme("status", code=6)
+    assert "cannot be reached" in result.stderr
+    assert "very-secret" not in result.output
+
+
+def test_rebuild(acme: Commands, draw: Draw) -> None:
+    acme("publish", draw(1))
+    assert acme.json("rebuild")["signals_mended"] == 0
+    assert acme("rebuild").stdout.startswith("1 log read again; mended: 0 signals")
+
+
+def test_keys_status(acme: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HASHPACT_PASSPHRASE")
+    found = acme.json("keys", "status")
+    assert [key["row"] for key in found["keys"]][:2] == ["root", "targets"]
+    assert len(found["keys"][0]["public"]) == 64
+    result = acme("keys", "status")
+    assert found["fingerprint"] in result.stdout
+    assert "TRIAL MODE" in result.stderr
+    (acme.home / "keys" / "release.key").unlink()
+    assert "release" in acme("keys", "status").stderr
+
+
+def test_logs(acme: Commands, draw: Draw, tmp_path: Path) -> None:
+    acme("publish", draw(1))
+    assert acme.json("logs", "status")["logs"][0]["size"] == 1
+    assert "listings-1" in acme("logs", "status").stdout
+    out = tmp_path / "out"
+    assert "1 entries" in acme("logs", "export", str(out)).stdout
+    assert (out / "logs/listings-1/checkpoint").read_text().splitlines()[1] == "1"
+    acme("publish", draw(2))
+    assert acme.json("logs", "export", str(out), "--log", "listings-1")["logs"][0]["size"] == 2
+    acme.error("logs", "export", str(out), "--log", "crisis-1", code=3)
+    acme.error("logs", "export", str(out / "logs/listings-1/checkpoint"), code=2)
+
+
+def test_alarms(acme: Commands) -> None:
+    assert acme("alarms", "list").stdout == "no alarms\n"
+    database = open_database(f"sqlite:///{acme.home}/node.sqlite3")
+    with database.write() as connection:
+        number = raise_alarm(connection, "log-forked", "two \x1b[2Jstories", now=NOW, mend="ask", peer=1).number
+    database.dispose()
+    shown = acme("alarms", "list").stdout
+    assert "two \\x1b[2Jstories" in shown
+    assert "-> ask" in shown
+    assert acme.json("alarms", "list")["alarms"][0]["member"] == "acme"
+    acme.error("alarms", "clear", str(number), "99", code=3)
+    assert len(acme.json("alarms", "list")["alarms"]) == 1
+    assert acme("alarms", "clear", str(number)).stdout == f"cleared: {number}\n"
+    assert acme.json("alarms", "list") == {"alarms": []}
+    assert acme.json("alarms", "list", "--all")["alarms"][0]["cleared"]
+    assert "over" in acme("alarms", "list", "--all").stdout
