@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from hashpact_node.services.claims_view import ClaimsView, ClaimView, SignalView
@@ -12,8 +12,9 @@ from hashpact_node.services.hashing import HashedFile, hash_stream
 from hashpact_node.services.index_feed import IndexFeed, matchable_claims
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.signals import SignalRow, find_signals
-from hashpact_protocol.claims import CLAIM_BYTES, QUALITY_MIN
+from hashpact_node.store.feed import find_claims, log_members
+from hashpact_node.store.signals import SignalRow, Viewpoint
+from hashpact_protocol.claims import CLAIM_BYTES, QUALITY_MIN, publishers
 from hashpact_protocol.errors import RequestError, SignalError
 from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import SIGNAL_TYPES, Comparison, Signal, parse_signal_key, signal_key
@@ -25,17 +26,23 @@ STRENGTH = (Action.BLOCK, Action.REVIEW, Action.OBSERVE, Action.IGNORE)
 
 COMPARED = {
     # Values that are equal are within any distance, so that TLSH is matched as far as it can be without its measure.
-    known.name: Comparison.EXACT if known.comparison is Comparison.TLSH else known.comparison
+    known.name: (Comparison.EXACT if known.comparison is Comparison.TLSH else known.comparison).value
     for known in SIGNAL_TYPES.values()
     if known.comparison in (Comparison.EXACT, Comparison.PDQ, Comparison.TLSH)
 }
 """How values of each type are compared here; of other types nothing is ever matched."""
 
+NOBODY = 0
+"""The local number of no member."""
+
+_Said = tuple[str, str, tuple[str, ...]]
+
 _PDQ = SIGNAL_TYPES["pdq"]
 _RANK = {word: rank for rank, word in enumerate([*(action.word for action in STRENGTH), NO_ACTION])}
 
 
-@dataclass(frozen=True, slots=True)
+# The two classes made by the thousand are not frozen: that would make them three times as slow to make.
+@dataclass(slots=True)
 class Hit:
     """A signal of the blocklist that a query met, ``distance`` bits away from it.
 
@@ -53,7 +60,7 @@ class Hit:
     claims: tuple[ClaimView, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MatchResult:
     """What one query met. ``compared`` is how (``exact``, ``pdq``, or ``none`` for types that are never matched).
 
@@ -98,8 +105,8 @@ class Matcher:
         with self.database.read() as connection:
             near = self._near(connection, keys)
             wanted = {key for key in keys if key is not None}.union(*near.values())
-            rows = find_signals(connection, sorted(wanted)) if wanted else {}
-            found = _Detailed(connection, rows) if detail else _Brief(connection, rows)
+            claims = find_claims(connection, sorted(wanted))
+            found = _Detailed(connection, claims) if detail else _Brief(connection, claims)
             return [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
 
     def match_bytes(self, data: bytes, *, name: str = "file", detail: bool = True) -> FileMatch:
@@ -147,61 +154,75 @@ def strongest(actions: Sequence[str]) -> str:
 
 
 class _Brief:
-    """Makes results of rows without a look at entries. What signals of the same publishers say is worked out once."""
+    """Makes results of claims without a look at entries. What claims of the same face say is worked out once."""
 
-    def __init__(self, connection: Connection, rows: dict[bytes, SignalRow]) -> None:
-        self._view = ClaimsView(connection)
-        self._rows = {key: row for key, row in rows.items() if row.claims}
-        self._said: dict[bytes, tuple[str, str, tuple[str, ...]] | None] = {}
+    def __init__(self, connection: Connection, claims: dict[bytes, bytes]) -> None:
+        logs = log_members(connection)
+        own = next((log.peer for log in logs if log.own), NOBODY)
+        self._eyes = Viewpoint({log.log: log.peer for log in logs}, own)
+        self._names = {log.peer: log.member for log in logs}
+        self._claims = claims
+        self._said: dict[bytes, _Said | None] = {}
 
     def result(self, query: tuple[str, str], key: bytes | None, near: dict[bytes, dict[bytes, int]]) -> MatchResult:
         kind, value = query
         if key is None:
             return MatchResult(kind, value, Comparison.NONE.value)
-        distances = near.get(key)
-        if distances is None:
-            hit = self.hit(key, 0) if key in self._rows else None
-            if hit is None:
-                return MatchResult(kind, value, COMPARED[kind].value)
-            return MatchResult(kind, value, COMPARED[kind].value, hit.action, (hit,))
-        found = (self.hit(one, distance) for one, distance in distances.items() if one in self._rows)
-        hits = tuple(hit for hit in found if hit is not None)
-        return MatchResult(kind, value, COMPARED[kind].value, strongest([hit.action for hit in hits]), hits)
-
-    def hit(self, key: bytes, distance: int) -> Hit | None:
-        """Give the hit on a signal that is there; None where no claim of it may be matched."""
-        said = self._what(self._rows[key])
+        if key in near:
+            return self._near_result(kind, value, near[key])
+        claims = self._claims.get(key)
+        said = None if claims is None else self._what(claims)
         if said is None:
-            return None
-        kind, value = parse_signal_key(key)
+            return MatchResult(kind, value, COMPARED[kind])
+        return MatchResult(kind, value, COMPARED[kind], said[0], (self.hit(key, kind, value, 0, said),))
+
+    def _near_result(self, kind: str, value: str, distances: dict[bytes, int]) -> MatchResult:
+        hits: list[Hit] = []
+        for key, distance in distances.items():
+            claims = self._claims.get(key)
+            said = None if claims is None else self._what(claims)
+            if said is not None:
+                hits.append(self.hit(key, *parse_signal_key(key), distance, said))
+        return MatchResult(kind, value, COMPARED[kind], strongest([hit.action for hit in hits]), tuple(hits))
+
+    def hit(self, key: bytes, kind: str, value: str, distance: int, said: _Said) -> Hit:  # noqa: ARG002 - for details
         return Hit(kind, value, distance, *said)
 
-    def _what(self, row: SignalRow) -> tuple[str, str, tuple[str, ...]] | None:
-        """Give action, rule and publishers, which follow from the claims' logs and last bytes alone."""
-        claims = row.claims
-        face = b"".join(
-            claims[at : at + 3] + claims[at + CLAIM_BYTES - 1 : at + CLAIM_BYTES]
-            for at in range(0, len(claims), CLAIM_BYTES)
-        )
-        if face not in self._said:
-            good = matchable_claims(claims)
-            decision = self._view.viewpoint.decide(claims)
-            said = (decision.action.word, decision.rule, self._view.publishers(good)) if good else None
-            self._said[face] = said
-        return self._said[face]
+    def _what(self, claims: bytes) -> _Said | None:
+        """Give action, rule and publishers, None where no claim may be matched.
+
+        They follow from the claims' logs and last bytes alone.
+        """
+        if len(claims) == CLAIM_BYTES:
+            face = claims[:3] + claims[-1:]
+        else:
+            steps = range(0, len(claims), CLAIM_BYTES)
+            face = b"".join(claims[at : at + 3] + claims[at + CLAIM_BYTES - 1 : at + CLAIM_BYTES] for at in steps)
+        try:
+            return self._said[face]
+        except KeyError:
+            said = self._said[face] = self._say(claims)
+            return said
+
+    def _say(self, claims: bytes) -> _Said | None:
+        good = matchable_claims(claims)
+        if not good:
+            return None
+        decision = self._eyes.decide(claims)
+        members = (self._names[peer] for peer in publishers(good, self._eyes.members))
+        return decision.action.word, decision.rule, tuple(sorted(members))
 
 
 class _Detailed(_Brief):
     """Makes results with labels and claims, read from the entries."""
 
-    def __init__(self, connection: Connection, rows: dict[bytes, SignalRow]) -> None:
-        super().__init__(connection, rows)
-        good = [row._replace(claims=matchable_claims(row.claims)) for row in self._rows.values()]
-        self._details: dict[bytes, SignalView] = {
-            row.key: view for row, view in zip(good, self._view.views(good), strict=True)
-        }
+    def __init__(self, connection: Connection, claims: dict[bytes, bytes]) -> None:
+        super().__init__(connection, claims)
+        good = {key: matchable_claims(packed) for key, packed in claims.items()}
+        rows = [SignalRow(0, key, 0, 0, packed) for key, packed in good.items() if packed]
+        views = ClaimsView(connection).views(rows) if rows else []
+        self._details: dict[bytes, SignalView] = {row.key: view for row, view in zip(rows, views, strict=True)}
 
-    def hit(self, key: bytes, distance: int) -> Hit | None:
-        hit = super().hit(key, distance)
+    def hit(self, key: bytes, kind: str, value: str, distance: int, said: _Said) -> Hit:
         detail = self._details[key]
-        return None if hit is None else replace(hit, labels=detail.labels, claims=detail.claims)
+        return Hit(kind, value, distance, *said, detail.labels, detail.claims)

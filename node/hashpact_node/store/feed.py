@@ -109,6 +109,35 @@ def page_of_keys(
     return [_signal(found) for found in connection.execute(query.where(wanted))]
 
 
+def find_claims(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Give the packed claims of those of the keys that are claimed, which is all that a match needs."""
+    mark = "%s" if is_postgresql(connection) else "?"
+    wanted = list(keys)
+    found: dict[bytes, bytes] = {}
+    for at in range(0, len(wanted), CHUNK):
+        part = tuple(wanted[at : at + CHUNK])
+        query = f"SELECT key, claims FROM signal WHERE key IN ({', '.join([mark] * len(part))})"  # noqa: S608 - marks
+        found.update(
+            (bytes(key), bytes(claims)) for key, claims in connection.exec_driver_sql(query, part).fetchall() if claims
+        )
+    return found
+
+
+class LogMember(NamedTuple):
+    """Whose a log is, by local numbers and by name; ``own`` where it is this member's."""
+
+    log: int
+    peer: int
+    member: str
+    own: bool
+
+
+def log_members(connection: Connection) -> list[LogMember]:
+    """Give the members of all logs, in the one small query that every lookup makes."""
+    query = "SELECT log.number, peer.number, peer.member, peer.own FROM log JOIN peer ON peer.number = log.peer"
+    return [LogMember(log, peer, member, bool(own)) for log, peer, member, own in connection.exec_driver_sql(query)]
+
+
 def read_bundles(connection: Connection, log: int, numbers: Sequence[int]) -> Iterator[Bundle]:
     """Yield those of the bundles of a log that are stored, in any order."""
     query = "SELECT number, width, data FROM bundle WHERE log = {mark} AND number IN ({values})"
