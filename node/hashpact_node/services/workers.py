@@ -9,10 +9,11 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch_unknown
+from hashpact_protocol.errors import HashpactError
 
 BATCHES_BEFORE_REPLACED = 2_000
 """After this many batches a worker process is replaced, so that none of them grows for ever."""
@@ -32,26 +33,32 @@ class Workers:
 
         Where a worker process was killed, a new pool takes its place, and the batch is read here and now.
         """
+        pool = self._running()
         try:
-            return self._running().submit(read_batch_unknown, request)
-        except BrokenProcessPool:
-            self.close()
+            return pool.submit(read_batch_unknown, request)
+        except RuntimeError:  # it is broken, or another thread that found it broken has ended it
+            self._drop(pool)
             return _done(request)
 
     def result(self, future: Future[Batch], request: BatchRequest) -> Batch:
-        """Wait for a batch; read it here if the process that had it was killed."""
+        """Wait for a batch; read it here if the process that had it was killed, which ``submit`` finds out next."""
         try:
             return future.result()
-        except BrokenProcessPool:
-            self.close()
+        except (BrokenProcessPool, CancelledError):
             return read_batch_unknown(request)
 
     def close(self) -> None:
         """End the worker processes; a later ``submit`` starts new ones."""
         with self._lock:
-            pool, self._pool = self._pool, None
+            pool = self._pool
         if pool is not None:
-            pool.shutdown(cancel_futures=True)
+            self._drop(pool)
+
+    def _drop(self, pool: ProcessPoolExecutor) -> None:
+        with self._lock:
+            if self._pool is pool:  # and not yet the one that another thread has started in its place
+                self._pool = None
+        pool.shutdown(cancel_futures=True)
 
     def _running(self) -> ProcessPoolExecutor:
         with self._lock:
@@ -73,5 +80,8 @@ def _prepare_worker() -> None:
 
 def _done(request: BatchRequest) -> Future[Batch]:
     future: Future[Batch] = Future()
-    future.set_result(read_batch_unknown(request))
+    try:
+        future.set_result(read_batch_unknown(request))
+    except HashpactError as error:
+        future.set_exception(error)  # whoever waits for the batch is told, as if it had been read elsewhere
     return future
