@@ -55,12 +55,14 @@ class Served:
 
 
 @contextmanager
-def serving(node: Node) -> Iterator[Served]:
-    """Serve a node, without its schedule, for the body."""
-    app = create_app(node, schedule=False)
+def serving(node: Node, *, schedule: bool = False) -> Iterator[Served]:
+    """Serve a node, without its schedule unless that is wanted, for the body."""
+    app = create_app(node, schedule=schedule)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    config = uvicorn.Config(app, log_config=None, access_log=False, loop="asyncio", http="httptools", ws="none")
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, loop="asyncio", http="httptools", ws="none", lifespan="on"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()

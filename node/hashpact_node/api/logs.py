@@ -69,6 +69,7 @@ async def checkpoint(request: Request, log: LogName) -> Response:
 async def tile(request: Request, log: LogName, tile: TilePath) -> Response:
     """Give hashes, or entries each behind its length (uint16, big-endian); full ones never change."""
     check_raw_path(request)
+    node = get_node(request)
     found = _parse(f"tile/{tile}")
     encoding = _encoding(request, found)
     if encoding == ZSTD and found.width == FULL_WIDTH:
@@ -77,7 +78,7 @@ async def tile(request: Request, log: LogName, tile: TilePath) -> Response:
         if body is not None:
             return Response(body, headers=_READ_AHEAD_HEADERS, media_type=OCTETS)
     accepts = () if encoding == IDENTITY else (encoding,)
-    return _answer(found, await run_in_threadpool(get_node(request).log_files.tile, log, found, accepts=accepts))
+    return _answer(found, await run_in_threadpool(node.log_files.tile, log, found, accepts=accepts))
 
 
 def _answer(tile: TileId, served: Served) -> Response:

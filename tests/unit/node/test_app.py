@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hashpact_node.api import models, models_node, models_requests
+from hashpact_node.app import create_app
+from hashpact_node.jobs.schedule import Schedule
+from hashpact_node.services import blocklist, change_feed, claims_view, matching, publishing, status
+from hashpact_node.services.drafts import FIELDS
+from hashpact_node.store.database import Database
+from hashpact_protocol.errors import ConfigurationError
+from serving import open_member, serving
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = ROOT / "docs" / "openapi.json"
+PROMISED = {
+    ("GET", "/trust/metadata/{file}"),
+    ("GET", "/trust/targets/{file}"),
+    ("GET", "/logs/{log}/checkpoint"),
+    ("GET", "/logs/{log}/tile/{tile}"),
+    ("POST", "/v1/listings"),
+    ("GET", "/v1/listings/{listing}"),
+    ("POST", "/v1/listings/{listing}/withdraw"),
+    ("POST", "/v1/match"),
+    ("POST", "/v1/match/file"),
+    ("GET", "/v1/blocklist"),
+    ("GET", "/v1/blocklist/changes"),
+    ("GET", "/v1/blocklist/digest"),
+    ("GET", "/v1/peers"),
+    ("POST", "/v1/peers"),
+    ("GET", "/v1/peers/{member}"),
+    ("DELETE", "/v1/peers/{member}"),
+    ("POST", "/v1/peers/{member}/pull"),
+    ("POST", "/v1/peers/{member}/pause"),
+    ("POST", "/v1/peers/{member}/resume"),
+    ("GET", "/v1/status"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app().openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def test_the_committed_document_is_the_app_s_own(document: dict[str, Any]) -> None:
+    told = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    assert DOCUMENT.read_text(encoding="utf-8") == told, "run: hashpact openapi > docs/openapi.json"
+
+
+def test_all_that_is_promised_is_there_and_nothing_else(document: dict[str, Any]) -> None:
+    assert {(method, path) for method, path, _operation in operations(document)} == PROMISED
+
+
+def test_every_operation_says_what_it_does_and_how_it_fails(document: dict[str, Any]) -> None:
+    tags = {tag["name"] for tag in document["tags"]}
+    for method, path, operation in operations(document):
+        where = f"{method} {path}"
+        assert operation["summary"], where
+        assert operation["description"], where
+        assert set(operation["tags"]) <= tags, where
+        problem = operation["responses"]["default"]["content"]
+        assert problem == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}, where
+        assert all(parameter.get("description") for parameter in operation.get("parameters", [])), where
+        assert all(response["description"] for response in operation["responses"].values()), where
+
+
+def test_every_field_is_described(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["description"], name
+        for field, described in schema["properties"].items():
+            assert described.get("description"), f"{name}.{field}"
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    known = document["components"]["schemas"]
+
+    def walk(value: Any) -> Iterator[str]:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                yield value["$ref"]
+            for one in value.values():
+                yield from walk(one)
+        elif isinstance(value, list):
+            for one in value:
+                yield from walk(one)
+
+    found = {reference.removeprefix("#/components/schemas/") for reference in walk(document)}
+    assert found <= set(known)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (models.Claim, claims_view.ClaimView),
+        (models.Signal, claims_view.SignalView),
+        (models.BlocklistPage, blocklist.BlocklistPage),
+        (models.Change, change_feed.Change),
+        (models.Changes, change_feed.Changes),
+        (models.Hit, matching.Hit),
+        (models.MatchResult, matching.MatchResult),
+        (models_node.Published, publishing.Published),
+        (models_node.Log, status.LogStatus),
+        (models_node.PeerState, status.PeerStatus),
+        (models_node.Alarm, status.AlarmStatus),
+        (models_node.Job, status.JobStatus),
+        (models_node.Key, status.KeyStatus),
+        (models_node.Status, status.NodeStatus),
+    ],
+)
+def test_models_have_the_fields_of_what_they_document(model: type[models.Model], kind: type) -> None:
+    assert is_dataclass(kind)
+    assert set(model.model_fields) == {field.name for field in fields(kind)}
+
+
+def test_a_new_listing_has_the_fields_of_a_draft() -> None:
+    assert set(models_requests.NewListing.model_fields) == set(FIELDS)
+
+
+def ask(app: Any, path: str) -> httpx.Response:
+    async def run() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+            return await client.get(path)
+
+    return asyncio.run(run())
+
+
+def test_without_a_node_there_is_its_description_and_no_more() -> None:
+    app = create_app()
+    assert ask(app, "/openapi.json").json()["info"]["title"] == "Hashpact"
+    answer = ask(app, "/v1/peers")
+    assert (answer.status_code, answer.json()["code"]) == (500, "configuration-invalid")
+    assert ask(app, "/logs/listings-1/checkpoint").json()["code"] == "configuration-invalid"
+    assert ask(app, "/healthz").status_code == 200
+
+    async def start() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    with pytest.raises(ConfigurationError):
+        asyncio.run(start())
+
+
+def test_no_page_of_others_is_loaded() -> None:
+    app = create_app()
+    assert [ask(app, path).status_code for path in ("/docs", "/redoc")] == [404, 404]
+
+
+def test_the_schedule_runs_between_startup_and_shutdown(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(Schedule, "start", lambda _self: seen.append("start"))
+    monkeypatch.setattr(Schedule, "stop", lambda _self: seen.append("stop"))
+    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where)
+    try:
+        with serving(node, schedule=True) as served:
+            assert served.get("/healthz").status_code == 200
+            assert seen == ["start"]
+    finally:
+        node.close()
+    assert seen == ["start", "stop"]
+
+
+def test_it_says_that_it_listens_on_loopback_only(
+    sqlite_database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where)
+    try:
+        with serving(node):
+            pass
+    finally:
+        node.close()
+    assert "listens on loopback only" in capsys.readouterr().out
