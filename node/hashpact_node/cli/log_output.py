@@ -9,8 +9,12 @@ from typing import Final
 import structlog
 from structlog.types import Processor
 
-_QUIET: Final = ("httpx", "httpcore", "tuf", "securesystemslib", "apscheduler", "alembic", "PIL", "uvicorn.access")
+_QUIET: Final = ("httpx", "httpcore", "tuf", "securesystemslib", "alembic", "PIL", "uvicorn.access")
 """Libraries whose every step is no news; their warnings are."""
+
+
+_SILENT: Final = ("apscheduler",)
+"""What it warns of, a job that is still running when its next turn comes, is meant; the schedule tells its errors."""
 
 
 def log_to_stderr(log_format: str, *, level: str = "info") -> None:
@@ -52,3 +56,5 @@ def log_to_stderr(log_format: str, *, level: str = "info") -> None:
     root.setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

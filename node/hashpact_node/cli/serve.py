@@ -162,4 +162,4 @@ def _tell(node: Node) -> None:
     host, port = node.settings.host, node.settings.port
     shown = f"[{host}]" if ":" in host else host
     note(f"{node.member} listens on http://{shown}:{port}, its home is {node.settings.home}; Ctrl-C stops it")
-    note("It listens on loopback only: until requests between nodes are signed, put your own TLS proxy before it.")
+    note("It listens on loopback only until requests between nodes are signed: let peers reach /trust and /logs alone.")

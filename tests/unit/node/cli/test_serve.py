@@ -134,6 +134,7 @@ def test_logs_go_to_standard_error(form: str, capsys: pytest.CaptureFixture[str]
     structlog.get_logger("hashpact_node.x").info("pulled", member="beta")
     logging.getLogger("uvicorn.error").info("Started")
     logging.getLogger("httpx").info("every request")
+    logging.getLogger("apscheduler.scheduler").warning("skipped: maximum number of running instances reached")
     said = capsys.readouterr()
     assert not said.out
     lines = said.err.splitlines()
