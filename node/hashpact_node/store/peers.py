@@ -108,8 +108,8 @@ def list_peers(connection: Connection, *, own: bool = False, states: tuple[str, 
 
 
 def set_state(connection: Connection, peer: int, state: str) -> None:
-    """Set ``active``, ``paused`` or ``removed``."""
-    _update(connection, peer, state=state)
+    """Set ``active``, ``paused`` or ``removed``; what becomes active is tried at once, however often it failed."""
+    _update(connection, peer, state=state, **({"next_try_at": None} if state == ACTIVE else {}))
 
 
 def pin_root(connection: Connection, peer: int, root: bytes, fingerprint: str | None) -> None:

@@ -116,6 +116,15 @@ def test_tries_are_recorded(database: Database) -> None:
     assert (peer.last_good_at, peer.next_try_at) == (SECONDS, None)
 
 
+def test_a_resumed_peer_is_tried_at_once(database: Database) -> None:
+    number = add(database)
+    for state, next_try_at in ((peers.PAUSED, SECONDS + 60), (peers.ACTIVE, None)):
+        with database.write() as connection:
+            peers.record_failure(connection, number, now=NOW, error={"code": "fetch-failed"}, next_try_at=SECONDS + 60)
+            peers.set_state(connection, number, state)
+        assert (get(database).state, get(database).next_try_at) == (state, next_try_at)
+
+
 def test_a_missing_row_is_an_error(database: Database) -> None:
     with pytest.raises(NotFoundError), database.write() as connection:
         peers.set_state(connection, 99, peers.PAUSED)
