@@ -12,6 +12,7 @@ import structlog
 
 from commands import Commands, picture
 from hashpact_keys.keystore import KeyStore
+from hashpact_node.cli import log_output
 from nodes import PASSPHRASE, TestNode, make_node, running
 
 
@@ -26,6 +27,8 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name in (*log_output._QUIET, *log_output._SILENT):
+        logging.getLogger(name).setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
