@@ -128,9 +128,10 @@ class TestNode:
         assert log is not None
         return log
 
-    def digest(self) -> str:
-        """Give the digest of what it has merged, through its API."""
-        answer = self.get("/v1/blocklist/digest")
+    def digest(self, *members: TestNode) -> str:
+        """Give the digest of what it has merged, of these members or of all, through its API."""
+        names = ",".join(node.member for node in members)
+        answer = self.get("/v1/blocklist/digest", params={"members": names} if names else {})
         answer.raise_for_status()
         return str(answer.json()["digest"])
 

@@ -16,6 +16,7 @@ from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.assembly import Node
 from hashpact_node.services.peering import PeerView
 from hashpact_node.services.problems import problem
+from hashpact_node.services.pulling import ASKED_WAIT_SECONDS
 from hashpact_node.services.status import alarm_status, log_status, peer_status
 
 router = APIRouter(prefix="/v1/peers", tags=["peers"], responses=PROBLEM_RESPONSES)
@@ -53,7 +54,7 @@ def remove(node: NodeOf, member: MemberId) -> PeerState:
 @router.post("/{member}/pull", operation_id="pull_peer", summary="Pull a peer now")
 def pull(node: NodeOf, member: MemberId) -> Pulled:
     """Pull a peer, and answer when that is done, however long its logs are."""
-    pulled = node.puller.pull(member)
+    pulled = node.puller.pull(member, wait_seconds=ASKED_WAIT_SECONDS)
     return Pulled.model_validate(
         {
             "member": pulled.member,

@@ -112,8 +112,10 @@ def pull(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> 
 
     What fails is told and ends with exit code 1; what was verified before that stays.
     """
+    from hashpact_node.services.pulling import ASKED_WAIT_SECONDS
+
     with opened(home) as node, progress(f"pulling {member}", unit="entries") as told:
-        pulled = node.puller.pull(member, progress=told)
+        pulled = node.puller.pull(member, progress=told, wait_seconds=ASKED_WAIT_SECONDS)
     if as_json:
         from hashpact_node.cli.shapes import pulled_shape
 

@@ -42,6 +42,8 @@ from hashpact_protocol.errors import (
 )
 
 BACKOFF_MAX_SECONDS = 3_600.0
+ASKED_WAIT_SECONDS = 60.0
+"""How long somebody who asks for a pull waits for one that runs already."""
 
 
 @dataclass(slots=True)
@@ -67,13 +69,15 @@ class Puller:
     now: Callable[[], datetime]
     _sources: dict[str, PeerLogs] = field(default_factory=dict, init=False, repr=False)
 
-    def pull(self, member: str, *, progress: Progress | None = None) -> Pulled:
+    def pull(self, member: str, *, progress: Progress | None = None, wait_seconds: float = 0.0) -> Pulled:
         """Pull one peer now; what went wrong is in the result, and shown with the peer.
+
+        Where it is being pulled already, that is waited for up to ``wait_seconds``; then it is pulled once more.
 
         Raises NotFoundError for an unknown member, ConflictError for a paused one, StoreBusyError while it is being
         pulled already, and other StoreErrors.
         """
-        with self.locks.hold(f"peer/{member}"):
+        with self.locks.hold(f"peer/{member}", timeout=wait_seconds):
             peer = self._peer(member)
             pulled = Pulled(member)
             source = self._sources.setdefault(member, PeerLogs(self.fetcher))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import signal
 import threading
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -74,6 +75,8 @@ class Workers:
 
 
 def _prepare_worker() -> None:
+    # Ctrl-C goes to every process of a terminal; the node itself ends its workers, in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What a batch makes has no cycles, and walking over hundreds of thousands of live objects finds none.
     gc.disable()
 
