@@ -9,8 +9,8 @@ from datetime import datetime
 from hashpact_keys.trust_checks import check_root
 from hashpact_keys.trust_files import root_fingerprint
 from hashpact_node.services.removal import drop_claims_of
-from hashpact_node.services.trusting import Trusting
-from hashpact_node.store.alarms import Alarm, list_alarms
+from hashpact_node.services.trusting import TRUST_ALARM, Trusting
+from hashpact_node.store.alarms import Alarm, clear_alarm, list_alarms
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs
@@ -21,7 +21,9 @@ from hashpact_node.store.peers import (
     REMOVED,
     Peer,
     add_peer,
+    drop_peer,
     find_own,
+    find_peer,
     get_peer,
     list_peers,
     set_state,
@@ -80,6 +82,7 @@ class Peering:
         self._check_free(parsed)
         with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
             with self.database.write() as connection:
+                before = find_peer(connection, member)
                 peer = add_peer(
                     connection,
                     member,
@@ -91,7 +94,7 @@ class Peering:
             try:
                 self.trusting.refresh(peer)
             except BaseException:
-                self._forget(peer)
+                self._forget(peer, before)
                 raise
         return self.show(member)
 
@@ -158,9 +161,14 @@ class Peering:
                     mend="the member pinned first stays; ask both members for their right URLs",
                 )
 
-    def _forget(self, peer: Peer) -> None:
+    def _forget(self, peer: Peer, before: Peer | None) -> None:
+        """Take back what was added; a member that had been removed before is that again."""
         with self.database.write() as connection:
-            set_state(connection, peer.number, REMOVED)
+            clear_alarm(connection, TRUST_ALARM, now=self.now(), peer=peer.number)  # whoever asked is told
+            if before is None and not list_logs(connection, peer=peer.number):
+                drop_peer(connection, peer.number)
+            else:
+                set_state(connection, peer.number, REMOVED)
 
 
 def _check_same(root: bytes, fingerprint: str | None) -> None:

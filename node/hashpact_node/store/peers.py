@@ -76,6 +76,13 @@ def add_peer(
     return get_peer(connection, member)
 
 
+def drop_peer(connection: Connection, peer: int) -> None:
+    """Forget a member of whom nothing was accepted yet: no card, no log."""
+    for table, column in ((tables.TrustFile, tables.TrustFile.peer), (tables.Alarm, tables.Alarm.peer)):
+        connection.execute(delete(table).where(col(column) == peer))
+    connection.execute(delete(tables.Peer).where(col(tables.Peer.number) == peer))
+
+
 def find_peer(connection: Connection, member: str, *, lock: bool = False) -> Peer | None:
     """Find a member; ``lock`` keeps other writers from its row until the transaction ends."""
     return _one(connection, col(tables.Peer.member) == member, lock=lock)

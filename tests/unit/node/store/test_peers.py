@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hashpact_node.store import peers, trust
+from hashpact_node.store import alarms, peers, trust
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import ConflictError, NotFoundError, StoreMovedError
 
@@ -128,3 +128,16 @@ def test_a_resumed_peer_is_tried_at_once(database: Database) -> None:
 def test_a_missing_row_is_an_error(database: Database) -> None:
     with pytest.raises(NotFoundError), database.write() as connection:
         peers.set_state(connection, 99, peers.PAUSED)
+
+
+def test_a_member_of_whom_nothing_was_accepted_is_forgotten_whole(database: Database) -> None:
+    with database.write() as connection:
+        peer = peers.add_peer(connection, "beta", "https://beta.example", now=NOW)
+        trust.save_files(connection, peer.number, {("metadata", "1.root.json"): b"{}"})
+        alarms.raise_alarm(connection, "trust-repository", "wrong", now=NOW, peer=peer.number)
+        peers.drop_peer(connection, peer.number)
+    with database.write() as connection:
+        assert peers.find_peer(connection, "beta") is None
+        assert trust.load_files(connection, peer.number) == {}
+        assert alarms.find_alarm(connection, "trust-repository", peer=peer.number) is None
+        assert peers.add_peer(connection, "gamma", "https://beta.example", now=NOW).state == "active"

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from follower import Follower
+from hashpact_node.services.peering import Peering
+from hashpact_node.store.peers import REMOVED, Peer, find_peer, list_peers
+from hashpact_protocol.errors import (
+    CardError,
+    ConfigurationError,
+    ConflictError,
+    FetchError,
+    HashpactError,
+    MemberNameError,
+    NotFoundError,
+    RequestError,
+    TrustError,
+)
+from hashpact_protocol.policy import Action
+from members import listing, sha256
+from publisher import Publisher, login_page, says
+
+
+def nobody_is_followed(follower: Follower) -> None:
+    with follower.database.read() as connection:
+        assert list_peers(connection) == []
+    assert follower.peering.list() == []
+
+
+@pytest.mark.parametrize("pin", ["root", "fingerprint", "both"])
+def test_a_peer_is_added_under_its_pin(sqlite_follower: Follower, publisher: Publisher, pin: str) -> None:
+    view = sqlite_follower.peering.add(
+        publisher.member,
+        publisher.url,
+        root=publisher.root_file if pin != "fingerprint" else None,
+        fingerprint=publisher.fingerprint if pin != "root" else None,
+    )
+    assert (view.peer.member, view.peer.state) == ("beta", "active")
+    assert view.peer.pinned_fingerprint == publisher.fingerprint
+    assert view.peer.card == publisher.card()
+    assert [log.log.origin for log in view.logs] == [publisher.log.origin]
+    assert [shown.peer.member for shown in sqlite_follower.peering.list()] == ["beta"]
+
+
+def test_no_peer_is_added_without_a_pin(sqlite_follower: Follower, publisher: Publisher) -> None:
+    with pytest.raises(RequestError, match="pinned by its root") as caught:
+        sqlite_follower.peering.add(publisher.member, publisher.url)
+    assert caught.value.mend is not None
+    assert "--fingerprint" in caught.value.mend
+    assert publisher.asked == []
+    nobody_is_followed(sqlite_follower)
+
+
+def test_a_failed_add_leaves_no_active_peer(sqlite_follower: Follower, publisher: Publisher) -> None:
+    add, url, right = sqlite_follower.peering.add, publisher.url, publisher.fingerprint
+    with Publisher("delta") as other:
+        other_root, other_fingerprint = other.root_file, other.fingerprint
+    tries: list[tuple[type[HashpactError], str, dict[str, object]]] = [
+        (TrustError, "was pinned", {"fingerprint": f"1:sha256:{'0' * 64}"}),
+        (TrustError, "was pinned", {"fingerprint": other_fingerprint}),
+        (ConfigurationError, "", {"fingerprint": "sha256:00"}),
+        (TrustError, "", {"root": other_root}),
+        (
+            RequestError,
+            "the root given has the fingerprint",
+            {"root": publisher.root_file, "fingerprint": other_fingerprint},
+        ),
+        (TrustError, "", {"root": b"{}"}),
+        (TrustError, "", {"root": b""}),
+    ]
+    for kind, words, pin in tries:
+        with pytest.raises(kind, match=words or None):
+            add("beta", url, **pin)  # type: ignore[arg-type]  # a table of keyword arguments
+        nobody_is_followed(sqlite_follower)
+    with pytest.raises(CardError, match="member"):
+        add("gamma", url, fingerprint=right)
+    nobody_is_followed(sqlite_follower)
+    for answer, kind in ((login_page, TrustError), (says(b"", 500), FetchError)):
+        publisher.alter("/trust/metadata/timestamp.json", answer)
+        with pytest.raises(kind):
+            add("beta", url, fingerprint=right)
+        nobody_is_followed(sqlite_follower)
+    assert "trust-repository" not in sqlite_follower.alarms(), "who asked was told"
+    publisher.mend()
+    assert add("beta", url, fingerprint=right).peer.state == "active"
+
+
+@pytest.mark.parametrize(
+    ("member", "url"),
+    [
+        ("Beta", "https://beta.example"),
+        ("b", "https://beta.example"),
+        ("beta", "https://beta.example/"),
+        ("beta", "https://user@beta.example"),
+        ("beta", "http://beta.example"),
+        ("beta", "ftp://beta.example"),
+        ("beta", "https://BETA.example"),
+        ("beta", "https://beta.example/a/../b"),
+    ],
+)
+def test_names_of_another_form_are_refused(sqlite_follower: Follower, member: str, url: str) -> None:
+    with pytest.raises(MemberNameError):
+        sqlite_follower.peering.add(member, url, fingerprint=f"1:sha256:{'0' * 64}")
+    nobody_is_followed(sqlite_follower)
+
+
+def test_urls_that_begin_alike_collide(sqlite_follower: Follower, publisher: Publisher) -> None:
+    add = sqlite_follower.peering.add
+    for url in ("https://acme.example", "https://acme.example/sub"):
+        with pytest.raises(ConflictError, match=r"that of acme \(https://acme.example\)"):
+            add("delta", url, fingerprint=publisher.fingerprint)
+    sqlite_follower.add(publisher)
+    for member, url in (("beta", publisher.url), ("delta", publisher.url), ("delta", f"{publisher.url}/sub")):
+        with pytest.raises(ConflictError, match="that of beta"):
+            add(member, url, fingerprint=publisher.fingerprint)
+    with pytest.raises(ConflictError, match="beta, or its URL, is there already"):
+        add("beta", "https://elsewhere.example", fingerprint=publisher.fingerprint)
+    assert [view.peer.url for view in sqlite_follower.peering.list()] == [publisher.url]
+    with pytest.raises(ConflictError):
+        add("acme", "https://elsewhere.example", fingerprint=publisher.fingerprint)
+
+
+def test_a_database_without_a_member_has_no_peers(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hashpact_node.services.peering.find_own", lambda _connection: None)
+    with pytest.raises(ConfigurationError, match="hashpact init"):
+        sqlite_follower.peering.add("beta", publisher.url, fingerprint=publisher.fingerprint)
+
+
+def test_a_paused_peer_is_not_pulled_and_its_list_stays(sqlite_follower: Follower, publisher: Publisher) -> None:
+    publisher.log.append(listing(1, sha256(1)))
+    sqlite_follower.add(publisher)
+    assert sqlite_follower.pull(publisher) == []
+    assert sqlite_follower.peering.pause("beta").peer.state == "paused"
+    with pytest.raises(ConflictError, match="paused"):
+        sqlite_follower.pull(publisher)
+    assert sqlite_follower.action(sha256(1)) == Action.REVIEW
+    assert [view.peer.state for view in sqlite_follower.peering.list()] == ["paused"]
+    assert sqlite_follower.peering.resume("beta").peer.state == "active"
+    assert sqlite_follower.pull(publisher) == []
+
+
+def test_a_removed_peer_leaves_the_blocklist_and_may_come_back(follower: Follower, publisher: Publisher) -> None:
+    publisher.log.append(*(listing(number, sha256(number)) for number in range(300)))
+    follower.add(publisher)
+    assert follower.pull(publisher) == []
+    digest = follower.digest()
+    assert follower.peering.remove("beta").state == REMOVED
+    assert follower.action(sha256(1)) == Action.NONE
+    nobody_is_followed(follower)
+    assert follower.live(publisher) == []
+    for change in (follower.peering.pause, follower.peering.resume):
+        with pytest.raises(ConflictError, match="was removed"):
+            change("beta")
+    with pytest.raises(ConflictError, match="removed"):
+        follower.pull(publisher)
+    follower.add(publisher)
+    assert follower.pull(publisher) == []
+    assert follower.action(sha256(1)) == Action.REVIEW
+    assert follower.held(publisher) == 300
+    assert follower.digest() == digest
+
+
+def test_nobody_pauses_strangers_or_this_node(sqlite_follower: Follower) -> None:
+    peering: Peering = sqlite_follower.peering
+    for change in (peering.pause, peering.resume, peering.remove, peering.show):
+        with pytest.raises(NotFoundError, match="no member delta"):
+            change("delta")
+    for change in (peering.pause, peering.resume, peering.remove):
+        with pytest.raises(ConflictError, match="this node itself"):
+            change("acme")
+
+
+def test_a_peer_is_shown_with_its_logs_and_alarms(sqlite_follower: Follower, publisher: Publisher) -> None:
+    publisher.log.append(listing(1, sha256(1)), listing(2, sha256(2)))
+    sqlite_follower.add(publisher)
+    (log,) = sqlite_follower.peering.show("beta").logs
+    assert (log.live, log.stale, log.log.held_size) == (0, True, 0)
+    assert sqlite_follower.pull(publisher) == []
+    view = sqlite_follower.peering.show("beta")
+    assert [(log.live, log.stale, log.log.held_size) for log in view.logs] == [(2, False, 2)]
+    assert view.alarms == ()
+    publisher.alter("checkpoint", says(b"", 500))
+    sqlite_follower.later(hours=7)
+    assert len(sqlite_follower.pull(publisher)) == 1
+    view = sqlite_follower.peering.show("beta")
+    assert [alarm.code for alarm in view.alarms] == ["fetch-status"]
+    assert view.logs[0].stale
+
+
+def test_an_add_that_is_interrupted_leaves_no_active_peer(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_trusting: object, _peer: Peer) -> Peer:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hashpact_node.services.trusting.Trusting.refresh", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            sqlite_follower.add(publisher)
+    nobody_is_followed(sqlite_follower)
+    publisher.now += timedelta(minutes=1)
+    sqlite_follower.add(publisher)
+    with sqlite_follower.database.read() as connection:
+        assert find_peer(connection, "beta") == sqlite_follower.peer()
+
+
+def test_a_failed_add_of_a_removed_member_leaves_it_removed(sqlite_follower: Follower, publisher: Publisher) -> None:
+    publisher.log.append(listing(1, sha256(1)))
+    sqlite_follower.add(publisher)
+    assert sqlite_follower.pull(publisher) == []
+    sqlite_follower.peering.remove("beta")
+    with pytest.raises(TrustError):
+        sqlite_follower.peering.add("beta", publisher.url, fingerprint=f"1:sha256:{'0' * 64}")
+    nobody_is_followed(sqlite_follower)
+    assert sqlite_follower.peer().state == REMOVED
+    sqlite_follower.add(publisher)
+    assert sqlite_follower.pull(publisher) == []
+    assert sqlite_follower.action(sha256(1)) == Action.REVIEW
