@@ -42,15 +42,17 @@ class ClaimSet:
         return [int(index) for index in np.flatnonzero(~found)]
 
 
-def missing_claims(rows: Mapping[bytes, SignalRow], right: Mapping[bytes, bytes]) -> dict[bytes, SignalChange]:
-    """Give what has to be added, or said otherwise, so that the packed claims of ``right`` stand among the rows'."""
+def missing_claims(standing: Mapping[bytes, bytes], right: Mapping[bytes, bytes]) -> dict[bytes, SignalChange]:
+    """Give what has to be added, or said otherwise, to the packed claims that stand so that those of ``right`` do."""
     changes: dict[bytes, SignalChange] = {}
     for key, claims in right.items():
-        row = rows.get(key)
-        standing = set(_split(row.claims)) if row is not None else set()
-        wrong = [claim for claim in _split(claims) if claim not in standing]
+        found = standing.get(key, b"")
+        if found == claims:
+            continue
+        others = set(_split(found))
+        wrong = [claim for claim in _split(claims) if claim not in others]
         if wrong:
-            places = {claim[:PLACE_BYTES] for claim in standing}
+            places = {claim[:PLACE_BYTES] for claim in others}
             new = any(claim[:PLACE_BYTES] not in places for claim in wrong)
             changes[key] = SignalChange(add=b"".join(wrong), relabelled=new)
     return changes

@@ -26,6 +26,7 @@ from itertools import chain
 from hashpact_node.services.absorb import QUARANTINE_KEPT
 from hashpact_node.services.batches import BatchRequest, Frame, read_batch
 from hashpact_node.services.claims_check import ClaimSet, missing_claims, surplus_claims
+from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.digests import counting_logs, live_listings_of, live_map
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import remember_expiring
@@ -34,7 +35,7 @@ from hashpact_node.store.bundles import stream_bundles
 from hashpact_node.store.changes import Numbers, last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.feed import stream_claimed_by
+from hashpact_node.store.feed import find_claims, stream_claimed_by
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs, move_held, reset_held
 from hashpact_node.store.owners import (
@@ -47,7 +48,7 @@ from hashpact_node.store.owners import (
 )
 from hashpact_node.store.peers import ACTIVE, PAUSED, REMOVED, Peer, list_peers
 from hashpact_node.store.quarantine import Quarantined, add_quarantined, drop_quarantined
-from hashpact_node.store.signals import SignalChange, change_signals, find_signals
+from hashpact_node.store.signals import SignalChange, change_signals
 from hashpact_protocol.claims import EXPIRED, QUALITY_BYTE, pack_place
 from hashpact_protocol.errors import EntriesError, FetchError, StoreError, TileError
 from hashpact_protocol.limits import LIMITS
@@ -96,7 +97,7 @@ class Rebuilder:
             total = 2 * sum(log.held_size for peer in peers for log in _counting(connection, peer))
         rebuilt = Rebuilt()
         for peer in peers:
-            with self._alone(peer):
+            with self._alone(peer), without_collecting():
                 _MemberRebuild(self.database, peer, self.now(), rebuilt, progress, total).run()
         return rebuilt
 
@@ -215,7 +216,7 @@ class _MemberRebuild:
                 bundles = live_listings_of(connection, log, live, first, first + BATCH_BUNDLES)
                 listings = list(chain.from_iterable(listings for _start, listings in bundles))
                 claims = self._claims(log, listings)
-                changes = missing_claims(find_signals(connection, sorted(claims)), claims)
+                changes = missing_claims(find_claims(connection, sorted(claims)), claims)
             expiring = [(listing.expires, at) for at, listing in listings if listing.expires is not None]
             with self.database.write() as connection:
                 remember_expiring(connection, log.number, [one for one in expiring if not self._is_over(one[0])])
