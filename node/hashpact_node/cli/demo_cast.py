@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hashpact_node.cli.demo_nodes import DemoNode
 from hashpact_node.cli.demo_pictures import Picture
@@ -81,3 +81,12 @@ def publication(pictures: Iterable[Picture]) -> tuple[str, ...]:
 def shown_publication(pictures: Iterable[Picture]) -> tuple[str, ...]:
     """Give the same words as somebody types them who stands in the folder of the pictures."""
     return ("hashpact", "publish", *(picture.name for picture in pictures), "--label", LABEL, "--confirmed", "human")
+
+
+def listing_of(picture: Picture) -> dict[str, Any]:
+    """Give the body of a request that publishes one picture."""
+    signals = [
+        {"type": "pdq", "value": picture.pdq, "quality": picture.quality},
+        {"type": "sha256", "value": picture.sha256},
+    ]
+    return {"content": "image", "signals": signals, "labels": [LABEL], "confirmed": "human"}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hashpact_node.assembly import open_settings
-from hashpact_node.cli.demo_cast import Cast, publication, shown_publication
-from hashpact_node.cli.demo_nodes import DemoNode, run_commands
+from hashpact_node.cli.demo_cast import Cast, listing_of
+from hashpact_node.cli.demo_nodes import DemoNode
 from hashpact_node.cli.demo_questions import digest, held, is_listed, match, pulls, verdicts
 from hashpact_node.cli.demo_stage import Stage
 from hashpact_node.services.batches import compress
@@ -43,17 +43,16 @@ def flip_a_byte(stage: Stage, cast: Cast) -> None:
     stage.step("One byte is flipped", "acme's database is damaged, or somebody alters it. Would gamma notice?")
     stage.asked("gamma", "POST /v1/peers/acme/pause")
     gamma.post("/v1/peers/acme/pause")
+    stage.await_("gamma's schedule leaves acme alone", lambda: sorted(pulls(gamma)), ["beta"])
     size = held(gamma)["acme"]
-    stage.typed("acme", *shown_publication([cast.late]))
-    with stage.busy("publishing…"):
-        (answer,) = run_commands((acme, publication([cast.late])))
-    (published,) = answer["listings"]
+    stage.asked("acme", "POST /v1/listings", f"the hashes of {cast.late.name}")
+    index = acme.post("/v1/listings", listing_of(cast.late))["index"]
     stage.await_("beta has it, by its schedule", lambda: held(beta)["acme"], size + 1)
     stage.expect("gamma, which pauses acme, has not", (held(gamma)["acme"], is_listed(gamma, cast.late)), (size, False))
     before = _list_of(cast)
-    damage = damage_entry(acme, published["index"], cast.late.sha256)
+    damage = damage_entry(acme, index, cast.late.sha256)
     stage.say(
-        f"  In acme's database, byte {damage.offset} of entry {published['index']} is now “{damage.now}” and was "
+        f"  In acme's database, byte {damage.offset} of entry {index} is now “{damage.now}” and was "
         f"“{damage.was}”: a digit of the SHA-256."
     )
     _refuse(stage, cast, damage, before)
@@ -134,7 +133,7 @@ def _recovery(gamma: DemoNode) -> dict[str, Any]:
     """How gamma stands with acme."""
     peer = gamma.get("/v1/peers/acme")
     return {
-        "pull": pulls(gamma)["acme"],
+        "pull": pulls(gamma).get("acme"),
         "held": held(gamma)["acme"],
         "failures": peer["failures"],
         "alarms": [alarm["what"] for alarm in peer["alarms"]],

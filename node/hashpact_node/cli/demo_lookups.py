@@ -73,3 +73,7 @@ def compare_digests(stage: Stage, cast: Cast) -> None:
     listings = sum(cast.sizes.values())  # one was withdrawn, and one came later
     stage.expect(f"all {listings} live listings are in it", [one["listings"] for one in found], [listings] * 3)
     stage.expect("it is equal on all three", [one["digest"] for one in found], [found[0]["digest"]] * 3)
+
+
+def _halved(text: str) -> str:
+    return f"{text[: len(text) // 2]}\n{text[len(text) // 2 :]}"

@@ -22,6 +22,7 @@ PATIENCE_SECONDS: Final = 60.0
 LOOK_AGAIN_SECONDS: Final = 0.1
 CUT: Final = "…"
 SHOWN_COMMAND: Final = 300
+RULE: Final = 80
 SHOWN_SECONDS: Final = 0.1
 SHOWN_MIN: Final = 40
 SHOWN_MAX: Final = 100
@@ -51,8 +52,9 @@ class Stage:
         self._steps += 1
         self._step = f"step {self._steps}, {title}"
         self._console.print()
-        head = Text(f"{self._steps}  {printable(title)} ", "bold")
-        self._console.print(head + Text("─" * max(0, min(self._console.width, 80) - len(head)), "dim"))
+        head = f"{self._steps}  {printable(title)} "
+        rule = "─" * max(0, min(self._console.width, RULE) - len(head))
+        self._console.print(Text.assemble((head, "bold"), (rule, "dim")))
         self.say(words)
 
     def say(self, words: str) -> None:
@@ -87,7 +89,7 @@ class Stage:
                 f"this should be so, and is not: {words}\nexpected: {wanted}\nseen: {seen}", where=self._step
             )
         self.checks += 1
-        self._console.print(Text("  ✓ ", "green") + Text(printable(words)))
+        self._console.print(Text.assemble(("  ✓ ", "green"), printable(words)))
 
     def await_(self, words: str, ask: Callable[[], Any], wanted: object) -> None:
         """Ask until the answer is what is wanted, then say so and how long that took; HashpactError after a minute."""
