@@ -50,27 +50,14 @@ def stream_range(
         since = rows[-1].number
 
 
-def stream_up_to(connection: Connection, last: int, *, chunk: int = CHUNK) -> Iterator[list[SignalRow]]:
-    """Yield all signals whose last change is number ``last`` or before it, in order, a chunk at a time.
-
-    What changes meanwhile gets larger numbers, so that it is not met twice.
-    """
-    since = -1
-    row = Signal
-    base = select(col(row.number), col(row.key), col(row.action), col(row.actions), col(row.claims))
-    while True:
-        query = base.where(col(row.number) > since, col(row.number) <= last).order_by(col(row.number)).limit(chunk)
-        rows = [_signal(found) for found in connection.execute(query)]
-        if not rows:
-            return
-        yield rows
-        since = rows[-1].number
-
-
 def stream_claimed_by(
     connection: Connection, logs: Iterable[int], last: int, *, chunk: int = CHUNK
 ) -> Iterator[list[SignalRow]]:
-    """Yield those of ``stream_up_to`` that may have claims of one of these logs, and all that have."""
+    """Yield the signals that may have claims of one of these logs, and all that have, a chunk at a time.
+
+    They come in order of their last change, up to number ``last``: what changes meanwhile gets larger numbers, so that
+    it is not met twice.
+    """
     names = [log.to_bytes(LOG_BYTES, "big") for log in logs]
     if not names:
         return
