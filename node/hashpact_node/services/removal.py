@@ -1,4 +1,4 @@
-"""Take a removed member's claims out of the blocklist."""
+"""Take the claims of a removed member, or of a log that is named no more, out of the blocklist."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hashpact_node.store.changes import Numbers, last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.expiries import drop_expiring
 from hashpact_node.store.feed import stream_claimed_by
-from hashpact_node.store.logs import list_logs, reset_held
-from hashpact_node.store.owners import drop_sequence
+from hashpact_node.store.logs import Log, list_logs, reset_held
+from hashpact_node.store.owners import drop_log, drop_sequence
 from hashpact_node.store.quarantine import drop_quarantined
 from hashpact_node.store.signals import SignalChange, change_signals
 from hashpact_protocol.claims import Place, unpack_claims
@@ -29,10 +29,27 @@ def drop_claims_of(connection: Connection, peer: int, *, now: datetime) -> int:
     for sequence in {log.sequence for log in logs}:
         drop_sequence(connection, sequence)
     for log in logs:
-        drop_expiring(connection, log.number)
-        drop_quarantined(connection, log.number, 0)
-        reset_held(connection, log.number, old_size=log.held_size, new_size=0, range=b"")
+        _forget(connection, log)
     return changed
+
+
+def drop_claims_of_log(connection: Connection, log: Log, *, now: datetime) -> int:
+    """Take the claims of one log, which its member's card names no more, out of the blocklist, as ``drop_claims_of``.
+
+    An older revision that stands in another log of the same name is not brought back by this; a rebuild does that.
+    """
+    numbers = Numbers(connection, now=int(now.timestamp()))
+    changed = _drop_claims(connection, {log.number}, numbers)
+    numbers.close()
+    drop_log(connection, log.sequence, log.number)
+    _forget(connection, log)
+    return changed
+
+
+def _forget(connection: Connection, log: Log) -> None:
+    drop_expiring(connection, log.number)
+    drop_quarantined(connection, log.number, 0)
+    reset_held(connection, log.number, old_size=log.held_size, new_size=0, range=b"")
 
 
 def _drop_claims(connection: Connection, logs: set[int], numbers: Numbers) -> int:

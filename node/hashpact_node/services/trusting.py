@@ -11,10 +11,11 @@ from hashpact_node.net.trust import Peer as TrustPeer
 from hashpact_node.net.trust import TrustUpdate, refresh_trust
 from hashpact_node.net.trust_fetcher import TrustSource
 from hashpact_node.services.problems import problem
+from hashpact_node.services.removal import drop_claims_of_log
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.logs import LogTerms, put_card_logs, set_counts
+from hashpact_node.store.logs import LogTerms, list_logs, put_card_logs, set_counts
 from hashpact_node.store.peers import Peer, accept_card, get_peer, list_peers, record_trust_check
 from hashpact_node.store.trust import load_files, prune_files, save_files
 from hashpact_protocol.card import Card, parse_card
@@ -98,6 +99,10 @@ def take_card(connection: Connection, peer: Peer, data: bytes, version: int, now
     counting = {log.origin for name in card.names for log in card.counting(name)}
     for log in logs:
         set_counts(connection, log.number, counts=log.origin in counting)
+    for log in list_logs(connection, peer=peer.number):
+        if not log.named and log.held_size:  # what a card no longer names stops counting at once
+            set_counts(connection, log.number, counts=False)
+            drop_claims_of_log(connection, log, now=now)
     if peer.card is not None:
         _tell_changes(connection, peer, parse_card(peer.card, member=peer.member, url=peer.url), card, now)
     _tell_shared_keys(connection, peer, card, now)

@@ -69,6 +69,11 @@ def drop_sequence(connection: Connection, sequence: int) -> None:
     connection.execute(delete(Statement).where(col(Statement.sequence) == sequence))
 
 
+def drop_log(connection: Connection, sequence: int, log: int) -> None:
+    """Forget the owners of one sequence whose newest statement stands in one of its logs."""
+    connection.execute(delete(Statement).where(col(Statement.sequence) == sequence, col(Statement.log) == log))
+
+
 def stream_live(connection: Connection, log: int, *, sequence: int) -> Iterator[int]:
     """Yield what ``live_listings`` gives, in no order, a few at a time in memory."""
     query = select(col(Statement.position)).where(

@@ -7,7 +7,7 @@ import pytest
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.release import merge_stored
-from hashpact_node.services.removal import drop_claims_of
+from hashpact_node.services.removal import drop_claims_of, drop_claims_of_log
 from hashpact_node.store import feed
 from hashpact_node.store.bundles import count_entries
 from hashpact_node.store.database import Database
@@ -101,3 +101,16 @@ def test_nothing_is_removed_twice(database: Database, acme: TestLog, beta: TestL
 def test_a_member_without_logs_has_nothing_to_remove(database: Database, acme: TestLog) -> None:
     with database.write() as connection:
         assert drop_claims_of(connection, acme.row.peer + 1, now=LATER) == 0
+
+
+def test_the_claims_of_one_log_leave_and_those_of_its_members_other_logs_stay(
+    database: Database, acme: TestLog, beta: TestLog
+) -> None:
+    fill(acme, beta)
+    with database.write() as connection:
+        assert drop_claims_of_log(connection, beta.row, now=LATER) == 3
+    assert set(faces(database)) == {f"sha256:{sha256(1).value}", f"sha256:{sha256(2).value}"}
+    assert (beta.row.held_size, acme.row.held_size) == (0, 2)
+    with database.read() as connection:
+        assert count_live(connection) == {acme.row.number: 2}
+        assert count_entries(connection, beta.row.number) == 5
