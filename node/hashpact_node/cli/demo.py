@@ -148,7 +148,8 @@ def _tell_kept(stage: Stage, place: Place) -> None:
     for node in place.nodes:
         command = f"HASHPACT_HOME={shlex.quote(str(node.home))} {shown_program()} status"
         fields = (("url", node.url), ("process", node.pid), ("output", node.output), ("command", command))
-        show_fields(fields, title=f"\n  {node.member}")
+        stage.say("")
+        show_fields(fields, title=node.member)
     stage.title("\nTheir APIs answer, as:")
     url, pictures = place.nodes[-1].url, shlex.quote(str(place.folder / PICTURES))
     for path in ("/v1/status", "/v1/blocklist?action=block", "/v1/blocklist/changes?since=0"):
