@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import signal
 import threading
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
@@ -79,6 +80,15 @@ def _prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What a batch makes has no cycles, and walking over hundreds of thousands of live objects finds none.
     gc.disable()
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when the node dies, even by ``kill -9``: it would wait for work from nobody, for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _done(request: BatchRequest) -> Future[Batch]:

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +45,37 @@ def test_a_batch_is_read_elsewhere_as_it_is_read_here(shared: Workers) -> None:
     assert shared.result(shared.submit(REQUEST), REQUEST) == read_batch_unknown(REQUEST)
     assert shared._pool is not None
     assert os.getpid() not in shared._pool._processes
+
+
+PARENT = """
+import os, time
+from hashpact_node.services.workers import Workers
+if __name__ == "__main__":
+    workers = Workers(1)
+    print(workers._running().submit(os.getpid).result(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_worker_ends_with_a_node_that_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT)
+    with subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while runs(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def runs(process: int) -> bool:
+    """Say whether a process is there, and more than an entry that nobody has collected."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_an_error_comes_back_whole(shared: Workers) -> None:
