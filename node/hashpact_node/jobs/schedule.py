@@ -10,7 +10,8 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
@@ -24,21 +25,35 @@ from hashpact_node.store.jobs import keep_jobs, plan_job, record_run
 from hashpact_node.store.peers import list_peers
 from hashpact_protocol.errors import ConflictError, HashpactError, StoreBusyError
 
-LEADER_INTERVAL_SECONDS = 2.0
-RELEASE_INTERVAL_SECONDS = 0.25
-EXPIRE_INTERVAL_SECONDS = 30.0
-COSIGN_INTERVAL_SECONDS = 300.0
-RENEW_TRUST_INTERVAL_SECONDS = 600.0
-THREADS = 8
+UPKEEP_THREADS = 4
+PULL_THREADS = 32
+"""Pulls have threads of their own, so that peers that keep us waiting do not keep us from releasing."""
+
+UPKEEP = "default"
+PULLS = "pulls"
+BROKE = "it broke, which is a fault of this program; the output of the node says more"
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How often what is done, in seconds: look who leads, release, let expire, cosign, renew the trust repository."""
+
+    leader: float = 2.0
+    release: float = 0.25
+    expire: float = 30.0
+    cosign: float = 300.0
+    renew_trust: float = 600.0
 
 
 class Schedule:
     """Plans and runs the jobs of one node while this process leads."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, intervals: Intervals = Intervals()) -> None:
         self._node = node
+        self._intervals = intervals
+        self._well: set[str] = set()
         self._leader = node.leader()
         self._runner = f"{socket.gethostname()}:{os.getpid()}"
         self._stop = threading.Event()
@@ -66,7 +81,7 @@ class Schedule:
                 self._step()
             except HashpactError as error:
                 log.warning("the schedule could not be looked after", error=str(error))
-            self._stop.wait(LEADER_INTERVAL_SECONDS)
+            self._stop.wait(self._intervals.leader)
 
     def _step(self) -> None:
         if not self._leader.is_alive():
@@ -79,16 +94,17 @@ class Schedule:
     def _take_lead(self) -> None:
         log.info("this process runs the jobs now", runner=self._runner)
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(THREADS)},
+            executors={UPKEEP: ThreadPoolExecutor(UPKEEP_THREADS), PULLS: ThreadPoolExecutor(PULL_THREADS)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
         self._scheduler.add_listener(_log_event, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
-        upkeep = self._node.upkeep
-        self._add("release", upkeep.release_waiting, RELEASE_INTERVAL_SECONDS, quiet=True)
-        self._add("cosign", upkeep.renew_cosignatures, COSIGN_INTERVAL_SECONDS)
-        self._add("renew-trust", upkeep.renew_trust, RENEW_TRUST_INTERVAL_SECONDS)
-        self._add("expire", upkeep.expire, EXPIRE_INTERVAL_SECONDS)
+        self._well.clear()
+        upkeep, every = self._node.upkeep, self._intervals
+        self._add("release", upkeep.release_waiting, every.release, quiet=True)
+        self._add("cosign", upkeep.renew_cosignatures, every.cosign)
+        self._add("renew-trust", upkeep.renew_trust, every.renew_trust)
+        self._add("expire", upkeep.expire, every.expire)
         self._scheduler.start()
 
     def _abdicate(self) -> None:
@@ -98,7 +114,7 @@ class Schedule:
         self._leader.resign()
 
     def _add(self, name: str, work: Callable[[], object], seconds: float, *, quiet: bool = False) -> None:
-        """Plan a job, the first run at once; a quiet one runs often, and its going well is not recorded."""
+        """Plan a job, the first run at once; of a quiet one, which runs often, going well is recorded once."""
         if self._scheduler is None:
             return
         jitter = None if quiet else min(self._node.settings.pull_jitter_seconds, seconds / 10)
@@ -128,6 +144,7 @@ class Schedule:
                 ),
                 args=(name, lambda member=member: self._pull(member), False),
                 id=name,
+                executor=PULLS,
                 next_run_time=clock.now(),
             )
         with self._node.database.write() as connection:
@@ -139,8 +156,10 @@ class Schedule:
     def _pull(self, member: str) -> None:
         with self._node.database.read() as connection:
             peer = next((one for one in list_peers(connection) if one.member == member), None)
-        if peer is None or not self._node.puller.is_due(peer):
+        if peer is None:
             return
+        if not self._node.puller.is_due(peer):
+            raise ConflictError(f"{member} failed {peer.failures} times, and is left alone for a while")
         pulled = self._node.puller.pull(member)
         for polled in pulled.logs:
             if polled.after != polled.before:
@@ -153,18 +172,14 @@ class Schedule:
         if not self._leader.is_alive():
             return
         started, start = clock.now(), clock.monotonic()
-        failure: str | None = None
+        done, failure = True, BROKE
         try:
-            work()
-        except (StoreBusyError, ConflictError) as error:
-            log.info("a job waits for its next turn", job=name, reason=str(error))
-            return
-        except HashpactError as error:
-            failure = str(error)
-            log.warning("a job failed", job=name, code=error.code, error=failure)
-        if quiet and failure is None:
-            return
-        elapsed = timedelta(seconds=clock.monotonic() - start)
+            done, failure = _attempt(name, work)
+        finally:
+            if done and not (quiet and not failure and name in self._well):
+                self._record(name, started, timedelta(seconds=clock.monotonic() - start), failure)
+
+    def _record(self, name: str, started: datetime, elapsed: timedelta, failure: str) -> None:
         with self._node.database.write() as connection:
             record_run(
                 connection,
@@ -172,8 +187,25 @@ class Schedule:
                 started_at=started,
                 duration_ms=elapsed // timedelta(milliseconds=1),
                 runner=self._runner,
-                error=failure,
+                error=failure or None,
             )
+        if failure:
+            self._well.discard(name)
+        else:
+            self._well.add(name)
+
+
+def _attempt(name: str, work: Callable[[], object]) -> tuple[bool, str]:
+    """Run a job; give whether it had its turn, and what went wrong, or nothing."""
+    try:
+        work()
+    except (StoreBusyError, ConflictError) as error:
+        log.info("a job waits for its next turn", job=name, reason=str(error))
+        return False, ""
+    except HashpactError as error:
+        log.warning("a job failed", job=name, code=error.code, error=str(error))
+        return True, str(error)
+    return True, ""
 
 
 def _log_event(event: JobExecutionEvent) -> None:

@@ -91,6 +91,7 @@ class Releaser:
         """Give waiting statements their places and store what is to be signed; False when nothing waits."""
         with self.database.write() as connection:
             log = get_log(connection, number, lock=True)
+            _must_be_open(log)
             entries = [queued.entry for queued in take_entries(connection, number, limit=PLACED_AT_ONCE)]
             if not entries:
                 if log.accepted_note is None:  # a new log shows its empty tree
@@ -173,6 +174,8 @@ def _append(connection: Connection, log: Log, entries: list[bytes]) -> CompactRa
     whole, width = whole_bundles(held), LIMITS.bundle_width
     first, ahead = divmod(held.size, width)
     rows = EntryReader(connection).bundle(log.number, first)[:ahead] if ahead else []
+    if whole.extend(bundle_hashes(rows)[0]).root() != held.root():
+        raise _altered(log, held.size)
     rows = [*rows, *entries]
     roots: list[bytes] = []
     leaves: list[bytes] = []
@@ -195,19 +198,28 @@ def _must_hold(connection: Connection, log: Log, size: int, root: bytes) -> None
     """All that must hold before a checkpoint of ours is signed, in one place.
 
     Raises ConflictError for a log that is not open, and StoreMovedError when what is stored does not hash to the root,
-    or is not what was given to be signed.
+    or does not continue what is shown.
     """
-    if log.state != "open":
-        raise ConflictError("a closed log is never signed again", where=log.origin, mend="open a successor")
+    _must_be_open(log)
     if size < log.accepted_size or (size == log.accepted_size and log.accepted_note and root != log.accepted_root):
         raise StoreMovedError("something else is shown at this size, or a larger one", where=log.origin)
-    stored = read_range(size, EntryReader(connection).tree(log.number, size).node)
-    if stored.root() != root:
-        raise StoreMovedError(
-            f"the entries stored do not hash to the root that is to be signed at size {size}",
-            where=log.origin,
-            mend="stop this node and restore the database: its log was altered on disk",
-        )
+    tree = EntryReader(connection).tree(log.number, max(size, log.accepted_size))
+    for told, expected in ((size, root), (log.accepted_size, log.accepted_root)):
+        if read_range(told, tree.node).root() != expected:
+            raise _altered(log, told)
+
+
+def _altered(log: Log, size: int) -> StoreMovedError:
+    return StoreMovedError(
+        f"the entries stored do not hash to the root that belongs to size {size}",
+        where=log.origin,
+        mend="stop this node and restore the database: its log was altered on disk",
+    )
+
+
+def _must_be_open(log: Log) -> None:
+    if log.state != "open":
+        raise ConflictError("a closed log is never signed again", where=log.origin, mend="open a successor")
 
 
 def _unfinished(log: Log) -> bool:

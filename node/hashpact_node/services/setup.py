@@ -12,10 +12,11 @@ from hashpact_keys.keystore import KeyStore
 from hashpact_keys.rows import ROWS, RowName, TrustRole
 from hashpact_keys.signers import key_path
 from hashpact_keys.trust import TrustSigners, create_trust, current_card
-from hashpact_keys.trust_files import newest, root_fingerprint
+from hashpact_keys.trust_files import TrustFiles, newest, root_fingerprint
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.trusting import take_card
 from hashpact_node.settings import DEFAULT_PORT, NODE_TOML, Settings, write_node_toml
+from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import HomeLock
 from hashpact_node.store.migrate import migrate
@@ -79,8 +80,10 @@ def make_home(
         made: list[Path] = []
         try:
             card = _card(founding, url, _make_keys(keystore, settings.keys, made), now())
-            fingerprint = _found(database, keyring, card, now())
-            _write_settings(settings, founding, str(url))
+            files = _sign(keyring, card, now())
+            with database.write() as connection:
+                fingerprint = _store(connection, card, files, now())
+                made.append(_write_settings(settings, founding, str(url)))  # last, and the database only with it
         except BaseException:
             for path in made:
                 path.unlink(missing_ok=True)
@@ -134,27 +137,30 @@ def _card(founding: Founding, url: MemberUrl, public: Mapping[RowName, bytes], n
     )
 
 
-def _found(database: Database, keyring: Keyring, card: Card, now: datetime) -> str:
-    """Sign the trust repository and store it, the card and its log; give the root's fingerprint."""
+def _sign(keyring: Keyring, card: Card, now: datetime) -> TrustFiles:
+    """Sign the trust repository with its card."""
     signers = TrustSigners(
         online=keyring.trust_signer(RowName.ONLINE),
         targets=(keyring.trust_signer(RowName.TARGETS),),
         root=(keyring.trust_signer(RowName.ROOT),),
     )
-    files = create_trust(signers, encode_card(card), now)
+    return create_trust(signers, encode_card(card), now)
+
+
+def _store(connection: Connection, card: Card, files: TrustFiles, now: datetime) -> str:
+    """Store the member, its trust repository, its card and its log; give the root's fingerprint."""
     root = newest(files, TrustRole.ROOT) or b""
     fingerprint = root_fingerprint(root)
     version, data = current_card(files)
-    with database.write() as connection:
-        peer = add_peer(connection, card.member, card.url, now=now, own=True)
-        pin_root(connection, peer.number, root, fingerprint)
-        save_files(connection, peer.number, files)
-        take_card(connection, peer, data, version, now)
+    peer = add_peer(connection, card.member, card.url, now=now, own=True)
+    pin_root(connection, peer.number, root, fingerprint)
+    save_files(connection, peer.number, files)
+    take_card(connection, peer, data, version, now)
     return fingerprint
 
 
-def _write_settings(settings: Settings, founding: Founding, url: str) -> None:
+def _write_settings(settings: Settings, founding: Founding, url: str) -> Path:
     values: dict[str, str | float | list[str]] = {"member": founding.member, "url": url, "name": founding.name}
     if settings.port != DEFAULT_PORT:
         values["port"] = settings.port
-    write_node_toml(settings.home, values)
+    return write_node_toml(settings.home, values)

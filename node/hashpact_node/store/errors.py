@@ -40,10 +40,20 @@ def raise_store_error(error: SQLAlchemyError, where: str) -> NoReturn:
         ) from error
     cause = error.orig if isinstance(error, DBAPIError) else None
     if isinstance(cause, sqlite3.Error):
-        raise _sqlite_error(cause, where) from error
+        raise _sqlite_error(_before_savepoint(cause), where) from error
     if isinstance(cause, psycopg.Error):
         raise _postgresql_error(cause, where) from error
     raise StoreError(f"the database could not do it: {_first_line(error)}", where=where) from error
+
+
+def _before_savepoint(cause: sqlite3.Error) -> sqlite3.Error:
+    """Give what came first where a savepoint was lost with its transaction, as SQLite does it when the disk is full."""
+    first: BaseException | None = cause
+    while first is not None and _first_line(cause).startswith("no such savepoint"):
+        first = first.__context__
+        if isinstance(first, sqlite3.Error):
+            return first
+    return cause
 
 
 def _sqlite_error(cause: sqlite3.Error, where: str) -> StoreError:

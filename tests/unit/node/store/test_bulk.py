@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from full_disk import PLENTY, limit_pages, page_count
 from hashpact_node.store import bulk
 from hashpact_node.store.bulk import (
     COPY_MIN_ROWS,
@@ -20,7 +21,7 @@ from hashpact_node.store.bulk import (
     select_in,
 )
 from hashpact_node.store.database import Database
-from hashpact_protocol.errors import StoreError
+from hashpact_protocol.errors import StoreError, StoreFullError
 
 Row = tuple[int, bytes, int, int, int, bool]
 FEW, MANY = 3, COPY_MIN_ROWS + 5
@@ -168,3 +169,13 @@ def test_a_statement_runs_once_for_each_row(database: Database) -> None:
 def test_the_kind_of_database_is_told(database: Database) -> None:
     with database.read() as connection:
         assert is_postgresql(connection) is not database.is_sqlite
+
+
+def test_a_full_disk_says_so_although_the_savepoint_is_lost_too(sqlite_database: Database) -> None:
+    limit_pages(sqlite_database, page_count(sqlite_database) + 4)
+    rows = [(number, number.to_bytes(1_000, "big"), 1, 1, b"") for number in range(1_000)]
+    with pytest.raises(StoreFullError), sqlite_database.write() as connection:
+        bulk.insert_new(connection, bulk.SIGNALS, rows)
+    limit_pages(sqlite_database, PLENTY)
+    with sqlite_database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM signal").scalar_one() == 0
