@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from hashpact_node.api import blocklist, health, listings, logs, match, peers, status, trust
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, host_of
+from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
 from hashpact_node.api.problems import Problem, Shield, add_handlers
 from hashpact_node.api.read_ahead import ReadAhead
@@ -78,6 +79,7 @@ def create_app(node: Node | None = None, *, schedule: bool = True) -> FastAPI:
         lifespan=_lifespan(node, schedule=schedule),
     )
     app.state.node = node
+    app.state.lanes = Lanes()
     if node is not None:
         app.state.read_ahead = ReadAhead(node.database)
         app.state.status_reader = StatusReader(node.database, node.settings, node.upkeep.now)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from hashpact_node.api.deps import NodeOf
+from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models import ActionWord, BlocklistPage, Changes, Digest, DigestedLog
 from hashpact_node.api.plain import encoded
 from hashpact_node.api.problems import PROBLEM_RESPONSES
@@ -68,7 +69,8 @@ def changes(
 
 
 @router.get("/digest", operation_id="digest", summary="The digest of what was merged")
-def digest(
+async def digest(
+    request: Request,
     node: NodeOf,
     members: Annotated[
         str | None, Query(description="Only these members, separated by commas.", examples=["acme,beta"])
@@ -76,7 +78,7 @@ def digest(
 ) -> Digest:
     """Compute the digest by which members prove to each other that they merged alike. It reads all entries."""
     wanted = None if members is None else [one.strip() for one in members.split(",") if one.strip()]
-    found = Digester(node.database).digest(wanted)
+    found = await run_in(lanes_of(request).reading, Digester(node.database).digest, wanted)
     return Digest(
         digest=found.hex,
         logs=[

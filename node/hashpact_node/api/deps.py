@@ -68,27 +68,18 @@ async def read_json(request: Request, kind: type[_T], *, max_bytes: int = SMALL_
     return decode_json(await read_body(request, max_bytes=max_bytes), kind)
 
 
-def decode_json(data: bytes, kind: type[_T], *, where: str | None = None) -> _T:
-    """Decode JSON into that type; RequestError that says what is wrong at which field, after ``where``."""
+def decode_json(data: bytes, kind: type[_T]) -> _T:
+    """Decode JSON into that type, which must not hold Any; RequestError that says what is wrong at which field."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        what, place = _told(error)
-        found = ": ".join(one for one in (where, place) if one)
-        raise RequestError(what, where=found or "body") from None
-
-
-def _told(error: Exception) -> tuple[str, str | None]:
-    """Put a decoder's words in order: what is wrong, and at which field."""
-    if isinstance(error, RecursionError):
-        return "the JSON is nested too deeply", None
-    text = str(error)
-    place = _PLACE.search(text)
-    if place is not None:
-        return text[: place.start()], place[1] or None
-    if isinstance(error, msgspec.ValidationError):
-        return text, None
-    return f"this is no JSON: {text}", None
+    except msgspec.ValidationError as error:
+        text = str(error)
+        place = _PLACE.search(text)
+        if place is None:
+            raise RequestError(text, where="body") from None
+        raise RequestError(text[: place.start()], where=place[1] or "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RequestError(f"this is no JSON: {error}", where="body") from None
 
 
 def _too_large(max_bytes: int) -> HttpProblem:

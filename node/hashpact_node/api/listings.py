@@ -12,9 +12,9 @@ from typing import Annotated, Final
 import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
-from starlette.concurrency import run_in_threadpool
 
 from hashpact_node.api.deps import JSON, NDJSON, NodeOf, check_media_type, read_body
+from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models_node import LISTING, Listing, Published, PublishedMany
 from hashpact_node.api.models_requests import NewListing, Withdraw
 from hashpact_node.api.problems import DETAILS_MAX, PROBLEM_RESPONSES, ManyErrors
@@ -89,7 +89,9 @@ async def publish(
     options = _Options(media_type == NDJSON, log, allow_foreign_origin, wait)
     body = await read_body(request, max_bytes=BULK_MAX_BYTES if options.many else LINE_MAX_BYTES)
     asked = b"\n".join((request.url.path.encode(), request.url.query.encode(), media_type.encode(), body))
-    answer = await run_in_threadpool(_publish, node, body, options, idempotency_key, hashlib.sha256(asked).digest())
+    answer = await run_in(
+        lanes_of(request).publishing, _publish, node, body, options, idempotency_key, hashlib.sha256(asked).digest()
+    )
     headers = {REPLAYED: "true"} if answer.repeated else {}
     if not options.many:
         headers["Location"] = f"/v1/listings/{msgspec.json.decode(answer.body, type=_Identified).id}"
@@ -108,15 +110,19 @@ def show(node: NodeOf, listing: ListingId) -> Listing:
     summary="Take an own listing back",
     responses={202: {"model": Published, "description": "Withdrawn; that waits to be released, and will be."}},
 )
-def withdraw(
+async def withdraw(
+    *,
+    request: Request,
     node: NodeOf,
     response: Response,
     listing: ListingId,
     body: Withdraw,
-    wait: Annotated[bool, Query(description="Wait until it is released.")] = True,  # noqa: FBT002 - a query parameter
+    wait: Annotated[bool, Query(description="Wait until it is released.")] = True,
 ) -> Published:
     """Withdraw a listing: it leaves every node at its next pull. A second time that is a conflict."""
-    stored = node.publisher.withdraw(listing, body.reason, note=body.note, wait=wait)
+    stored = await run_in(
+        lanes_of(request).publishing, node.publisher.withdraw, listing, body.reason, note=body.note, wait=wait
+    )
     response.status_code = _status([stored], HTTPStatus.OK)
     return Published.model_validate(stored)
 

@@ -6,32 +6,27 @@ from io import BytesIO
 from typing import Annotated, Final
 
 import msgspec
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from hashpact_node.api.deps import get_node, read_body, read_json
+from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models import FileMatch, MatchAnswer
 from hashpact_node.api.models_requests import MatchRequest
 from hashpact_node.api.plain import PlainRoute, encoded
 from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.api.schemas import request_body
 from hashpact_node.assembly import Node
-from hashpact_node.services.hashing import HashedFile, hash_stream
+from hashpact_node.services.hashing import hash_stream
 from hashpact_node.services.matching import QUERIES_MAX, MatchResult, strongest
 from hashpact_protocol.errors import RequestError, SignalError
 
 FILE_MAX_BYTES: Final = 64 * 1024 * 1024
 MATCH_MAX_BYTES: Final = 8 * 1024 * 1024
-FILES_AT_ONCE: Final = 2
-"""A picture may take some 240 MB while it is decoded; others wait."""
 
 router = APIRouter(prefix="/v1/match", tags=["match"], responses=PROBLEM_RESPONSES)
 plain = APIRouter(prefix="/v1/match", tags=["match"], responses=PROBLEM_RESPONSES, route_class=PlainRoute)
-
-_hashing = CapacityLimiter(FILES_AT_ONCE)
 
 
 class _Query(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -83,7 +78,7 @@ async def match_file(
     """Hash a file as `hashpact publish` does, and match all its hashes."""
     node = get_node(request)
     body = await read_body(request, max_bytes=FILE_MAX_BYTES)
-    hashed = await run_sync(_hash, body, name, limiter=_hashing)
+    hashed = await run_in(lanes_of(request).hashing, hash_stream, BytesIO(body), name=name)
     queries = _Batch([_Query(signal.type, signal.value) for signal in hashed.signals])
     results = await run_in_threadpool(_match, node, queries)
     return encoded(
@@ -98,10 +93,6 @@ async def match_file(
             "results": results,
         }
     )
-
-
-def _hash(body: bytes, name: str) -> HashedFile:
-    return hash_stream(BytesIO(body), name=name)
 
 
 def _match(node: Node, batch: _Batch) -> list[MatchResult]:

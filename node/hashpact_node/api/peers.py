@@ -6,10 +6,11 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from hashpact_node.api.deps import NodeOf
+from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models_node import Peer, Peers, PeerState, Pulled
 from hashpact_node.api.models_requests import NewPeer
 from hashpact_node.api.problems import PROBLEM_RESPONSES
@@ -31,10 +32,12 @@ def list_peers(node: NodeOf) -> Peers:
 
 
 @router.post("", operation_id="add_peer", summary="Follow a peer", status_code=HTTPStatus.CREATED)
-def add(node: NodeOf, body: NewPeer, response: Response) -> Peer:
+async def add(request: Request, node: NodeOf, body: NewPeer, response: Response) -> Peer:
     """Add a peer under a pin that came by another channel, and read its trust repository at once."""
     root = None if body.root is None else body.root.encode()
-    view = node.peering.add(body.member, body.url, root=root, fingerprint=body.fingerprint)
+    view = await run_in(
+        lanes_of(request).peers, node.peering.add, body.member, body.url, root=root, fingerprint=body.fingerprint
+    )
     response.headers["Location"] = f"/v1/peers/{view.peer.member}"
     return _told(node, view)
 
@@ -46,15 +49,16 @@ def show(node: NodeOf, member: MemberId) -> Peer:
 
 
 @router.delete("/{member}", operation_id="remove_peer", summary="Remove a peer")
-def remove(node: NodeOf, member: MemberId) -> PeerState:
+async def remove(request: Request, node: NodeOf, member: MemberId) -> PeerState:
     """Remove a peer: its claims leave the blocklist at once."""
-    return PeerState.model_validate(peer_status(node.peering.remove(member)))
+    removed = await run_in(lanes_of(request).peers, node.peering.remove, member)
+    return PeerState.model_validate(peer_status(removed))
 
 
 @router.post("/{member}/pull", operation_id="pull_peer", summary="Pull a peer now")
-def pull(node: NodeOf, member: MemberId) -> Pulled:
+async def pull(request: Request, node: NodeOf, member: MemberId) -> Pulled:
     """Pull a peer, and answer when that is done, however long its logs are."""
-    pulled = node.puller.pull(member, wait_seconds=ASKED_WAIT_SECONDS)
+    pulled = await run_in(lanes_of(request).peers, node.puller.pull, member, wait_seconds=ASKED_WAIT_SECONDS)
     return Pulled.model_validate(
         {
             "member": pulled.member,

@@ -161,9 +161,9 @@ def plain_problem(
 
 def add_handlers(app: FastAPI) -> None:
     """Let every error of a route leave as a problem."""
-    app.add_exception_handler(errors.HashpactError, _on_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
+    app.exception_handler(errors.HashpactError)(_on_error)
+    app.exception_handler(RequestValidationError)(_on_invalid)
+    app.exception_handler(HTTPException)(_on_http)
 
 
 class Shield:
@@ -209,24 +209,18 @@ def _unforeseen(error: Exception, scope: Scope) -> Response:
     return _response(problem, None)
 
 
-async def _on_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, errors.HashpactError):
-        raise TypeError(error)
+async def _on_error(_request: Request, error: errors.HashpactError) -> Response:
     return respond(error)
 
 
-async def _on_http(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise TypeError(error)
+async def _on_http(_request: Request, error: HTTPException) -> Response:
     if isinstance(error, HttpProblem):
         return plain_problem(error.status_code, error.detail, mend=error.mend, headers=error.headers)
     return plain_problem(error.status_code, _DETAILS.get(error.status_code, str(error.detail)), headers=error.headers)
 
 
-async def _on_invalid(_request: Request, error: Exception) -> Response:
+async def _on_invalid(_request: Request, error: RequestValidationError) -> Response:
     """Tell what pydantic found: places and reasons, never the values, which may be long."""
-    if not isinstance(error, RequestValidationError):
-        raise TypeError(error)
     found = [errors.RequestError(one["msg"], where=_place(one["loc"])) for one in error.errors()]
     return respond(ManyErrors(found, count=len(found)) if len(found) > 1 else found[0])
 

@@ -156,6 +156,11 @@ def test_without_a_node_there_is_its_description_and_no_more() -> None:
         asyncio.run(start())
 
 
+def test_the_description_is_made_once() -> None:
+    app = create_app()
+    assert app.openapi() is app.openapi()
+
+
 def test_no_page_of_others_is_loaded() -> None:
     app = create_app()
     assert [ask(app, path).status_code for path in ("/docs", "/redoc")] == [404, 404]

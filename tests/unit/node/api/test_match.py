@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from hashpact_node.api import match
 from hashpact_node.api.models import FileMatch, MatchAnswer
 from hashpact_node.services.drafts import ListingDraft
+from hashpact_node.services.hashing import hash_stream
 from hashpact_protocol.signals import Signal
 from members import pdq, sha256
 from serving import Served
@@ -76,7 +77,17 @@ def test_a_malformed_batch_is_refused(sqlite_served: Served, body: object, where
     assert said in problem["detail"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"signals":\xff}', b'{"signals":' + b"[" * 5_000, b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"signals":\xff}',
+        b'{"signals":' + b"[" * 5_000,
+        b"\xff\xfe",
+        b'{"signals":[{"type":"md5","value":"\xff"}]}',
+    ],
+)
 def test_what_is_no_json_is_refused(sqlite_served: Served, body: bytes) -> None:
     answer = sqlite_served.post(PATH, content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
@@ -97,7 +108,7 @@ def test_a_batch_is_json(sqlite_served: Served) -> None:
 
 def test_a_file_is_hashed_and_matched(sqlite_served: Served) -> None:
     node, data = sqlite_served.node, picture()
-    hashed = match._hash(data, "x")
+    hashed = hash_stream(io.BytesIO(data), name="x")
     node.publisher.publish([ListingDraft("image", hashed.signals)])
     same = sqlite_served.post(f"{PATH}/file", content=data)
     assert same.status_code == 200
