@@ -75,7 +75,7 @@ def lookup_rates(puller: TestNode, known: list[dict[str, str]]) -> dict[str, flo
     chance = random.Random(7)
     unknown = [{"type": "sha256", "value": hex_of(chance, 32)} for _ in known]
     queries = [query for pair in zip(known, unknown, strict=True) for query in pair]
-    singles = [json.dumps({"signals": [query]}).encode() for query in queries]
+    singles = [json.dumps({"signals": [query], "detail": False}).encode() for query in queries]
     batches = [
         json.dumps({"signals": [chance.choice(queries) for _ in range(BATCH)], "detail": False}).encode()
         for _ in range(16)
