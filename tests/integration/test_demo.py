@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from hashpact_node.cli.demo_pictures import APART_MIN, bits_apart, choose_pictures, copy_picture, draw_pictures
+from nodes import wait_until
 
 SECONDS = 300
 RUN = "from hashpact_node.cli.main import main; main()"
@@ -78,7 +79,7 @@ def test_kept_nodes_go_on_until_they_are_ended_as_it_says(tmp_path: Path) -> Non
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
         assert "gamma" in done.stdout, done.stderr
     subprocess.run(["bash", "-c", end], check=True)
-    assert not any(map(is_alive, processes_in(output)))
+    wait_until(lambda: not any(map(is_alive, processes_in(output))))
     assert list(tmp_path.iterdir()) == []
 
 

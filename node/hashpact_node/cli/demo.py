@@ -157,7 +157,7 @@ def _tell_kept(stage: Stage, place: Place) -> None:
     stage.line(f"for picture in {pictures}/*; do curl -s --data-binary @$picture {url}/v1/match/file; echo; done")
     stage.title("\nThis ends them, and removes what they stored:")
     ids = " ".join(str(node.pid) for node in place.nodes if node.pid)
-    stage.line(f"kill {ids} && sleep 3 && rm -r {shlex.quote(str(place.folder))}")
+    stage.line(f"kill {ids} && sleep 5 && rm -r {shlex.quote(str(place.folder))}")
 
 
 @contextmanager
