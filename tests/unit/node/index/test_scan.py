@@ -51,7 +51,7 @@ def test_hits_are_those_of_a_naive_search(
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_steps_of_a_scan_miss_nothing_between_them(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(scan, "SCAN_ROWS", rows)
-    draw = random.Random(1)  # noqa: S311 - synthetic hashes
+    draw = random.Random(1)
     query = draw.randbytes(PDQ_BYTES)
     values = [near(query, bits, draw) for bits in (0, 31, 32, 3, 256, 31, 40)]
     index = ScanIndex(CODE)
@@ -63,7 +63,7 @@ def test_steps_of_a_scan_miss_nothing_between_them(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_limit_counts_still() -> None:
-    draw = random.Random(2)  # noqa: S311 - synthetic hashes
+    draw = random.Random(2)
     query = draw.randbytes(PDQ_BYTES)
     index = filled([near(query, 31, draw), near(query, 32, draw)])
     assert [hit.distance for hit in index.search(query, 31)] == [31]
@@ -104,7 +104,7 @@ def test_a_query_that_is_no_pdq_hash_is_refused(length: int) -> None:
 
 
 def test_it_grows_beyond_what_was_reserved() -> None:
-    draw = random.Random(3)  # noqa: S311 - synthetic hashes
+    draw = random.Random(3)
     batches = [draw.randbytes(PDQ_BYTES * count) for count in (10, SCAN_ROWS, 1, 50_000)]
     index = ScanIndex(CODE)
     values: list[bytes] = []
@@ -119,7 +119,7 @@ def test_it_grows_beyond_what_was_reserved() -> None:
 
 def test_searches_go_on_while_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "SCAN_ROWS", 64)
-    draw = random.Random(4)  # noqa: S311 - synthetic hashes
+    draw = random.Random(4)
     values = [draw.randbytes(PDQ_BYTES) for _ in range(2_000)]
     index = ScanIndex(CODE)
     together = threading.Barrier(3)
