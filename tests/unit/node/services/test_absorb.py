@@ -183,7 +183,7 @@ def test_what_was_read_before_the_stop_was_known_gives_no_claims(database: Datab
     log.append(*[unknown()] * 255, unknown(critical=True))
     one = absorber(log)
     assert not one.merges
-    entries = [encode_statement(statement) for statement in (listing(1, sha256(1)), withdrawal(50, 1))]
+    entries = [encode_statement(statement) for statement in (listing(1, sha256(1)), listing(2, sha256(2)))]
     frame = Frame(1, 2, encode_bundle(entries), "identity")
     request = BatchRequest(log.number, log.row.sequence, "listings", (frame,))
     one.absorb(request, read_batch_unknown(request), fresh=True)

@@ -278,6 +278,7 @@ def test_a_closed_log_that_was_cut_off_is_read_on(
 
 
 def test_a_reopened_log_goes_on_where_it_was(reader: Follower, publisher: Publisher) -> None:
+    grow(publisher, 3)
     publisher.log.close()
     publisher.publish()
     reader.later(hours=2)
@@ -290,6 +291,6 @@ def test_a_reopened_log_goes_on_where_it_was(reader: Follower, publisher: Publis
     assert [polled.verdict for polled in reader.pulled(publisher).logs] == [Verdict.OLD_ANSWER]
     assert "log-reopened" in reader.alarms()
     publisher.log.shown = None
-    grow(publisher, 3)
+    grow(publisher, 4)
     assert reader.pull(publisher) == []
-    assert reader.held(publisher) == 4
+    assert reader.held(publisher) == 5

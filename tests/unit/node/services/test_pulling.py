@@ -146,6 +146,7 @@ def test_a_log_that_the_card_drops_is_read_no_more(reader: Follower, publisher: 
     assert (pulled.logs, pulled.errors) == ([], [])
     assert publisher.log.origin in reader.alarms()["log-dropped"].what
     assert not reader.log(publisher).named
+    assert reader.action(sha256(0)) == Action.NONE
     assert publisher.paths() == []
 
 
