@@ -11,8 +11,10 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch_unknown
 from hashpact_protocol.errors import HashpactError
@@ -37,7 +39,8 @@ class Workers:
         """
         pool = self._running()
         try:
-            return pool.submit(read_batch_unknown, request)
+            with _deaf_to_ctrl_c():
+                return pool.submit(read_batch_unknown, request)
         except RuntimeError:  # it is broken, or another thread that found it broken has ended it
             self._drop(pool)
             return _done(request)
@@ -73,6 +76,16 @@ class Workers:
                     max_tasks_per_child=BATCHES_BEFORE_REPLACED,
                 )
             return self._pool
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that this thread starts not hear of Ctrl-C, which they would answer with a traceback at first."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_worker() -> None:
