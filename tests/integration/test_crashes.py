@@ -7,7 +7,7 @@ from pathlib import Path
 from crash_loop import crash_publishing, crash_pulling
 from nodes import MakeNode
 
-ROUNDS = 5
+ROUNDS = 4
 
 
 def test_a_node_is_killed_while_it_is_published_to(make: MakeNode, tmp_path: Path) -> None:
