@@ -44,7 +44,8 @@ class Trusting:
         if peer.trust_checked_at is None:
             return True
         age = self.now().timestamp() - peer.trust_checked_at
-        return age >= (TRUST_HINT_INTERVAL if hint else TRUST_INTERVAL).total_seconds()
+        # A look that lies ahead was made before the clock was put back; it says nothing about how long ago it was.
+        return age < 0 or age >= (TRUST_HINT_INTERVAL if hint else TRUST_INTERVAL).total_seconds()
 
     def refresh(self, peer: Peer) -> Peer:
         """Look, and store what was verified; give the peer as it stands then.

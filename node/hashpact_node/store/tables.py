@@ -158,12 +158,13 @@ class Statement(Table, table=True):
     __tablename__ = "statement"
     __table_args__: ClassVar[dict[str, Any]] = {"sqlite_with_rowid": False}
 
-    position: int = Field(sa_type=BigInteger)
+    # The key first: SQLite's integrity check mistakes the columns of a table WITHOUT ROWID otherwise.
     sequence: int = Field(sa_type=Integer, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    id: bytes = Field(sa_type=LargeBinary, primary_key=True)
+    position: int = Field(sa_type=BigInteger)
     log: int = Field(sa_type=Integer)
     kind: int = Field(sa_type=SmallInteger)
     live: bool = Field(sa_type=Boolean)
-    id: bytes = Field(sa_type=LargeBinary, primary_key=True)
 
 
 class Signal(Table, table=True):

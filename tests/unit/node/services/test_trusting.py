@@ -33,6 +33,16 @@ def files(follower: Follower, peer: Peer) -> dict[tuple[str, str], bytes]:
         return load_files(connection, peer.number)
 
 
+def test_a_look_from_before_the_clock_was_put_back_is_due_again(
+    follower: Follower, publisher: Publisher, trusting: Trusting, stranger: Peer
+) -> None:
+    peer = trusting.refresh(stranger)
+    assert not trusting.due(peer, hint=True)
+    follower.clock[0] -= timedelta(days=30)
+    assert trusting.due(peer)
+    assert trusting.due(peer, hint=True)
+
+
 def test_the_first_look_stores_files_card_and_logs(
     follower: Follower, publisher: Publisher, trusting: Trusting, stranger: Peer
 ) -> None:

@@ -152,12 +152,12 @@ def _create_claims() -> None:
     # What follows from the logs.
     op.create_table(
         "statement",
-        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.LargeBinary(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("log", sa.Integer(), nullable=False),
         sa.Column("kind", sa.SmallInteger(), nullable=False),
         sa.Column("live", sa.Boolean(), nullable=False),
-        sa.Column("id", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", "id", name="pk_statement"),
         sqlite_with_rowid=False,
     )
