@@ -34,7 +34,7 @@ def files(follower: Follower, peer: Peer) -> dict[tuple[str, str], bytes]:
 
 
 def test_a_look_from_before_the_clock_was_put_back_is_due_again(
-    follower: Follower, publisher: Publisher, trusting: Trusting, stranger: Peer
+    follower: Follower, trusting: Trusting, stranger: Peer
 ) -> None:
     peer = trusting.refresh(stranger)
     assert not trusting.due(peer, hint=True)
