@@ -42,7 +42,7 @@ def log_to_stderr(log_format: str, *, level: str = "info") -> None:
     last: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [_console()]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -58,3 +58,9 @@ def log_to_stderr(log_format: str, *, level: str = "info") -> None:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
     for name in _SILENT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _console() -> Processor:
+    # Left to itself it writes the variables of every frame beside a traceback: passphrases, and URLs with passwords.
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)

@@ -143,3 +143,29 @@ def test_logs_go_to_standard_error(form: str, capsys: pytest.CaptureFixture[str]
         assert json.loads(lines[0])["member"] == "beta"
     else:
         assert "member=beta" in lines[0]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("form", ["json", "console", "auto"])
+def test_logs_hold_no_variables(
+    form: str,
+    terminal: bool,  # noqa: FBT001  a parameter of the test
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import sys  # noqa: PLC0415  only here
+
+    import structlog  # noqa: PLC0415
+
+    def fails(passphrase: str) -> None:
+        raise ValueError(f"a passphrase of {len(passphrase)} characters")
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    log_to_stderr(form)
+    try:
+        fails("correct" + chr(45) + "horse")  # a traceback shows the line as it stands here
+    except ValueError:
+        structlog.get_logger("hashpact_node.x").exception("the key does not open")
+    said = capsys.readouterr().err
+    assert "ValueError: a passphrase of 13 characters" in said
+    assert "correct-horse" not in said
