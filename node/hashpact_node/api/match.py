@@ -19,7 +19,7 @@ from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.api.schemas import request_body
 from hashpact_node.assembly import Node
 from hashpact_node.services.hashing import hash_stream
-from hashpact_node.services.matching import QUERIES_MAX, MatchResult, strongest
+from hashpact_node.services.matching import QUERIES_MAX, MatchResult
 from hashpact_protocol.errors import RequestError, SignalError
 
 FILE_MAX_BYTES: Final = 64 * 1024 * 1024
@@ -75,22 +75,21 @@ async def match_file(
         str, Query(description="Its name, which tells what it is where its bytes do not.", max_length=255)
     ] = "the file",
 ) -> Response:
-    """Hash a file as `hashpact publish` does, and match all its hashes."""
+    """Hash a file as `hashpact publish` does, and match its hashes; but nothing by a PDQ of low quality."""
     node = get_node(request)
     body = await read_body(request, max_bytes=FILE_MAX_BYTES)
     hashed = await run_in(lanes_of(request).hashing, hash_stream, BytesIO(body), name=name)
-    queries = _Batch([_Query(signal.type, signal.value) for signal in hashed.signals])
-    results = await run_in_threadpool(_match, node, queries)
+    found = await run_in_threadpool(node.matcher.match_file, hashed)
     return encoded(
         {
-            "action": strongest([result.action for result in results if result.hits]),
+            "action": found.action,
             "content": hashed.content,
             "length": hashed.length,
             "signals": [
                 {"type": signal.type, "value": signal.value, "quality": signal.quality} for signal in hashed.signals
             ],
             "notices": hashed.notices,
-            "results": results,
+            "results": found.results,
         }
     )
 

@@ -14,6 +14,7 @@ from hashpact_node.cli.output import note, say, say_json
 from hashpact_protocol.errors import RequestError, SignalError
 
 if TYPE_CHECKING:
+    from hashpact_node.services.hashing import HashedFile
     from hashpact_node.services.matching import Hit, Matcher, MatchResult
 
 AT_ONCE: Final = 1_000
@@ -33,33 +34,34 @@ def match(
     Equal hashes by their value, PDQ within its distance. Files are hashed here, and nothing of them is kept. The exit
     code is 0 whether or not something matched.
     """
-    queries = _queries(files or [], signal or [])
+    if not files and not signal:
+        raise RequestError("there is nothing to match", mend="name files, or hashes with --signal type:value")
+    signals = [_read_signal(text) for text in signal or []]
+    hashed = _hash(files or [])
     with opened(home) as node:
-        results = _match(node.matcher, [(kind, value) for _, kind, value in queries])
+        results = list(zip(signal or [], _match(node.matcher, signals), strict=True))
+        results += [(file.name, result) for file in hashed for result in node.matcher.match_file(file).results]
         counts = node.blocklist.counts()
     if as_json:
-        say_json({"results": [_shape(query[0], result) for query, result in zip(queries, results, strict=True)]})
+        say_json({"results": [_shape(asked, result) for asked, result in results]})
     else:
-        _show([query[0] for query in queries], results)
+        _show(results)
     note(f"{counts['block']:,} signals stand at block, {counts['review']:,} at review")
 
 
-def _queries(files: Sequence[Path], signals: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Give (what was asked, type, value) for everything that was asked."""
-    if not files and not signals:
-        raise RequestError("there is nothing to match", mend="name files, or hashes with --signal type:value")
-    queries = [_read_signal(text) for text in signals]
-    if files:
-        from hashpact_node.services.hashing import hash_file
+def _hash(files: Sequence[Path]) -> list[HashedFile]:
+    if not files:
+        return []
+    from hashpact_node.services.hashing import hash_file
 
-        for file in map(hash_file, files):
-            for notice in file.notices:
-                note(f"{file.name}: {notice}")
-            queries += [(file.name, one.type, one.value) for one in file.signals]
-    return queries
+    hashed = [hash_file(file) for file in files]
+    for file in hashed:
+        for notice in file.notices:
+            note(f"{file.name}: {notice}")
+    return hashed
 
 
-def _read_signal(text: str) -> tuple[str, str, str]:
+def _read_signal(text: str) -> tuple[str, str]:
     from hashpact_protocol.signals import signal_key
 
     kind, colon, value = text.partition(":")
@@ -69,7 +71,7 @@ def _read_signal(text: str) -> tuple[str, str, str]:
         signal_key(kind, value)
     except SignalError as error:
         raise SignalError(error.what, where=f"--signal {text[:100]}", mend=error.mend or _MEND) from None
-    return text, kind, value
+    return kind, value
 
 
 def _match(matcher: Matcher, queries: list[tuple[str, str]]) -> list[MatchResult]:
@@ -90,18 +92,18 @@ def _shape(asked: str, result: MatchResult) -> dict[str, object]:
     }
 
 
-def _show(asked: Sequence[str], results: Sequence[MatchResult]) -> None:
+def _show(results: Sequence[tuple[str, MatchResult]]) -> None:
     from hashpact_node.cli.tables import short, show_table
 
     rows: list[tuple[object, ...]] = []
-    for name, result in zip(asked, results, strict=True):
+    for name, result in results:
         shown = f"{result.type}:{short(result.value)}" if ":" in name else name
         if not result.hits:
-            none = "never matched here" if result.compared == "none" else "no match"
+            none = "not matched" if result.compared == "none" else "no match"
             rows.append((shown, result.type, none, None, None))
         rows += [(shown, result.type, hit.action, _by(hit), hit.rule) for hit in result.hits]
     show_table(("asked", "type", "action", "by", "rule"), rows)
-    if not any(result.hits for result in results):
+    if not any(result.hits for _, result in results):
         say("nothing matched")
 
 

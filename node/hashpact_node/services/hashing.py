@@ -122,7 +122,7 @@ def _pdq(picture: Image.Image, notices: list[str]) -> Signal | None:
         return None
     bits, quality = pdqhash.compute(colours)
     if quality < QUALITY_MIN:
-        notices.append(f"its PDQ has quality {quality}, below {QUALITY_MIN}: it is listed, and never matched")
+        notices.append(f"its PDQ has quality {quality}, below {QUALITY_MIN}: nothing is matched by it")
     return make_signal("pdq", np.packbits(bits).tobytes().hex(), int(quality))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from hashpact_node.services.claims_view import ClaimsView, ClaimView, SignalView
-from hashpact_node.services.hashing import HashedFile, hash_stream
 from hashpact_node.services.index_feed import IndexFeed, matchable_claims
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -18,6 +17,9 @@ from hashpact_protocol.claims import CLAIM_BYTES, QUALITY_MIN, publishers
 from hashpact_protocol.errors import RequestError, SignalError
 from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import SIGNAL_TYPES, Comparison, Signal, parse_signal_key, signal_key
+
+if TYPE_CHECKING:
+    from hashpact_node.services.hashing import HashedFile
 
 QUERIES_MAX = 1_000
 NO_ACTION = Action.NONE.word
@@ -109,13 +111,12 @@ class Matcher:
             found = _Detailed(connection, claims) if detail else _Brief(connection, claims)
             return [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
 
-    def match_bytes(self, data: bytes, *, name: str = "file", detail: bool = True) -> FileMatch:
-        """Hash a file, which is kept nowhere, and match its SHA-256 and, of a picture, its PDQ.
+    def match_file(self, file: HashedFile, *, detail: bool = True) -> FileMatch:
+        """Match a file by its hashes: its SHA-256 and, of a picture, its PDQ.
 
-        A PDQ of low quality says too little to be matched; ``file.notices`` tells so. Raises RequestError for an empty
-        file, StoreError.
+        A PDQ of low quality is near to those of many other pictures, so nothing is looked up by it: its result says
+        ``none`` for how it was compared, and ``file.notices`` tells why. Raises StoreError.
         """
-        file = hash_stream(io.BytesIO(data), name=name)
         asked = [(signal.type, signal.value) for signal in file.signals if _good(signal)]
         answers = iter(self.match(asked, detail=detail))
         results = tuple(

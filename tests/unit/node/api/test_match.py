@@ -11,7 +11,7 @@ from hashpact_node.api import match
 from hashpact_node.api.models import FileMatch, MatchAnswer
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.hashing import hash_stream
-from hashpact_protocol.signals import Signal
+from hashpact_protocol.signals import Signal, make_signal
 from members import pdq, sha256
 from serving import Served
 
@@ -120,6 +120,22 @@ def test_a_file_is_hashed_and_matched(sqlite_served: Served) -> None:
     smaller = FileMatch.model_validate(sqlite_served.post(f"{PATH}/file", content=picture(200)).json())
     assert [len(result.hits) for result in smaller.results] == [1, 0]
     assert smaller.action == "block"
+
+
+def test_a_picture_that_says_little_is_not_matched_by_its_pdq(sqlite_served: Served) -> None:
+    flat = io.BytesIO()
+    Image.new("RGB", (300, 200), (128, 128, 128)).save(flat, "PNG")
+    poor, _ = hash_stream(io.BytesIO(flat.getvalue()), name="x").signals
+    sqlite_served.node.publisher.publish([ListingDraft("image", (make_signal("pdq", poor.value, 99),))])
+    assert ask(sqlite_served, poor)[0]["action"] == "block"
+    answer = sqlite_served.post(f"{PATH}/file", content=flat.getvalue())
+    told = FileMatch.model_validate(answer.json(), strict=True)
+    assert [(one.type, one.compared, one.hits) for one in told.results] == [
+        ("pdq", "none", []),
+        ("sha256", "exact", []),
+    ]
+    assert told.action == "none"
+    assert "nothing is matched by it" in told.notices[0]
 
 
 def test_a_file_may_have_a_name(sqlite_served: Served) -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from commands import Commands
+from hashpact_node.services.hashing import hash_file
 from nodes import TestNode
 
 Draw = Callable[[int], str]
@@ -91,8 +92,25 @@ def test_files_and_hashes_are_matched(merged: Commands, draw: Draw, tmp_path: Pa
     assert "at review" in shown.stderr
     nothing = merged("match", "--signal", f"sha256:{0:064x}", "--signal", f"photodna:{'0' * 288}").stdout
     assert "no match" in nothing
-    assert "never matched here" in nothing
+    assert "not matched" in nothing
     assert "nothing matched" in nothing
+
+
+def test_a_picture_that_says_little_is_not_matched_by_its_pdq(listed: Commands, tmp_path: Path) -> None:
+    grey, lines = tmp_path / "grey.png", tmp_path / "lines.ndjson"
+    Image.new("RGB", (300, 200), (128, 128, 128)).save(grey)
+    (found,) = [one for one in hash_file(grey).signals if one.type == "pdq"]
+    signal = {"type": "pdq", "value": found.value, "quality": 99}
+    lines.write_text(json.dumps({"content": "image", "signals": [signal]}) + "\n")
+    listed("import", str(lines))
+    assert listed.json("match", "--signal", f"pdq:{found.value}")["results"][0]["action"] == "block"
+    asked = listed("match", str(grey), "--json")
+    results = json.loads(asked.stdout)["results"]
+    assert [(one["type"], one["compared"], one["hits"]) for one in results] == [
+        ("pdq", "none", []),
+        ("sha256", "exact", []),
+    ]
+    assert "nothing is matched by it" in asked.stderr
 
 
 @pytest.mark.parametrize(

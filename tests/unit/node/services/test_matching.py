@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hashpact_node.index.scan import ScanIndex
-from hashpact_node.services.hashing import hash_stream
+from hashpact_node.services.hashing import HashedFile, hash_stream
 from hashpact_node.services.index_feed import PDQ, IndexFeed
 from hashpact_node.services.matching import QUERIES_MAX, Matcher, strongest
 from hashpact_node.store.database import Database
@@ -157,6 +157,10 @@ def test_the_strongest_action_is_told() -> None:
     assert strongest([]) == "none"
 
 
+def hashed(data: bytes) -> HashedFile:
+    return hash_stream(io.BytesIO(data), name="x.png")
+
+
 def _picture(seed: int, *, flat: bool = False) -> bytes:
     small = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     picture = Image.new("RGB", (128, 128)) if flat else Image.fromarray(small).resize((128, 128))
@@ -167,25 +171,20 @@ def _picture(seed: int, *, flat: bool = False) -> bytes:
 
 def test_a_file_matches_by_each_of_its_hashes(matcher: Matcher, acme: TestLog) -> None:
     data = _picture(1)
-    near = next(signal for signal in hash_stream(io.BytesIO(data), name="x").signals if signal.type == "pdq")
+    near = next(signal for signal in hashed(data).signals if signal.type == "pdq")
     acme.append(listing(1, near))
-    found = matcher.match_bytes(data, name="x.png")
+    found = matcher.match_file(hashed(data))
     assert (found.action, found.file.content) == ("block", "image")
     assert {result.type: result.action for result in found.results} == {"pdq": "block", "sha256": "none"}
-    assert matcher.match_bytes(_picture(2)).action == "none"
+    assert matcher.match_file(hashed(_picture(2))).action == "none"
 
 
 def test_a_picture_that_says_nothing_is_not_matched_by_pdq(matcher: Matcher, acme: TestLog) -> None:
     data = _picture(1, flat=True)
     acme.append(listing(1, pdq(0)), listing(2, make_signal("sha256", hashlib.sha256(data).hexdigest())))
-    found = matcher.match_bytes(data)
+    found = matcher.match_file(hashed(data))
     assert found.file.notices
     assert {result.type: (result.compared, result.action) for result in found.results} == {
         "pdq": ("none", "none"),
         "sha256": ("exact", "block"),
     }
-
-
-def test_an_empty_file_is_refused(matcher: Matcher) -> None:
-    with pytest.raises(RequestError, match="empty"):
-        matcher.match_bytes(b"")
