@@ -101,7 +101,7 @@ def _sort_rows(batch: Batch, sequence: int) -> None:
     """Make plain rows of what was merged, sorted as their tables are: they pass between processes far faster."""
     owners, claims = batch.merged.owners, batch.merged.claims
     batch.owners = [(sequence, identifier, *owners[identifier]) for identifier in sorted(owners)]
-    batch.claims = sorted(claims.items())
+    batch.claims = [(key, claims[key]) for key in sorted(claims)]
     batch.merged.owners, batch.merged.claims = {}, {}
 
 

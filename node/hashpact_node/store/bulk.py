@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
+
+ROWS_TOGETHER = 25
+"""How many rows one INSERT takes on SQLite."""
 
 COPY_MIN_ROWS = 200
 """Below this many rows an ordinary INSERT beats the setting up of a COPY."""
@@ -18,7 +22,7 @@ _SQLITE_DUPLICATE = {"SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE"}
 
 
 class DuplicateRowsError(Exception):
-    """Rows that were hoped to be new are not; what was tried has been taken back."""
+    """Rows that were hoped to be new are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +67,56 @@ def is_postgresql(connection: Connection) -> bool:
 def insert_new(connection: Connection, target: Target, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows that are hoped to be new, best sorted by key.
 
-    Raises DuplicateRowsError, with nothing of it done, when one of them stands already.
+    Raises DuplicateRowsError when one of them stands already; the caller gives the transaction up then.
     """
     if not rows:
         return
     try:
-        with connection.begin_nested():
-            if is_postgresql(connection) and len(rows) >= COPY_MIN_ROWS:
-                _copy(connection, target.table, target, rows)
-            else:
-                connection.exec_driver_sql(target.insert(_mark(connection)), list(rows))
+        if is_postgresql(connection) and len(rows) >= COPY_MIN_ROWS:
+            _copy(connection, target.table, target, rows)
+        else:
+            _insert_many(connection, target.insert(_mark(connection)), rows)
     except IntegrityError as error:
         if not _is_duplicate(error):
             raise
         raise DuplicateRowsError from error
+
+
+def insert_if_all_new(connection: Connection, target: Target, rows: Sequence[tuple[Any, ...]]) -> bool:
+    """Insert rows if all of them are new; False, with nothing of it done, when one of them stands already.
+
+    The first column is a key that rises from row to row and is larger than any that stands. On SQLite that serves to
+    take rows back: a savepoint would keep a copy of every page that is touched, which is nearly all of a large index.
+    """
+    if is_postgresql(connection):
+        try:
+            with connection.begin_nested():
+                insert_new(connection, target, rows)
+        except DuplicateRowsError:
+            return False
+        return True
+    insert = target.insert(_mark(connection)).replace("INSERT", "INSERT OR IGNORE", 1)
+    if not rows or _insert_many(connection, insert, rows) == len(rows):
+        return True
+    undo = f"DELETE FROM {target.table} WHERE {target.columns[0]} >= ?"  # noqa: S608 - our own names
+    connection.exec_driver_sql(undo, (rows[0][0],))
+    return False
+
+
+def _insert_many(connection: Connection, insert: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run an INSERT for many rows, several at a time on SQLite, where each run of a statement has its price."""
+    together = 1 if is_postgresql(connection) else ROWS_TOGETHER
+    whole = len(rows) - len(rows) % together
+    count = 0
+    if together > 1 and whole:
+        head, marks = insert.split(" VALUES ")
+        groups = [tuple(chain.from_iterable(rows[at : at + together])) for at in range(0, whole, together)]
+        count += connection.exec_driver_sql(f"{head} VALUES {', '.join([marks] * together)}", groups).rowcount
+    else:
+        whole = 0
+    if rest := list(rows[whole:]):
+        count += connection.exec_driver_sql(insert, rest).rowcount
+    return count
 
 
 def replace_rows(connection: Connection, target: Target, rows: Sequence[tuple[Any, ...]]) -> None:

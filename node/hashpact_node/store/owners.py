@@ -23,7 +23,7 @@ def owner_rows(sequence: int, owners: Mapping[bytes, Owner]) -> list[OwnerRow]:
 
 
 def add_owners(connection: Connection, rows: list[OwnerRow]) -> None:
-    """Add owners of ids that are hoped to be new; DuplicateRowsError, and nothing done, when one is not."""
+    """Add owners of ids that are hoped to be new; DuplicateRowsError when one is not: give up the transaction."""
     insert_new(connection, STATEMENTS, rows)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 from sqlmodel import col
 
-from hashpact_node.store.bulk import SIGNALS, DuplicateRowsError, insert_new, run_many, select_in
+from hashpact_node.store.bulk import SIGNALS, insert_if_all_new, insert_new, run_many, select_in
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.tables import Signal
 from hashpact_protocol.claims import CLAIM_BYTES, Place, decide_claims, join_claims, publishers
@@ -78,12 +78,10 @@ def add_signals(
         if action is None:
             action = actions[last_bytes] = viewpoint.action(claims)
         numbered.append((number, key, action, action, claims))
-    try:
-        insert_new(connection, SIGNALS, numbered)
-    except DuplicateRowsError:
-        numbers.give_back(len(rows))
-        return False
-    return True
+    if insert_if_all_new(connection, SIGNALS, numbered):
+        return True
+    numbers.give_back(len(rows))
+    return False
 
 
 def change_signals(

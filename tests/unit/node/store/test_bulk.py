@@ -14,6 +14,7 @@ from hashpact_node.store.bulk import (
     STATEMENTS,
     DuplicateRowsError,
     Target,
+    insert_if_all_new,
     insert_new,
     is_postgresql,
     replace_rows,
@@ -43,6 +44,11 @@ def rows_of(database: Database) -> list[Row]:
         return [(a, bytes(b), c, d, e, bool(f)) for a, b, c, d, e, f in found]
 
 
+def signals_of(database: Database) -> list[int]:
+    with database.read() as connection:
+        return list(connection.exec_driver_sql("SELECT number FROM signal ORDER BY number").scalars())
+
+
 @pytest.fixture
 def copies(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The tables that were filled by COPY."""
@@ -68,32 +74,53 @@ def test_new_rows_are_inserted(database: Database, copies: list[str], count: int
 
 @SIZES
 @pytest.mark.parametrize("duplicate", ["standing", "within"])
-def test_a_duplicate_takes_all_back_and_nothing_else(database: Database, count: int, duplicate: str) -> None:
+def test_a_duplicate_is_told_and_the_transaction_given_up(database: Database, count: int, duplicate: str) -> None:
     with database.write() as connection:
         insert_new(connection, STATEMENTS, [row(5)])
     rows = [row(number, 1) for number in range(10, 10 + count)]
-    with database.write() as connection:
-        insert_new(connection, STATEMENTS, [row(6)])
-        with pytest.raises(DuplicateRowsError):
-            insert_new(connection, STATEMENTS, [*rows, row(5, 1) if duplicate == "standing" else row(10)])
-        insert_new(connection, STATEMENTS, [row(7)])
-    assert rows_of(database) == [row(5), row(6), row(7)]
+    with pytest.raises(DuplicateRowsError), database.write() as connection:
+        insert_new(connection, STATEMENTS, [*rows, row(5, 1) if duplicate == "standing" else row(10)])
+    assert rows_of(database) == [row(5)]
 
 
 @SIZES
 def test_a_second_unique_column_counts_as_a_duplicate_too(database: Database, count: int) -> None:
     with database.write() as connection:
         insert_new(connection, SIGNALS, [(1, b"key", 1, 1, b"")])
-        rows = [(number, key(number), 1, 1, b"") for number in range(10, 10 + count)]
-        with pytest.raises(DuplicateRowsError):
-            insert_new(connection, SIGNALS, [*rows, (9, b"key", 1, 1, b"")])
+    rows = [(number, key(number), 1, 1, b"") for number in range(10, 10 + count)]
+    with pytest.raises(DuplicateRowsError), database.write() as connection:
+        insert_new(connection, SIGNALS, [*rows, (9, b"key", 1, 1, b"")])
+
+
+@SIZES
+def test_all_rows_are_inserted_if_all_are_new(database: Database, copies: list[str], count: int) -> None:
+    rows = [(number, key(number), 1, 1, b"") for number in range(10, 10 + count)]
+    with database.write() as connection:
+        assert insert_if_all_new(connection, SIGNALS, rows)
+    assert signals_of(database) == [number for number, *_ in rows]
+    assert copies == (["signal"] if count == MANY and not database.is_sqlite else [])
+
+
+@SIZES
+@pytest.mark.parametrize("duplicate", ["standing", "within"])
+def test_none_is_inserted_and_all_else_stays_if_one_is_not_new(database: Database, count: int, duplicate: str) -> None:
+    with database.write() as connection:
+        insert_new(connection, SIGNALS, [(1, b"key", 1, 1, b"")])
+    rows = [(number, key(number), 1, 1, b"") for number in range(10, 10 + count)]
+    with database.write() as connection:
+        insert_new(connection, SIGNALS, [(2, b"before", 1, 1, b"")])
+        again = b"key" if duplicate == "standing" else key(10)
+        assert not insert_if_all_new(connection, SIGNALS, [*rows, (10 + count, again, 1, 1, b"")])
+        insert_new(connection, SIGNALS, [(3, b"after", 1, 1, b"")])
+    assert signals_of(database) == [1, 2, 3]
 
 
 @SIZES
 def test_another_fault_of_rows_is_no_duplicate(database: Database, count: int) -> None:
     rows = [row(number) for number in range(count)]
-    with database.write() as connection, pytest.raises(IntegrityError):
+    with pytest.raises(StoreError) as caught, database.write() as connection:
         insert_new(connection, STATEMENTS, [*rows, (7, key(99), 1, 2, None, True)])
+    assert isinstance(caught.value.__cause__, IntegrityError)
     assert rows_of(database) == []
 
 
@@ -171,7 +198,7 @@ def test_the_kind_of_database_is_told(database: Database) -> None:
         assert is_postgresql(connection) is not database.is_sqlite
 
 
-def test_a_full_disk_says_so_although_the_savepoint_is_lost_too(sqlite_database: Database) -> None:
+def test_a_full_disk_says_so(sqlite_database: Database) -> None:
     limit_pages(sqlite_database, page_count(sqlite_database) + 4)
     rows = [(number, number.to_bytes(1_000, "big"), 1, 1, b"") for number in range(1_000)]
     with pytest.raises(StoreFullError), sqlite_database.write() as connection:
