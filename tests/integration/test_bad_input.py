@@ -122,19 +122,26 @@ def test_malformed_hashes_are_told_by_line_and_nothing_is_published(acme: TestNo
         assert (unknown.status_code, unknown.json()["code"]) == (404, "not-found")
 
 
-def test_a_peer_is_never_added_under_a_wrong_pin_or_name(acme: TestNode, beta: TestNode, tmp_path: Path) -> None:
+def not_added(node: TestNode, **asked: str) -> dict[str, Any]:
+    """Ask a node to follow somebody, which it must refuse for what the other side says; the problem that it tells."""
+    answer = node.post("/v1/peers", json=asked)
+    clean(answer.text)
+    assert (answer.status_code, answer.headers["content-type"]) == (502, "application/problem+json"), answer.text
+    assert node.get("/v1/peers").json() == {"peers": []}
+    problem: dict[str, Any] = answer.json()
+    assert problem["mend"]
+    return problem
+
+
+def test_a_peer_is_never_added_under_a_wrong_pin_or_name(acme: TestNode, beta: TestNode) -> None:
     digit = "0" if acme.fingerprint[-1] != "0" else "1"
-    own_root = tmp_path / "root.json"
+    right = {"member": "acme", "url": acme.url}
     with running(acme, beta):
-        own_root.write_bytes(beta.get("/trust/metadata/1.root.json").content)
-        wrong = refused(beta, "peer", "add", "acme", acme.url, "--fingerprint", acme.fingerprint[:-1] + digit, code=1)
-        assert "pinned" in wrong["what"]
-        other = refused(beta, "peer", "add", "acme", acme.url, "--root", str(own_root), code=1)
-        assert other["code"] == "trust-refused"
-        named = refused(beta, "peer", "add", "delta", acme.url, "--fingerprint", acme.fingerprint, code=1)
-        assert "delta" in named["what"]
+        assert "pinned" in not_added(beta, **right, fingerprint=acme.fingerprint[:-1] + digit)["detail"]
+        other = beta.get("/trust/metadata/1.root.json").text
+        assert not_added(beta, **right, root=other)["code"] == "trust-refused"
+        assert "delta" in not_added(beta, member="delta", url=acme.url, fingerprint=acme.fingerprint)["detail"]
         assert refused(beta, "peer", "pull", "acme", code=3)["code"] == "not-found"
-        assert beta.get("/v1/peers").json()["peers"] == []
 
 
 @contextmanager
@@ -146,36 +153,34 @@ def careless(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def squatting(acme: Publisher) -> list[dict[str, Any]]:
+def squatting(acme: Publisher, origin: str) -> list[dict[str, Any]]:
     """Give what a card would say of a log under another member's name."""
     (honest,) = json.loads(acme.card())["logs"]
-    origin = "victim.example/logs/listings-1"
     key = VerifierKey(origin, KeyType.ED25519, acme.log.keys[0].public_key().public_bytes_raw())
     return [{**honest, "origin": origin, "url": f"https://{origin}", "keys": [str(key)]}]
 
 
 def test_an_origin_outside_its_member_s_url(beta: TestNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Publisher("acme", now=clock.now()) as acme:
-        add = ("peer", "add", "acme", acme.url, "--fingerprint", acme.fingerprint)
+    foreign = "victim.example/logs/listings-1"
+    with Publisher("acme", now=clock.now()) as acme, running(beta):
+        pinned = {"member": "acme", "url": acme.url, "fingerprint": acme.fingerprint}
         with careless(monkeypatch):
-            acme.publish(logs=squatting(acme))
-        error = refused(beta, *add, code=1)
-        assert error["code"] == "card-refused"
-        assert "victim.example/logs/listings-1" in error["what"]
-        assert json.loads(beta.command("peer", "list", "--json").stdout)["peers"] == []
+            acme.publish(logs=squatting(acme, foreign))
+        problem = not_added(beta, **pinned)
+        assert (problem["code"], problem["where"]) == ("card-refused", "logs[0].origin")
+        assert foreign in problem["detail"]
 
         acme.publish()
-        assert beta.command(*add).returncode == 0
+        assert beta.post("/v1/peers", json=pinned).status_code == 201
         with careless(monkeypatch):
-            acme.publish(logs=squatting(acme))
+            acme.publish(logs=squatting(acme, foreign))
         with closing(sqlite3.connect(beta.home / "node.sqlite3")) as connection, connection:
             connection.execute("UPDATE peer SET trust_checked_at = 0")  # an hour has passed
-        pulled = beta.command("peer", "pull", "acme")
-        clean(pulled.stdout + pulled.stderr)
-        shown = json.loads(beta.command("peer", "show", "acme", "--json").stdout)
-        assert [log["origin"] for log in shown["logs"]] == [acme.log.origin]
-        alarms = clean(beta.command("alarms", "list", "--json").stdout)
-        assert "victim.example/logs/listings-1" in alarms
+        assert beta.post("/v1/peers/acme/pull").status_code == 200
+        shown = beta.get("/v1/peers/acme").json()
+        assert [log["origin"] for log in shown["logs"]] == [acme.log.origin], "the card accepted before is in force"
+        assert foreign in shown["trust_error"]["what"]
+        assert any(foreign in alarm["what"] for alarm in shown["alarms"])
 
 
 def test_a_port_in_use_and_a_home_in_use(acme: TestNode) -> None:
