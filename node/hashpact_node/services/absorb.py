@@ -84,8 +84,9 @@ class Absorber:
                 self._store(connection, batch)
             self._move(connection, batch, grown)
             self._store_owners(connection, batch, fresh=fresh)
-            eyes = viewpoint(connection)
+            # First the counter is locked: then every log stands that has claims, whoever adds some meanwhile.
             numbers = Numbers(connection, now=int(now.timestamp()))
+            eyes = viewpoint(connection)
             self._store_claims(connection, batch, eyes, numbers)
             remember_expiring(connection, self.log.number, batch.merged.expiring)
             expire_due(connection, eyes, numbers, now)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -8,11 +10,16 @@ from hashpact_node.services.absorb import Absorber
 from hashpact_node.services.batches import BatchRequest, Frame, read_batch, read_batch_unknown
 from hashpact_node.services.change_feed import Change, ChangeFeed
 from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.views import viewpoint
 from hashpact_node.store.bundles import count_entries, read_tile
+from hashpact_node.store.changes import Numbers
 from hashpact_node.store.database import Database
+from hashpact_node.store.logs import put_card_logs
 from hashpact_node.store.owners import find_owners, live_listings
+from hashpact_node.store.peers import add_peer
 from hashpact_node.store.quarantine import list_quarantined
-from hashpact_node.store.signals import find_signals
+from hashpact_node.store.signals import SignalChange, change_signals, find_signals
+from hashpact_protocol.claims import pack_claim
 from hashpact_protocol.errors import StoreMovedError
 from hashpact_protocol.merge import id_bytes
 from hashpact_protocol.merkle import CompactRange, leaf_hash, subtree_root
@@ -20,7 +27,7 @@ from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import Signal
 from hashpact_protocol.statements import WellFormed, encode_statement
 from hashpact_protocol.tiles import encode_bundle
-from members import NOW, TestLog, add_log, listing, pdq, sha256, unknown, uuid_of, withdrawal
+from members import NOW, TestLog, add_log, listing, pdq, sha256, terms, unknown, uuid_of, withdrawal
 
 
 @pytest.fixture
@@ -231,3 +238,18 @@ def test_leaf_hashes_in_a_partial_bundle_go_on(database: Database, log: TestLog)
     assert CompactRange.decode(613, row.held_range).root() == subtree_root([leaf] * 613)
     with database.read() as connection:
         assert EntryReader(connection).root_at(log.number, 513) == subtree_root([leaf] * 513)
+
+
+def test_a_log_that_is_added_while_a_batch_waits_to_be_committed_is_seen(database: Database, log: TestLog) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            numbers = Numbers(connection, now=int(NOW.timestamp()))
+            waiting = pool.submit(log.append, listing(1, sha256(1)))
+            time.sleep(0.3)  # until the other thread waits for its turn
+            peer = add_peer(connection, "gamma", "https://gamma.example", now=NOW)
+            (other,) = put_card_logs(connection, peer.number, [terms("gamma")])
+            change = SignalChange(add=pack_claim(other.number, 0, None))
+            change_signals(connection, {sha256(1).key: change}, viewpoint(connection), numbers)
+            numbers.close()
+        waiting.result()
+    assert action(database, sha256(1)) == Action.BLOCK
