@@ -56,7 +56,7 @@ def test_owners_are_found_again(database: Database, count: int) -> None:
 def test_adding_one_that_stands_adds_none(database: Database, count: int) -> None:
     add(database, 7, {key(1): listing(1, 0)})
     more = {key(number): listing(1, 9) for number in range(count)}
-    with database.write() as connection, pytest.raises(DuplicateRowsError):
+    with pytest.raises(DuplicateRowsError), database.write() as connection:
         add_owners(connection, owner_rows(7, more))
     assert found(database, 7, *range(count)) == {key(1): listing(1, 0)}
     add(database, 8, more)
