@@ -89,7 +89,7 @@ class Absorber:
             eyes = viewpoint(connection)
             self._store_claims(connection, batch, eyes, numbers)
             remember_expiring(connection, self.log.number, batch.merged.expiring)
-            expire_due(connection, eyes, numbers, now)
+            expire_due(connection, eyes, numbers, now, log=self.log.number)
             numbers.close()
         self.held = grown
         self._room = max(0, self._room - len(batch.merged.quarantined))

@@ -69,8 +69,17 @@ class Upkeep:
         """Let listings that have expired stop acting, and forget old idempotency keys; how many listings were due."""
         now = self.now()
         with self.database.write() as connection:
-            numbers = Numbers(connection, now=int(now.timestamp()))
-            due = expire_due(connection, viewpoint(connection), numbers, now)
-            numbers.close()
             expire(connection, now=now)
+        due = taken = self._expire_some(now)
+        while taken:
+            taken = self._expire_some(now)
+            due += taken
         return due
+
+    def _expire_some(self, now: datetime) -> int:
+        """Expire as many as go into one transaction, so that others can write in between."""
+        with self.database.write() as connection:
+            numbers = Numbers(connection, now=int(now.timestamp()))
+            taken = expire_due(connection, viewpoint(connection), numbers, now)
+            numbers.close()
+        return taken

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, select
 from sqlmodel import col
 
 from hashpact_node.store import tables
+from hashpact_node.store.bulk import run_many
 from hashpact_node.store.database import insert_into
 
 
@@ -27,15 +28,14 @@ def add_expiring(connection: Connection, rows: Sequence[Expiring]) -> None:
         connection.execute(insert, [row._asdict() for row in rows])
 
 
-def take_due(connection: Connection, now: int, *, limit: int) -> list[Expiring]:
-    """Take out up to ``limit`` expiries that are due at ``now`` (Unix seconds), the oldest first."""
+def take_due(connection: Connection, now: int, *, limit: int, log: int | None = None) -> list[Expiring]:
+    """Take out up to ``limit`` expiries, of one log or of all, due at ``now`` (Unix seconds), the oldest first."""
     row = tables.Expiry
     query = select(col(row.at), col(row.log), col(row.position)).where(col(row.at) <= now)
+    if log is not None:
+        query = query.where(col(row.log) == log)
     due = [Expiring(*found) for found in connection.execute(query.order_by(col(row.at)).limit(limit))]
-    for one in due:
-        connection.execute(
-            delete(row).where(col(row.at) == one.at, col(row.log) == one.log, col(row.position) == one.position)
-        )
+    run_many(connection, "DELETE FROM expiry WHERE at = {mark} AND log = {mark} AND position = {mark}", due)
     return due
 
 

@@ -133,7 +133,7 @@ def test_a_failure_in_the_middle_leaves_nothing(
     log.append(listing(1, sha256(1)))
     before = changes(database)
 
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_named: object) -> None:
         raise StoreMovedError("in the middle")
 
     with monkeypatch.context() as patch:

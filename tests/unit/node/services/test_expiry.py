@@ -4,13 +4,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from hashpact_node.services.batches import compress
 from hashpact_node.services.expiry import expire_due, remember_expiring
 from hashpact_node.services.views import viewpoint
+from hashpact_node.store.alarms import list_alarms
+from hashpact_node.store.bundles import Bundle, put_bundles
 from hashpact_node.store.changes import Numbers, last_change
 from hashpact_node.store.database import Database
 from hashpact_node.store.signals import find_signals
 from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import Signal
+from hashpact_protocol.statements import encode_statement
+from hashpact_protocol.tiles import encode_bundle
 from members import NOW, TestLog, add_log, listing, sha256, withdrawal
 
 SOON = "2026-11-24T04:30:00Z"
@@ -78,3 +83,24 @@ def test_an_expiry_is_remembered_once(database: Database, log: TestLog) -> None:
     with database.write() as connection:
         remember_expiring(connection, log.number, [(SOON, 0), (SOON, 0)])
     assert expire(database) == 1
+
+
+@pytest.mark.parametrize("entry", [b"no JSON", encode_statement(withdrawal(50, 1)), None])
+def test_what_cannot_be_read_back_stands_in_nobodys_way(database: Database, log: TestLog, entry: bytes | None) -> None:
+    other = add_log(database, "gamma")
+    log.append(listing(1, sha256(1), expires=SOON))
+    other.append(listing(2, sha256(2), expires=SOON))
+    bundle = compress(encode_bundle([entry])) if entry is not None else b"no zstd frame"
+    with database.write() as connection:
+        put_bundles(connection, log.number, [Bundle(0, 1, bundle)])
+    other.clock[0] = LATER
+    other.append(listing(3, sha256(3)))
+    assert [action(database, sha256(number)) for number in (2, 3)] == [Action.IGNORE, Action.REVIEW]
+    with database.read() as connection:
+        assert list_alarms(connection) == [], "it waits for upkeep"
+    assert [expire(database), expire(database)] == [1, 0]
+    assert action(database, sha256(1)) == Action.REVIEW
+    with database.read() as connection:
+        (alarm,) = list_alarms(connection)
+    assert (alarm.code, alarm.peer, alarm.log) == ("expiry-unreadable", log.row.peer, log.number)
+    assert "1 listings" in alarm.what

@@ -114,6 +114,17 @@ def test_what_expires_stops_acting_without_any_pull(acme: OwnMember, upkeep: Upk
     assert upkeep.expire() == 0
 
 
+def test_whatever_is_due_expires_a_part_at_a_time(
+    acme: OwnMember, upkeep: Upkeep, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hashpact_node.services.expiry.DUE_AT_ONCE", 2)
+    drafts = [ListingDraft("image", (sha256(number),), expires="2026-11-24T05:00:00Z") for number in range(5)]
+    acme.publisher.publish(drafts)
+    clock[0] += timedelta(hours=1)
+    assert upkeep.expire() == 5
+    assert upkeep.expire() == 0
+
+
 def test_old_idempotency_keys_are_forgotten(acme: OwnMember, upkeep: Upkeep, clock: list[datetime]) -> None:
     with acme.database.write() as connection:
         idempotency.begin(connection, "key", b"hash", now=NOW)
