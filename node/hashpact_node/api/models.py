@@ -47,8 +47,11 @@ class Signal(Model):
     action: str = Field(description=f"The recommended action: {ACTIONS}", examples=["block"])
     rule: str = Field(description="The rule that gave it.", examples=["members-agree"])
     publishers: list[str] = Field(description="Who lists it, sorted.", examples=[["acme", "beta"]])
-    labels: list[str] = Field(description="All their labels, sorted.", examples=[["behaviour:glorification"]])
-    claims: list[Claim] = Field(description="The single listings.")
+    labels: list[str] = Field(description="The labels of `claims`, sorted.", examples=[["behaviour:glorification"]])
+    claims_total: int = Field(description="How many listings claim it.", examples=[2])
+    claims: list[Claim] = Field(
+        description="The single listings. Of more than 100, 100: of each publisher the first and the last, then others."
+    )
 
 
 class BlocklistPage(Model):
@@ -68,7 +71,10 @@ class Change(Model):
     )
     action: str = Field(description=f"The action now: {ACTIONS}", examples=["block"])
     publishers: list[str] = Field(description="Who lists it now, sorted.", examples=[["acme", "beta"]])
-    labels: list[str] = Field(description="All their labels, sorted.", examples=[["behaviour:glorification"]])
+    labels: list[str] = Field(
+        description="Their labels, sorted; of a signal with more than 100 listings those of 100 of them.",
+        examples=[["behaviour:glorification"]],
+    )
     rule: str = Field(description="The rule that gave the action.", examples=["members-agree"])
     time: str = Field(description="When this node committed the change; never runs back.", examples=[TIME])
 
@@ -114,8 +120,12 @@ class Hit(Model):
     action: str = Field(description=f"The recommended action: {ACTIONS}", examples=["review"])
     rule: str = Field(description="The rule that gave it.", examples=["one-member"])
     publishers: list[str] = Field(description="Who lists it, sorted.", examples=[["acme"]])
-    labels: list[str] = Field(description="All their labels; empty without `detail`.", examples=[[]])
-    claims: list[Claim] = Field(description="The single listings; empty without `detail`.")
+    labels: list[str] = Field(description="The labels of `claims`; empty without `detail`.", examples=[[]])
+    claims_total: int = Field(description="How many listings claim it; 0 without `detail`.", examples=[1])
+    claims: list[Claim] = Field(
+        description="The single listings; empty without `detail`. Of more than 100, 100, as in the blocklist; fewer, "
+        "and at least one, in a batch that meets very many signals."
+    )
 
 
 class MatchResult(Model):
@@ -126,8 +136,11 @@ class MatchResult(Model):
     compared: Literal["exact", "pdq", "none"] = Field(
         description="How: by equality, by Hamming distance, or not at all, since this type is never matched here."
     )
-    action: str = Field(description=f"The strongest action of its hits: {ACTIONS}", examples=["review"])
-    hits: list[Hit] = Field(description="What it met, the nearest first.")
+    action: str = Field(description=f"The strongest action of all that it met: {ACTIONS}", examples=["review"])
+    hits: list[Hit] = Field(
+        description="What it met, the nearest first. Of more than 100, the 100 nearest of the strongest actions."
+    )
+    more: bool = Field(description="Whether it met more than `hits` holds.", examples=[False])
 
 
 class MatchAnswer(Model):

@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hashpact_node.services.claims_view import ClaimsView, SignalView
+from hashpact_node.services.claims_view import ClaimsView, SignalView, affordable
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.feed import page_of_keys
@@ -44,6 +44,8 @@ class Blocklist:
     ) -> BlocklistPage:
         """Give up to ``limit`` signals from a cursor on, of one action and of one type where they are given.
 
+        There are fewer where they have very many claims.
+
         Raises RequestError for a cursor that no page gave and for a limit that is not 1 to 10 000.
         """
         if not 1 <= limit <= PAGE_MAX:
@@ -52,9 +54,10 @@ class Blocklist:
         after = max(after, b"" if cursor is None else _read_cursor(cursor))
         with self.database.read() as connection:
             rows = page_of_keys(connection, after, end, action=_number(action), limit=limit + 1)
-            views = ClaimsView(connection).views(rows[:limit]) if rows else []
-        more = len(rows) > limit
-        return BlocklistPage(tuple(views), _write_cursor(rows[limit - 1].key) if more else None)
+            shown = rows[: affordable(rows[:limit])]
+            views = ClaimsView(connection).views(shown) if shown else []
+        more = len(rows) > len(shown)
+        return BlocklistPage(tuple(views), _write_cursor(shown[-1].key) if more else None)
 
     def counts(self) -> dict[str, int]:
         """Count the signals of each action, by its word; each action is there, with 0 if there are none."""
@@ -70,8 +73,9 @@ class Blocklist:
         with self.database.read() as connection:
             view = ClaimsView(connection)
             while rows := page_of_keys(connection, after, end, action=_number(action), limit=EXPORTED_AT_ONCE):
-                yield from view.views(rows, claims=False)
-                after = rows[-1].key
+                shown = rows[: affordable(rows)]
+                yield from view.views(shown, claims=False)
+                after = shown[-1].key
 
 
 def _counts(connection: Connection) -> dict[str, int]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from operator import attrgetter
 
-from hashpact_node.services.claims_view import ClaimsView, SignalView
+from hashpact_node.services.claims_view import ClaimsView, SignalView, affordable
 from hashpact_node.store.changes import change_times, last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -61,14 +61,16 @@ class ChangeFeed:
     def changes(self, since: int = 0, *, action: Action | None = None, limit: int = 1_000) -> Changes:
         """Give up to ``limit`` changes after number ``since``, of all signals or of those that ever had ``action``.
 
-        Raises RequestError for a limit that is not 1 to 10 000, and for a ``since`` that this feed never gave.
+        There are fewer where they have very many claims. Raises RequestError for a limit that is not 1 to 10 000, and
+        for a ``since`` that this feed never gave.
         """
         _check_limit(limit)
         with self.database.read() as connection:
             last = last_change(connection)
             _check_since(since, last)
             found = _rows(connection, since, action, limit + 1)
-            rows, more = found[:limit], len(found) > limit
+            rows = found[: affordable(found[:limit])]
+            more = len(found) > len(rows)
             cursor = rows[-1].number if more else last
             times = _Times(change_times(connection, since + 1, max(cursor, 1)))
             views = ClaimsView(connection).views(rows, claims=False) if rows else []

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hashpact_node.services.entries import open_bundle
+from hashpact_node.services.packed import SHOWN_MAX, essence, shown, shown_count
 from hashpact_node.services.views import logs_by_number, own_number
 from hashpact_node.store.bundles import Bundle
 from hashpact_node.store.connection import Connection
@@ -20,6 +21,9 @@ from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import parse_signal_key
 from hashpact_protocol.statements import Listing
 from hashpact_protocol.tiles import decode_bundle
+
+PAGE_CLAIMS = 50_000
+"""How many claims are read for one page at most: some two seconds, and 25 MB as JSON."""
 
 UNREADABLE = "the listing cannot be read back from the stored log; the claim stands as it was merged"
 
@@ -48,7 +52,8 @@ class ClaimView:
 class SignalView:
     """One signal as people see it; ``number`` is that of its last change. Members and labels are sorted.
 
-    ``publishers`` and ``labels`` are those of all its claims, expired ones included.
+    ``publishers`` are those of all its claims, expired ones included, of which there are ``claims_total``. ``claims``
+    are at most 100 of them (``packed.shown``), and ``labels`` are the labels of as many.
     """
 
     number: int
@@ -58,6 +63,7 @@ class SignalView:
     rule: str
     publishers: tuple[str, ...]
     labels: tuple[str, ...]
+    claims_total: int
     claims: tuple[ClaimView, ...] = ()
 
     @property
@@ -78,15 +84,16 @@ class ClaimsView:
 
     def publishers(self, claims: bytes) -> tuple[str, ...]:
         """Give the members whose claims these are, sorted."""
-        logs = {int.from_bytes(claims[at : at + 3], "big") for at in range(0, len(claims), CLAIM_BYTES)}
+        brief = essence(claims)
+        logs = {int.from_bytes(brief[at : at + 3], "big") for at in range(0, len(brief), CLAIM_BYTES)}
         return tuple(sorted({self._logs[log].member for log in logs}))
 
-    def views(self, rows: Sequence[SignalRow], *, claims: bool = True) -> list[SignalView]:
+    def views(self, rows: Sequence[SignalRow], *, claims: bool = True, most: int = SHOWN_MAX) -> list[SignalView]:
         """Give what people see of some signals, in the order given; without the single ``claims`` where not wanted.
 
-        Their entries are read in order of place, each bundle once.
+        The entries of at most so many claims of each are read, in order of place, each bundle once.
         """
-        unpacked = [unpack_claims(row.claims) for row in rows]
+        unpacked = [unpack_claims(shown(row.claims, self.viewpoint.members, most)) for row in rows]
         places = {Place(claim.log, claim.position) for each in unpacked for claim in each}
         listings = read_listings(self._connection, places, self._logs)
         return [self._view(row, each, listings, claims=claims) for row, each in zip(rows, unpacked, strict=True)]
@@ -101,9 +108,10 @@ class ClaimsView:
             kind,
             value,
             Action(row.action).word,
-            self.viewpoint.decide(row.claims).rule,
+            self.viewpoint.decide(essence(row.claims)).rule,
             self.publishers(row.claims),
             tuple(sorted({label for listing in found if listing is not None for label in listing.labels})),
+            len(row.claims) // CLAIM_BYTES,
             tuple(map(self._claim, unpacked, found)) if claims else (),
         )
 
@@ -113,6 +121,16 @@ class ClaimsView:
         if listing is None:
             return ClaimView(*place, problem=UNREADABLE)
         return ClaimView(*place, listing.id, listing.content, listing.labels, listing.time, listing.expires)
+
+
+def affordable(rows: Sequence[SignalRow]) -> int:
+    """Say how many of the rows, from the first on, one page can show: at least one, if there is one."""
+    claims = 0
+    for count, row in enumerate(rows):
+        claims += shown_count(row.claims)
+        if count and claims > PAGE_CLAIMS:
+            return count
+    return len(rows)
 
 
 def read_listings(connection: Connection, places: Iterable[Place], logs: dict[int, Log]) -> dict[Place, Listing]:

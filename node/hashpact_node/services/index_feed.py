@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from hashpact_node.index.scan import Hit
+from hashpact_node.services.packed import matchable
 from hashpact_node.store.changes import last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -75,5 +76,4 @@ def matchable_claims(claims: bytes) -> bytes:
     """Give those of the packed claims whose quality is sufficient to be matched."""
     if len(claims) == CLAIM_BYTES:
         return claims if is_matchable(claims) else b""
-    each = (claims[at : at + CLAIM_BYTES] for at in range(0, len(claims), CLAIM_BYTES))
-    return b"".join(claim for claim in each if is_matchable(claim))
+    return matchable(claims)

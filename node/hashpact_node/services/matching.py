@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from hashpact_node.services.claims_view import ClaimsView, ClaimView, SignalView
+from hashpact_node.services.claims_view import ClaimsView, ClaimView
 from hashpact_node.services.index_feed import IndexFeed, matchable_claims
+from hashpact_node.services.packed import SHOWN_MAX, essence
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.feed import find_claims, log_members
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from hashpact_node.services.hashing import HashedFile
 
 QUERIES_MAX = 1_000
+HITS_MAX = 100
+BATCH_CLAIMS = 20_000
+"""How many claims are read for one batch, beyond one for each hit."""
+
 NO_ACTION = Action.NONE.word
 STRENGTH = (Action.BLOCK, Action.REVIEW, Action.OBSERVE, Action.IGNORE)
 """The actions from the strongest to the weakest."""
@@ -48,8 +53,9 @@ _RANK = {word: rank for rank, word in enumerate([*(action.word for action in STR
 class Hit:
     """A signal of the blocklist that a query met, ``distance`` bits away from it.
 
-    Only claims of sufficient quality are in it: others are kept, and never matched. ``labels`` and ``claims`` are empty
-    where no detail was asked for.
+    Only claims of sufficient quality are in it: others are kept, and never matched. ``claims`` are at most 100 of
+    ``claims_total``, fewer in a batch that meets very many, and ``labels`` are theirs. All three are empty where no
+    detail was asked for.
     """
 
     type: str
@@ -59,6 +65,7 @@ class Hit:
     rule: str
     publishers: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    claims_total: int = 0
     claims: tuple[ClaimView, ...] = ()
 
 
@@ -66,7 +73,8 @@ class Hit:
 class MatchResult:
     """What one query met. ``compared`` is how (``exact``, ``pdq``, or ``none`` for types that are never matched).
 
-    ``action`` is the strongest of its hits', ``none`` without any; hits come nearest first.
+    ``action`` is the strongest of all that it met, ``none`` without any. Of more than 100 hits those of the strongest
+    actions are given, the nearest of them, and there are ``more``. They come nearest first.
     """
 
     type: str
@@ -74,6 +82,7 @@ class MatchResult:
     compared: str
     action: str = NO_ACTION
     hits: tuple[Hit, ...] = ()
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +117,11 @@ class Matcher:
             near = self._near(connection, keys)
             wanted = {key for key in keys if key is not None}.union(*near.values())
             claims = find_claims(connection, sorted(wanted))
-            found = _Detailed(connection, claims) if detail else _Brief(connection, claims)
-            return [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
+            found = _Answers(connection, claims)
+            results = [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
+            if detail:
+                found.add_details()
+            return results
 
     def match_file(self, file: HashedFile, *, detail: bool = True) -> FileMatch:
         """Match a file by its hashes: its SHA-256 and, of a picture, its PDQ.
@@ -154,10 +166,15 @@ def strongest(actions: Sequence[str]) -> str:
     return min(actions, key=_RANK.__getitem__, default=NO_ACTION)
 
 
-class _Brief:
-    """Makes results of claims without a look at entries. What claims of the same face say is worked out once."""
+class _Answers:
+    """Makes results of claims, at first without a look at entries.
+
+    What claims of the same face say is worked out once.
+    """
 
     def __init__(self, connection: Connection, claims: dict[bytes, bytes]) -> None:
+        self._connection = connection
+        self._hits: dict[bytes, list[Hit]] = {}
         logs = log_members(connection)
         own = next((log.peer for log in logs if log.own), NOBODY)
         self._eyes = Viewpoint({log.log: log.peer for log in logs}, own)
@@ -175,25 +192,44 @@ class _Brief:
         said = None if claims is None else self._what(claims)
         if said is None:
             return MatchResult(kind, value, COMPARED[kind])
-        return MatchResult(kind, value, COMPARED[kind], said[0], (self.hit(key, kind, value, 0, said),))
+        return MatchResult(kind, value, COMPARED[kind], said[0], (self._hit(key, 0, said),))
 
     def _near_result(self, kind: str, value: str, distances: dict[bytes, int]) -> MatchResult:
-        hits: list[Hit] = []
+        met: list[tuple[int, int, bytes, _Said]] = []
         for key, distance in distances.items():
             claims = self._claims.get(key)
             said = None if claims is None else self._what(claims)
             if said is not None:
-                hits.append(self.hit(key, *parse_signal_key(key), distance, said))
-        return MatchResult(kind, value, COMPARED[kind], strongest([hit.action for hit in hits]), tuple(hits))
+                met.append((_RANK[said[0]], distance, key, said))
+        # Whoever lists very many hashes near to one takes neither its action away nor what is behind that.
+        given = sorted(met)[:HITS_MAX]
+        action = given[0][3][0] if given else NO_ACTION
+        given.sort(key=lambda one: one[1:3])
+        hits = tuple(self._hit(key, distance, said) for _, distance, key, said in given)
+        return MatchResult(kind, value, COMPARED[kind], action, hits, more=len(met) > len(hits))
 
-    def hit(self, key: bytes, kind: str, value: str, distance: int, said: _Said) -> Hit:  # noqa: ARG002 - for details
-        return Hit(kind, value, distance, *said)
+    def _hit(self, key: bytes, distance: int, said: _Said) -> Hit:
+        kind, value = parse_signal_key(key)
+        hit = Hit(kind, value, distance, *said)
+        self._hits.setdefault(key, []).append(hit)
+        return hit
+
+    def add_details(self) -> None:
+        """Add labels and claims to all hits that were made, read from the entries."""
+        if not self._hits:
+            return
+        rows = [SignalRow(0, key, 0, 0, matchable_claims(self._claims[key])) for key in self._hits]
+        most = max(1, min(SHOWN_MAX, BATCH_CLAIMS // len(rows)))
+        for row, view in zip(rows, ClaimsView(self._connection).views(rows, most=most), strict=True):
+            for hit in self._hits[row.key]:
+                hit.labels, hit.claims_total, hit.claims = view.labels, view.claims_total, view.claims
 
     def _what(self, claims: bytes) -> _Said | None:
         """Give action, rule and publishers, None where no claim may be matched.
 
         They follow from the claims' logs and last bytes alone.
         """
+        claims = essence(claims)
         if len(claims) == CLAIM_BYTES:
             face = claims[:3] + claims[-1:]
         else:
@@ -212,18 +248,3 @@ class _Brief:
         decision = self._eyes.decide(claims)
         members = (self._names[peer] for peer in publishers(good, self._eyes.members))
         return decision.action.word, decision.rule, tuple(sorted(members))
-
-
-class _Detailed(_Brief):
-    """Makes results with labels and claims, read from the entries."""
-
-    def __init__(self, connection: Connection, claims: dict[bytes, bytes]) -> None:
-        super().__init__(connection, claims)
-        good = {key: matchable_claims(packed) for key, packed in claims.items()}
-        rows = [SignalRow(0, key, 0, 0, packed) for key, packed in good.items() if packed]
-        views = ClaimsView(connection).views(rows) if rows else []
-        self._details: dict[bytes, SignalView] = {row.key: view for row, view in zip(rows, views, strict=True)}
-
-    def hit(self, key: bytes, kind: str, value: str, distance: int, said: _Said) -> Hit:
-        detail = self._details[key]
-        return Hit(kind, value, distance, *said, detail.labels, detail.claims)

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from hashpact_node.services import claims_view
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import RequestError
@@ -51,6 +52,14 @@ def test_pages_give_every_signal_once(blocklist: Blocklist, limit: int) -> None:
     assert keys(blocklist, None, "pdq", limit) == [*pdqs[0], *pdqs[1]]
     assert keys(blocklist, None, "sound", limit) == ["sound:abc"]
     assert keys(blocklist, None, "tlsh", limit) == []
+
+
+def test_pages_are_shorter_where_there_are_very_many_claims(
+    blocklist: Blocklist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims_view, "PAGE_CLAIMS", 2)
+    assert len(blocklist.page(limit=100).signals) == 2
+    assert len(keys(blocklist, None, None, 100)) == len(list(blocklist.export(None))) == 9
 
 
 def test_a_page_says_why(blocklist: Blocklist) -> None:

@@ -77,6 +77,19 @@ def test_a_signal_claimed_no_more_shows_nobody(database: Database, acme: TestLog
     assert (shown.publishers, shown.labels, shown.claims) == ((), (), ())
 
 
+def test_of_very_many_claims_some_are_shown(database: Database, acme: TestLog, beta: TestLog) -> None:
+    beta.append(*(listing(number, sha256(1), labels=[f"b{number:03}"]) for number in range(1, 151)))
+    acme.append(listing(1, sha256(1), labels=["a"]))
+    with database.read() as connection:
+        rows = list(find_signals(connection, [sha256(1).key]).values())
+        (full,) = ClaimsView(connection).views(rows)
+        (brief,) = ClaimsView(connection).views(rows, claims=False)
+    assert (full.claims_total, len(full.claims), len(full.labels)) == (151, 100, 100)
+    assert {"a", "b001", "b150"} <= set(full.labels)
+    assert full.publishers == ("acme", "beta")
+    assert (brief.claims_total, brief.labels) == (151, full.labels)
+
+
 def test_listings_are_read_over_many_bundles(database: Database, acme: TestLog, beta: TestLog) -> None:
     acme.append(*(listing(number, sha256(number)) for number in range(600)))
     beta.append(*(listing(number, sha256(number)) for number in range(300)))

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from hashpact_node.index.scan import ScanIndex
+from hashpact_node.services import matching
 from hashpact_node.services.hashing import HashedFile, hash_stream
 from hashpact_node.services.index_feed import PDQ, IndexFeed
 from hashpact_node.services.matching import QUERIES_MAX, Matcher, strongest
@@ -131,6 +132,37 @@ def test_without_detail_action_rule_and_publishers_are_the_same(matcher: Matcher
             )
             assert hit.publishers == short.publishers
             assert (short.labels, short.claims) == ((), ())
+
+
+def test_a_flood_of_claims_is_cut(matcher: Matcher, acme: TestLog, beta: TestLog) -> None:
+    beta.append(*(listing(number, sha256(1), labels=[f"b{number:03}"]) for number in range(1, 151)))
+    acme.append(listing(1, sha256(1), sha256(2), labels=["a"]))
+    (hit,) = matcher.match([query(sha256(1))])[0].hits
+    assert (hit.action, hit.publishers, hit.claims_total, len(hit.claims)) == ("block", ("acme", "beta"), 151, 100)
+    assert {"a", "b001", "b150"} <= set(hit.labels)
+    (brief,) = matcher.match([query(sha256(1))], detail=False)[0].hits
+    assert (brief.action, brief.publishers, brief.claims_total, brief.claims) == ("block", ("acme", "beta"), 0, ())
+
+
+def test_a_batch_reads_a_bounded_number_of_claims(
+    matcher: Matcher, beta: TestLog, acme: TestLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "BATCH_CLAIMS", 4)
+    beta.append(*(listing(number, sha256(1), sha256(2)) for number in range(1, 6)))
+    assert acme.row.held_size == 0
+    asked = [query(sha256(number)) for number in (1, 2, 1)]
+    assert [(len(one.hits[0].claims), one.hits[0].claims_total) for one in matcher.match(asked)] == [(2, 5)] * 3
+
+
+def test_a_flood_of_near_hashes_hides_no_action(matcher: Matcher, acme: TestLog, beta: TestLog) -> None:
+    acme.append(listing(1, pdq(bits(31))))
+    beta.append(*(listing(number, pdq(number)) for number in range(1, 151)))
+    (result,) = matcher.match([query(pdq(0))])
+    assert (result.action, len(result.hits), result.more) == ("block", 100, True)
+    assert result.hits[-1].value == pdq(bits(31)).value
+    distances = [hit.distance for hit in result.hits]
+    assert distances == sorted(distances)
+    assert not matcher.match([query(pdq(bits(31) << 200))])[0].more
 
 
 def test_a_malformed_query_is_named(matcher: Matcher) -> None:
