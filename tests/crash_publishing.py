@@ -23,7 +23,7 @@ import httpx
 from independent.fetch_card import fetch_card
 from independent.read_log import leaf_hash, open_note, read_log, read_member, tree_hash, unbase64
 from material import drafts, hex_of
-from nodes import TestNode, wait_until
+from nodes import PASSPHRASE, TestNode, wait_until
 
 TAKEN_OVER_SECONDS = 300
 """From this age on a request whose process died is taken over when it comes again (services/idempotent.py)."""
@@ -198,6 +198,9 @@ def _check(node: TestNode, ledger: Ledger, folder: Path) -> dict[str, Any]:
     settled = _settle(node, ledger)
     wait_until(lambda: json.loads(node.command("status", "--json").stdout)["queue"] == 0, seconds=60)
     assert not ledger.unexpected, ledger.unexpected[0]
+    said = (node.home / "serve.log").read_text()
+    assert "Traceback" not in said, said[said.index("Traceback") - 1_000 :][:4_000]
+    assert PASSPHRASE not in said
     card = json.loads(fetch_card(node.url, node.fingerprint, folder / "stock").read_bytes())
     entries, _tiles = read_log(card, card["logs"][0])
     statements = [json.loads(entry) for entry in entries]
