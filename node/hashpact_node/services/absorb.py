@@ -7,6 +7,7 @@ from datetime import datetime
 
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch
 from hashpact_node.services.collecting import without_collecting
+from hashpact_node.services.counting import settle_counting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import expire_due, remember_expiring
 from hashpact_node.services.views import viewpoint
@@ -91,6 +92,8 @@ class Absorber:
             remember_expiring(connection, self.log.number, batch.merged.expiring)
             expire_due(connection, eyes, numbers, now, log=self.log.number)
             numbers.close()
+            if self.log.fresh is not None and self.held.size < self.log.fresh <= grown.size:
+                settle_counting(connection, self.log.peer, now=now)
         self.held = grown
         self._room = max(0, self._room - len(batch.merged.quarantined))
         if batch.merged.stopped_at is not None:

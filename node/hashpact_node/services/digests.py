@@ -86,8 +86,9 @@ def digested_logs(connection: Connection, members: Collection[str] | None = None
 def counting_logs(logs: Sequence[Log]) -> list[Log]:
     """Give those of one member's logs from which claims are taken, each sequence in the order in which they count.
 
-    Its card names them, and no held fresh successor, one whose first ``fresh`` entries are held, replaces them
-    (docs/protocol.md, Card).
+    Its card names them, and no fresh successor replaces them: one whose first ``fresh`` entries are held, or one at
+    which we start, because nothing of the logs before it is held (docs/protocol.md, Card). ``Log.counts`` says the
+    same (``counting.settle_counting``).
     """
     found: list[Log] = []
     for sequence in dict.fromkeys(log.sequence for log in logs):
@@ -96,9 +97,17 @@ def counting_logs(logs: Sequence[Log]) -> list[Log]:
             (log for log in logs if log.sequence == sequence and log.named),
             key=lambda log: (log.state == OPEN, log.position),
         )
-        held = [at for at, log in enumerate(named) if log.fresh is not None and log.held_size >= log.fresh]
-        found += named[max(held, default=0) :]
+        found += named[max(_starts(named), default=0) :]
     return found
+
+
+def _starts(sequence: Sequence[Log]) -> Iterator[int]:
+    """Yield where in a sequence a fresh log stands that replaces those before it."""
+    nothing_held = True
+    for at, log in enumerate(sequence):
+        if log.fresh is not None and (nothing_held or log.held_size >= log.fresh):
+            yield at
+        nothing_held = nothing_held and not log.held_size
 
 
 def size_of(log: Log) -> int:

@@ -29,15 +29,16 @@ from hashpact_node.services.claims_check import ClaimSet, missing_claims, surplu
 from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.digests import counting_logs, live_listings_of, live_map
 from hashpact_node.services.entries import EntryReader
-from hashpact_node.services.expiry import remember_expiring
+from hashpact_node.services.expiry import UNREADABLE, remember_expiring
 from hashpact_node.services.views import viewpoint
+from hashpact_node.store.alarms import clear_alarm
 from hashpact_node.store.bundles import stream_bundles
 from hashpact_node.store.changes import Numbers, last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.feed import find_claims, stream_claimed_by
 from hashpact_node.store.locks import Locks
-from hashpact_node.store.logs import Log, list_logs, move_held, reset_held
+from hashpact_node.store.logs import Log, list_logs, list_sequences, move_held, reset_held
 from hashpact_node.store.owners import (
     OwnerRow,
     drop_owners,
@@ -141,11 +142,13 @@ class _MemberRebuild:
     progress: Progress | None
     total: int
     logs: list[Log] = field(default_factory=list)
+    sequences: list[int] = field(default_factory=list)  # those without a log too, as a renaming leaves them
     claimed: ClaimSet = field(default_factory=ClaimSet)
 
     def run(self) -> None:
         with self.database.read() as connection:
             counting = _counting(connection, self.peer)
+            self.sequences = list_sequences(connection, self.peer.number)
             self.logs = list_logs(connection, peer=self.peer.number)
         self._drop_drafts()
         derived = [self._derive(log) for log in counting]
@@ -154,16 +157,13 @@ class _MemberRebuild:
         self._sweep()
         for one in derived:
             self._mend_counts(one)
-        for sequence in self._sequences():
+        for sequence in self.sequences:
             self._mend_owners(sequence)
         self._drop_drafts()
         self.rebuilt.logs += len(counting)
 
-    def _sequences(self) -> list[int]:
-        return sorted({log.sequence for log in self.logs})
-
     def _drop_drafts(self) -> None:
-        for sequence in self._sequences():
+        for sequence in self.sequences:
             with self.database.write() as connection:
                 drop_sequence(connection, _draft(sequence))
 
@@ -277,6 +277,7 @@ class _MemberRebuild:
                 dropped_signals=derived.odd_signals,
                 unknown_statements=derived.unknown,
             )
+            clear_alarm(connection, UNREADABLE, now=self.now, peer=log.peer, log=log.number)
             drop_quarantined(connection, log.number, 0)
             add_quarantined(connection, (Quarantined(log.number, *one) for one in derived.quarantined))
 

@@ -10,12 +10,13 @@ from hashpact_keys.trust_files import METADATA
 from hashpact_node.net.trust import Peer as TrustPeer
 from hashpact_node.net.trust import TrustUpdate, refresh_trust
 from hashpact_node.net.trust_fetcher import TrustSource
+from hashpact_node.services.counting import settle_counting
 from hashpact_node.services.problems import problem
 from hashpact_node.services.removal import drop_claims_of_log
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.logs import LogTerms, list_logs, put_card_logs, set_counts
+from hashpact_node.store.logs import LogTerms, list_logs, put_card_logs
 from hashpact_node.store.peers import Peer, accept_card, get_peer, list_peers, record_trust_check
 from hashpact_node.store.trust import load_files, prune_files, save_files
 from hashpact_protocol.card import Card, parse_card
@@ -83,6 +84,7 @@ class Trusting:
                 card=update.card,
                 now=now,
             )
+        settle_counting(connection, peer.number, now=now)  # a member that is added anew holds nothing
         failed = update.problems[0] if update.problems else None
         record_trust_check(connection, peer.number, now=now, error=None if failed is None else problem(failed))
         if failed is None:
@@ -96,18 +98,21 @@ def take_card(connection: Connection, peer: Peer, data: bytes, version: int, now
     """Put a verified card into force: its logs, and alarms for what people have to look at."""
     card = parse_card(data, member=peer.member, url=peer.url)
     accept_card(connection, peer.number, old_version=peer.card_version, version=version, card=data, now=now)
-    logs = put_card_logs(connection, peer.number, [_terms(log) for log in card.logs])
-    counting = {log.origin for name in card.names for log in card.counting(name)}
-    for log in logs:
-        set_counts(connection, log.number, counts=log.origin in counting)
-    for log in list_logs(connection, peer=peer.number):
-        if not log.named and log.held_size:  # what a card no longer names stops counting at once
-            set_counts(connection, log.number, counts=False)
-            drop_claims_of_log(connection, log, now=now)
+    _drop_renamed(connection, peer, card, now)
+    put_card_logs(connection, peer.number, [_terms(log) for log in card.logs])
+    settle_counting(connection, peer.number, now=now)  # what a card no longer names stops counting at once
     if peer.card is not None:
         _tell_changes(connection, peer, parse_card(peer.card, member=peer.member, url=peer.url), card, now)
     _tell_shared_keys(connection, peer, card, now)
     return card
+
+
+def _drop_renamed(connection: Connection, peer: Peer, card: Card, now: datetime) -> None:
+    """Drop the claims of logs that get another name or kind: they are merged anew, in another sequence or otherwise."""
+    for log in list_logs(connection, peer=peer.number):
+        new = card.log(log.origin)
+        if new is not None and log.held_size and (new.name, new.kind.value) != (log.name, log.kind):
+            drop_claims_of_log(connection, log, now=now)
 
 
 def _tell_changes(connection: Connection, peer: Peer, old: Card, new: Card, now: datetime) -> None:

@@ -128,6 +128,12 @@ def find_sequence(connection: Connection, peer: int, name: str) -> int | None:
     return connection.execute(query).scalar_one_or_none()
 
 
+def list_sequences(connection: Connection, peer: int) -> list[int]:
+    """List the numbers of a member's sequences, those to which no log belongs any more included."""
+    query = select(col(tables.Sequence.number)).where(col(tables.Sequence.peer) == peer)
+    return sorted(number for number in connection.execute(query).scalars() if number is not None)
+
+
 def set_counts(connection: Connection, log: int, *, counts: bool) -> None:
     """Set whether claims are taken from a log; the caller moves its claims in the same transaction."""
     connection.execute(update(tables.Log).where(col(tables.Log.number) == log).values(counts=counts))

@@ -6,11 +6,17 @@ import pytest
 
 from follower import Follower
 from hashpact_keys.trust_files import METADATA
+from hashpact_node.services.digests import counting_logs
+from hashpact_node.services.rebuild import Rebuilder
 from hashpact_node.services.trusting import Trusting
-from hashpact_node.store.logs import Log, list_logs
+from hashpact_node.store.logs import Log, LogTerms, list_logs, put_card_logs
+from hashpact_node.store.owners import find_owners
 from hashpact_node.store.peers import Peer, add_peer
 from hashpact_node.store.trust import load_files
 from hashpact_protocol.errors import FetchStatusError, TrustError
+from hashpact_protocol.merge import id_bytes
+from hashpact_protocol.policy import Action
+from members import listing, sha256, uuid_of, withdrawal
 from publisher import Publisher, flipped, gone, says
 
 
@@ -145,7 +151,7 @@ def test_what_changes_in_a_card_is_told(
     assert [log.counts for log in follower_logs(follower, peer)] == [True, True]
     successor.fresh = 1
     publish()
-    assert [log.counts for log in follower_logs(follower, peer)] == [False, True]
+    assert [log.counts for log in follower_logs(follower, peer)] == [False, True], "nothing is held, so it starts there"
     successor.fresh = None
     publisher.log.append(b"{}")
     publisher.log.close(1)
@@ -172,3 +178,103 @@ def test_a_key_that_another_member_lists_too_is_an_alarm(
         other.publish()
         follower.add(other)
     assert follower.alarms()["key-shared"].what == "gamma and beta list the same public key"
+
+
+@pytest.fixture
+def reader(follower: Follower, publisher: Publisher) -> Follower:
+    publisher.log.append(listing(1, sha256(1), expires="2026-11-24T05:30:00Z"), listing(2, sha256(2)))
+    follower.add(publisher)
+    assert follower.pull(publisher) == []
+    return follower
+
+
+def as_it_stands(reader: Follower) -> tuple[list[int], str]:
+    """What is recommended for some signals, and the digest, after looking that a rebuild finds nothing to mend."""
+    rebuilt = Rebuilder(reader.database, reader.locks, reader.now).rebuild()
+    assert (rebuilt.signals_mended, rebuilt.owners_mended) == (0, 0)
+    counting = {log.number for log in counting_logs(follower_logs(reader, reader.peer()))}
+    assert counting == {log.number for log in follower_logs(reader, reader.peer()) if log.counts}
+    return [reader.action(sha256(number)) for number in range(1, 6)], reader.digest()
+
+
+def next_card(reader: Follower, publisher: Publisher) -> None:
+    publisher.now += timedelta(hours=1)
+    reader.later(hours=1)
+    publisher.publish()
+
+
+def as_if_new(reader: Follower, publisher: Publisher) -> tuple[list[int], str]:
+    """The same, once the member was removed, added anew and pulled."""
+    reader.peering.remove(publisher.member)
+    reader.add(publisher)
+    assert reader.pull(publisher) == []
+    return as_it_stands(reader)
+
+
+def test_a_log_that_gets_another_name_is_merged_anew_under_it(reader: Follower, publisher: Publisher) -> None:
+    publisher.log.name = "listings-eu"
+    publisher.log.append(withdrawal(100, of=1), listing(2, sha256(3)))
+    next_card(reader, publisher)
+    assert reader.pull(publisher) == []
+    assert "log-renamed" in reader.alarms()
+    found = as_it_stands(reader)
+    assert found[0] == [Action.NONE, Action.NONE, Action.REVIEW, Action.NONE, Action.NONE]
+    assert as_if_new(reader, publisher) == found
+
+
+def test_a_log_that_gets_another_kind_claims_nothing_of_its_old_one(reader: Follower, publisher: Publisher) -> None:
+    publisher.log.name = publisher.log.kind = "opinions"
+    next_card(reader, publisher)
+    assert reader.pull(publisher) == []
+    assert "log-renamed" in reader.alarms()
+    assert as_it_stands(reader)[0] == [Action.NONE] * 5
+    assert reader.log(publisher).quarantined == 2
+
+
+def test_a_rebuild_mends_what_was_left_under_an_older_name(reader: Follower) -> None:
+    with reader.database.write() as connection:
+        (log,) = list_logs(connection, peer=reader.peer().number)
+        terms = LogTerms("listings-eu", log.kind, log.origin, log.url, log.state, log.keys)
+        put_card_logs(connection, log.peer, [terms])
+    rebuilt = Rebuilder(reader.database, reader.locks, reader.now).rebuild()
+    assert rebuilt.owners_mended == 4, "two are under the new name and not under the old one"
+    with reader.database.read() as connection:
+        assert find_owners(connection, log.sequence, [id_bytes(uuid_of(1)), id_bytes(uuid_of(2))]) == {}
+    assert as_it_stands(reader)[0][:2] == [Action.REVIEW] * 2
+
+
+def test_a_fresh_successor_replaces_in_one_step_once_its_first_entries_are_held(
+    reader: Follower, publisher: Publisher
+) -> None:
+    publisher.log.close()
+    successor = publisher.add_log("listings-2")
+    successor.fresh = 2
+    successor.append(listing(2, sha256(2)))
+    next_card(reader, publisher)
+    assert reader.pull(publisher) == []
+    assert [log.counts for log in follower_logs(reader, reader.peer())] == [True, True]
+    assert as_it_stands(reader)[0][:2] == [Action.REVIEW] * 2
+    successor.append(listing(3, sha256(3)), listing(4, sha256(4)))
+    publisher.now += timedelta(minutes=1)
+    publisher.renew()
+    assert reader.pull(publisher) == []
+    assert [(log.counts, log.held_size) for log in follower_logs(reader, reader.peer())] == [(False, 0), (True, 3)]
+    found = as_it_stands(reader)
+    assert found[0] == [Action.NONE, *[Action.REVIEW] * 3, Action.NONE]
+    assert as_if_new(reader, publisher) == found
+    assert [log.counts for log in follower_logs(reader, reader.peer())] == [False, True]
+
+
+def test_without_its_first_entries_a_fresh_successor_replaces_nothing(reader: Follower, publisher: Publisher) -> None:
+    publisher.log.close()
+    successor = publisher.add_log("listings-2")
+    successor.fresh = 1
+    successor.append(listing(3, sha256(3)))
+    publisher.alter("/logs/listings-2/checkpoint", gone)
+    next_card(reader, publisher)
+    assert len(reader.pull(publisher)) == 1
+    before = as_it_stands(reader)
+    assert before[0][:3] == [Action.REVIEW, Action.REVIEW, Action.NONE]
+    publisher.mend()
+    assert reader.pull(publisher) == []
+    assert as_it_stands(reader)[0][:3] == [Action.NONE, Action.NONE, Action.REVIEW]
