@@ -42,6 +42,8 @@ STALE = "log-stale"
 STOPPED = "log-stopped"
 WAITING = "cosignatures-missing"
 NOTICE = "checkpoint-notice"
+WAITS_FOR_EARLIER = "waits-for-earlier"
+"""In place of a verdict: an earlier log of the same name is not held up to its final size yet, so nothing was asked."""
 PASSING = tuple(
     kind.code
     for kind in (

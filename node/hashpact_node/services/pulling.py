@@ -13,14 +13,15 @@ from http import HTTPStatus
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.net.peer_logs import PeerLogs
 from hashpact_node.services.catch_up import Progress
-from hashpact_node.services.polling import Polled, Poller
+from hashpact_node.services.digests import counting_logs
+from hashpact_node.services.polling import WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import Settings
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
-from hashpact_node.store.logs import Log, list_logs
+from hashpact_node.store.logs import Log, get_log, list_logs
 from hashpact_node.store.peers import (
     PAUSED,
     REMOVED,
@@ -119,10 +120,19 @@ class Puller:
             self._poll_all(peer, source, pulled, progress)
 
     def _poll_all(self, peer: Peer, source: PeerLogs, pulled: Pulled, progress: Progress | None) -> bool:
-        """Poll every log that counts; give whether anything hinted at news in the trust repository."""
+        """Poll every log that counts; give whether anything hinted at news in the trust repository.
+
+        What a log says may depend on the logs before it in its sequence, so it waits until those are held as far as
+        they count; one that starts afresh does not.
+        """
         logs, poller = self._prepare(peer, source, progress)
         hinted = False
+        short: set[int] = set()
         for log in logs:
+            if log.sequence in short and log.fresh is None:
+                pulled.logs.append(Polled(log.origin, log.held_size, log.held_size, WAITS_FOR_EARLIER, None))
+                continue
+            short.discard(log.sequence)
             try:
                 polled = poller.poll(log.number)
             except StoreBusyError:
@@ -132,6 +142,8 @@ class Puller:
                 hinted = hinted or _hints(error)
                 with self.database.write() as connection:
                     alarm_about(connection, error, now=self.now(), peer=peer.number, log=log.number)
+                    if get_log(connection, log.number).held_size < (log.final_size or 0):
+                        short.add(log.sequence)
             else:
                 pulled.logs.append(polled)
                 hinted = hinted or polled.card_version not in (None, peer.card_version)
@@ -141,7 +153,7 @@ class Puller:
         with self.database.read() as connection:
             own = find_own(connection)
             cards = {one.member: _card(one) for one in list_peers(connection, own=True) if one.card is not None}
-            logs = [log for log in list_logs(connection, peer=peer.number) if log.named and log.counts]
+            logs = counting_logs(list_logs(connection, peer=peer.number))
         if own is None:
             raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
         poller = Poller(

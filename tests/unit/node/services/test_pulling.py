@@ -27,7 +27,7 @@ from hashpact_protocol.errors import (
     StoreFullError,
 )
 from hashpact_protocol.policy import Action
-from members import listing, sha256
+from members import listing, sha256, withdrawal
 from own_member import NOW
 from publisher import Publisher, Reply, gone, says
 
@@ -233,6 +233,29 @@ def test_one_log_that_fails_does_not_stop_the_others(reader: Follower, publisher
     publisher.mend()
     assert reader.pull(publisher) == []
     assert reader.action(sha256(1)) == Action.REVIEW
+
+
+@pytest.mark.parametrize("closed_first", [True, False])
+def test_a_log_waits_until_those_before_it_are_held(
+    follower: Follower, publisher: Publisher, *, closed_first: bool
+) -> None:
+    """Whichever the card names first: what withdraws a listing of a closed log is merged after it."""
+    publisher.log.append(listing(1, sha256(1)), listing(2, sha256(2)))
+    publisher.log.close()
+    publisher.add_log("listings-2").append(withdrawal(100, of=1))
+    publisher.logs.sort(key=lambda log: (log.final is None) is closed_first)
+    publisher.now += timedelta(hours=1)
+    publisher.publish()
+    follower.later(hours=1)
+    follower.add(publisher)
+    for path in ("tile/entries/000.p/2", "tile/entries/000"):
+        publisher.alter(path, gone)
+    pulled = follower.pulled(publisher)
+    assert len(pulled.errors) == 1
+    assert [(log.after, log.verdict) for log in pulled.logs] == [(0, "waits-for-earlier")]
+    publisher.mend()
+    assert follower.pull(publisher) == []
+    assert [follower.action(sha256(number)) for number in (1, 2)] == [Action.NONE, Action.REVIEW]
 
 
 def test_nobody_pulls_strangers_or_themselves_or_the_paused(reader: Follower, publisher: Publisher) -> None:
