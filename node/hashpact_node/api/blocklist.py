@@ -31,8 +31,10 @@ OneAction = Annotated[ActionWord | None, Query(description="Only signals of this
     response_class=Response,
     responses={200: {"model": BlocklistPage, "description": "A page."}},
 )
-def page(
+async def page(
+    request: Request,
     node: NodeOf,
+    *,
     cursor: Annotated[str | None, Query(description="Of the page before; without, the first page.")] = None,
     action: OneAction = None,
     type: Annotated[str | None, Query(description="Only signals of this type.", examples=["pdq"])] = None,  # noqa: A002 - as clients write it
@@ -40,7 +42,11 @@ def page(
 ) -> Response:
     """List claimed signals in order of type and value. To follow what changes, use the change feed."""
     wanted = None if action is None else ACTION_OF_WORD[action]
-    return encoded(node.blocklist.page(cursor, action=wanted, type_name=type, limit=limit))
+
+    def read() -> Response:
+        return encoded(node.blocklist.page(cursor, action=wanted, type_name=type, limit=limit))
+
+    return await run_in(lanes_of(request).pages, read)
 
 
 @router.get(
@@ -50,7 +56,8 @@ def page(
     response_class=Response,
     responses={200: {"model": Changes, "description": "A page."}},
 )
-def changes(
+async def changes(
+    request: Request,
     node: NodeOf,
     since: Annotated[
         int, Query(description="The cursor of the last page that was read; 0 at first.", ge=0, le=SINCE_MAX)
@@ -63,9 +70,12 @@ def changes(
     With `action`, only signals that ever had it come, and one that leaves it comes as `remove`. Every page is a point
     to go on from; no removed signal is ever forgotten, so nobody has to start again.
     """
-    return encoded(
-        node.change_feed.changes(since, action=None if action is None else ACTION_OF_WORD[action], limit=limit)
-    )
+    wanted = None if action is None else ACTION_OF_WORD[action]
+
+    def read() -> Response:
+        return encoded(node.change_feed.changes(since, action=wanted, limit=limit))
+
+    return await run_in(lanes_of(request).pages, read)
 
 
 @router.get("/digest", operation_id="digest", summary="The digest of what was merged")

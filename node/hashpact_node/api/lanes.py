@@ -17,7 +17,7 @@ class Lanes:
     """How many of each kind of work run at once; others wait for their turn, without a thread.
 
     ``publishing`` waits for releases, ``peers`` for other members' servers, ``hashing`` takes memory: a picture some
-    240 MB while it is decoded. ``reading`` reads whole logs.
+    240 MB while it is decoded. ``reading`` reads whole logs, ``pages`` up to 10 000 signals with their claims.
     """
 
     def __init__(self) -> None:
@@ -25,6 +25,7 @@ class Lanes:
         self.peers = CapacityLimiter(8)
         self.hashing = CapacityLimiter(2)
         self.reading = CapacityLimiter(2)
+        self.pages = CapacityLimiter(2)
 
 
 def lanes_of(request: Request) -> Lanes:

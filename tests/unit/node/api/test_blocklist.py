@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from hashpact_node.api.models import BlocklistPage, Changes, Digest
+from hashpact_node.services.blocklist import Blocklist
+from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.drafts import ListingDraft
 from members import pdq, sha256
 from publisher import Publisher
@@ -118,3 +124,24 @@ def test_the_digest_is_over_all_or_some_members(filled: Served, beta: Publisher)
 def test_the_digest_of_a_stranger_is_not_there(sqlite_served: Served) -> None:
     answer = sqlite_served.get(f"{PATH}/digest?members=acme,delta")
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+@pytest.mark.parametrize("path", ["/v1/blocklist", "/v1/blocklist/changes"])
+def test_pages_leave_lookups_their_threads(sqlite_served: Served, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+
+    def waits(*_arguments: object, **_options: object) -> dict[str, str]:
+        assert go.wait(30)
+        return {}
+
+    monkeypatch.setattr(Blocklist, "page", waits)
+    monkeypatch.setattr(ChangeFeed, "changes", waits)
+    asked = {"signals": [{"type": "md5", "value": "0" * 32}]}
+    with ThreadPoolExecutor(50) as readers:
+        pages = [readers.submit(httpx.get, f"{sqlite_served.client.base_url}{path}", timeout=60) for _ in range(50)]
+        try:
+            time.sleep(1)
+            assert sqlite_served.post("/v1/match", json=asked, timeout=10).status_code == 200
+        finally:
+            go.set()
+        assert [page.result().status_code for page in pages] == [200] * 50
