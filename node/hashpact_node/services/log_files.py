@@ -35,6 +35,8 @@ GZIP: Final = "gzip"
 ZSTD: Final = "zstd"
 GZIP_LEVEL: Final = 6
 
+NO_ETAG: Final = ""
+
 Progress = Callable[[int, int], None]
 """Told how many files of how many are written."""
 
@@ -45,6 +47,9 @@ _IMMUTABLE = re.compile(r"[0-9]+\.\w+\.json|[0-9a-f]{64}\..+")
 @dataclass(frozen=True, slots=True)
 class Served:
     """A body as it goes out: its content coding, its strong ETag with quotes, and whether it can never change.
+
+    Tiles and bundles have no ETag, and an empty text here: nobody asks twice for a full one, which never changes, and
+    of a partial one the next request is for a wider one, under another path. So none is hashed for every reader.
 
     ``card_version`` is that of the card in force, for the header ``Hashpact-Card``.
     """
@@ -81,8 +86,7 @@ class LogFiles:
                 body, encoding = _bundle(connection, log, tile, accepts)
             else:
                 body, encoding = _hashes(connection, log, tile), IDENTITY
-        etag = _etag(body)  # a strong one differs with the coding
-        return Served(body, "application/octet-stream", etag, immutable=tile.width == FULL_WIDTH, encoding=encoding)
+        return Served(body, "application/octet-stream", NO_ETAG, immutable=tile.width == FULL_WIDTH, encoding=encoding)
 
     def trust_file(self, place: str, name: str) -> Served:
         """Give a file of this member's trust repository; ``place`` is ``metadata`` or ``targets``. NotFoundError."""
