@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.idempotency import KEPT_SECONDS, Repeat, begin, find, finish, forget
-from hashpact_protocol.errors import ConflictError, HashpactError, RequestError
+from hashpact_protocol.errors import ConflictError, HashpactError, RequestError, StoreError
+
+log = structlog.get_logger(__name__)
 
 TAKEN_OVER_SECONDS: Final = 300
 """After so long a request that has no answer is taken for dead: no request of ours runs that long."""
@@ -23,6 +27,11 @@ KEY_MAX_CHARACTERS: Final = 255
 
 _PLANNED: Final = 0
 """Stands where the status will: the request runs, and beside it is its plan, no answer."""
+
+_DOUBTFUL: Final = 1
+"""Stands there where the database failed while the request ran, so that its work may have been done."""
+
+_UNANSWERED: Final = (None, _PLANNED, _DOUBTFUL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +57,15 @@ class Idempotent:
     def run(self, key: str, request_hash: bytes, plan: bytes, work: Work) -> Answer:
         """Do the work unless this key came before, and give the answer that it got then.
 
-        ``request_hash`` tells requests apart. A request that fails forgets its key, and may be sent again. Raises
+        ``request_hash`` tells requests apart. A request that fails forgets its key, and may be sent again; where the
+        database failed, the plan is kept, since a transaction may be stored whose commit was not heard of. Raises
         RequestError for a key that came with another request or has no form, ConflictError while the first request is
         in flight, and what ``work`` raises.
         """
         check_key(key)
         with self.database.write() as connection:
             earlier = self._earlier(connection, key, request_hash)
-            if earlier is not None and earlier.status not in (None, _PLANNED):
+            if earlier is not None and earlier.status not in _UNANSWERED:
                 return Answer(earlier.status or _PLANNED, earlier.answer or b"", repeated=True)
             if earlier is not None:
                 plan = earlier.answer or plan
@@ -64,6 +74,9 @@ class Idempotent:
             finish(connection, key, _PLANNED, plan)
         try:
             answer = work(plan, earlier is not None)
+        except StoreError:
+            self._doubt(key, plan)
+            raise
         except HashpactError:
             # Anything else leaves the plan, since nobody knows how far it came.
             with self.database.write() as connection:
@@ -72,6 +85,14 @@ class Idempotent:
         with self.database.write() as connection:
             finish(connection, key, answer.status, answer.body)
         return answer
+
+    def _doubt(self, key: str, plan: bytes) -> None:
+        """Let the next one take the plan up at once; if that cannot be stored either, it may after a while."""
+        try:
+            with self.database.write() as connection:
+                finish(connection, key, _DOUBTFUL, plan)
+        except StoreError as error:
+            log.warning("a request cannot be marked as broken off; its key is free in a while", error=str(error))
 
     def _earlier(self, connection: Connection, key: str, request_hash: bytes) -> Repeat | None:
         """Give what came of this key before: an answer, or a plan whose process died; None if it is new."""

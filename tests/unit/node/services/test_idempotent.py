@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from hashpact_node import services
 from hashpact_node.services.idempotent import TAKEN_OVER_SECONDS, Answer, Idempotent
 from hashpact_node.store.database import Database
 from hashpact_node.store.idempotency import begin, find
-from hashpact_protocol.errors import ConflictError, RequestError, StoreError
+from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError, StoreError
 from own_member import NOW
 
 KEY, HASH, PLAN = "a-key", b"h" * 32, b"plan"
@@ -68,10 +69,46 @@ def test_the_plan_is_stored_before_the_work_begins(idempotent: Idempotent) -> No
 
 def test_a_known_failure_forgets_the_key(idempotent: Idempotent) -> None:
     seen: list[tuple[bytes, bool]] = []
-    with pytest.raises(StoreError):
-        idempotent.run(KEY, HASH, PLAN, breaks(StoreError("no")))
+    with pytest.raises(NotFoundError):
+        idempotent.run(KEY, HASH, PLAN, breaks(NotFoundError("no")))
     assert idempotent.run(KEY, b"x" * 32, b"new plan", works(seen)).repeated is False
     assert seen == [(b"new plan", False)]
+
+
+def test_the_plan_is_kept_where_the_database_failed(idempotent: Idempotent) -> None:
+    seen: list[tuple[bytes, bool]] = []
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            idempotent.run(KEY, HASH, b"new plan" if seen else PLAN, breaks(StoreError("the commit was not answered")))
+    with pytest.raises(RequestError, match="another request"):
+        idempotent.run(KEY, b"x" * 32, b"new plan", works(seen))
+    assert idempotent.run(KEY, HASH, b"new plan", works(seen)) == Answer(201, b"done 1")
+    assert seen == [(PLAN, True)]
+    assert idempotent.run(KEY, HASH, b"new plan", works(seen)).repeated
+
+
+def test_the_plan_is_kept_where_the_database_fails_for_good(
+    idempotent: Idempotent, clock: list[datetime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_arguments: object) -> None:
+        raise StoreError("the database is away")
+
+    with monkeypatch.context() as patched:
+        work = works([])
+
+        def breaks_off(plan: bytes, again: bool) -> Answer:  # noqa: FBT001 - as Work has it
+            work(plan, again)
+            patched.setattr(services.idempotent, "finish", away)
+            raise StoreError("the commit was not answered")
+
+        with pytest.raises(StoreError, match="commit"):
+            idempotent.run(KEY, HASH, PLAN, breaks_off)
+    with pytest.raises(ConflictError, match="in flight"):
+        idempotent.run(KEY, HASH, b"new plan", works([]))
+    clock[0] += timedelta(seconds=TAKEN_OVER_SECONDS)
+    seen: list[tuple[bytes, bool]] = []
+    idempotent.run(KEY, HASH, b"new plan", works(seen))
+    assert seen == [(PLAN, True)]
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), KeyboardInterrupt()])
