@@ -18,6 +18,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from hashpact_node.masking import without_passwords
 from hashpact_protocol.errors import ConfigurationError, ConflictError, HashpactError
 from hashpact_protocol.names import MemberUrl, parse_member_id
 
@@ -307,12 +308,14 @@ def _parse(setting: Setting, value: object, where: str) -> object:
     except HashpactError as error:
         shown = "" if setting.secret else f" ({_shown(value)})"
         raise ConfigurationError(
-            f"{setting.name}{shown}: {error.what}", where=where, mend=error.mend or f"it says {setting.description}"
+            without_passwords(f"{setting.name}{shown}: {error.what}"),
+            where=where,
+            mend=error.mend or f"it says {setting.description}",
         ) from None
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = without_passwords(repr(value))
     return text if len(text) <= 100 else text[:100] + "…"  # noqa: PLR2004  about as much as a line shows
 
 

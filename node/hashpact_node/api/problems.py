@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hashpact_node.masking import without_passwords
 from hashpact_protocol import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -134,8 +135,8 @@ def problem_of(error: errors.HashpactError) -> dict[str, Any]:
         "title": title,
         "status": status,
         "code": code,
-        "detail": error.what,
-        "where": error.where,
+        "detail": without_passwords(error.what),
+        "where": without_passwords(error.where),
         "mend": error.mend,
     }
     if isinstance(error, ManyErrors):

@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from hashpact_node.masking import without_passwords
 from hashpact_protocol.errors import HashpactError
 
 if TYPE_CHECKING:
@@ -61,12 +62,14 @@ def warn(what: str, mend: str | None = None) -> None:
 
 def show_error(error: HashpactError) -> None:
     """Tell people what went wrong, where, and how to mend it, each on one line."""
-    _lines(sys.stderr, "31", [("error", error.what), ("where", error.where), ("mend", error.mend)])
+    told = (("error", error.what), ("where", error.where), ("mend", error.mend))
+    _lines(sys.stderr, "31", [(name, without_passwords(text)) for name, text in told])
 
 
 def show_error_json(error: HashpactError, exit_code: int) -> None:
     """Tell a program what went wrong: one JSON object on standard error."""
-    said = {"code": error.code, "what": error.what, "where": error.where, "mend": error.mend, "exit": exit_code}
+    told = {"what": error.what, "where": error.where, "mend": error.mend}
+    said = {"code": error.code, **{name: without_passwords(text) for name, text in told.items()}, "exit": exit_code}
     print(json.dumps({"error": {key: value for key, value in said.items() if value is not None}}), file=sys.stderr)
 
 

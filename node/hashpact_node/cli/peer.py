@@ -13,6 +13,7 @@ from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opene
 from hashpact_node.cli.files import read_input
 from hashpact_node.cli.output import note, progress, say, say_json, waiting, warn
 from hashpact_node.cli.program import Commands, examples
+from hashpact_node.masking import without_passwords
 from hashpact_protocol.errors import RequestError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def add(
     repository can be read and leads from that root to its card.
     """
     data = None if root is None else read_input(root)
-    with opened(home) as node, waiting(f"reading the trust repository of {url}…"):
+    with opened(home) as node, waiting(f"reading the trust repository of {without_passwords(url)}…"):
         view = node.peering.add(member, url, root=data, fingerprint=fingerprint)
     if as_json:
         from hashpact_node import clock

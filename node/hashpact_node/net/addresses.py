@@ -17,6 +17,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from queue import Empty, SimpleQueue
 
+from hashpact_node.masking import without_passwords
 from hashpact_protocol.errors import FetchError, FetchRefusedError, FetchTimeoutError
 
 Address = IPv4Address | IPv6Address
@@ -57,12 +58,14 @@ def parse_url(url: str) -> PeerUrl:
     if found is None:
         raise FetchRefusedError(
             "this is not a peer's URL",
-            where=repr(url[:200]),
+            where=repr(without_passwords(url)[:200]),
             mend="write https://host[:port]/path, without user, query, fragment or escapes",
         )
     scheme, authority, path = found.group("scheme", "authority", "path")
     if any(segment in {".", ".."} for segment in path.split("/")):
-        raise FetchRefusedError("a URL's path must not climb", where=url, mend="leave out . and .. segments")
+        raise FetchRefusedError(
+            "a URL's path must not climb", where=without_passwords(url), mend="leave out . and .. segments"
+        )
     host, port = _parse_authority(scheme, authority)
     return PeerUrl(scheme, host, port, path)
 

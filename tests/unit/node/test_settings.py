@@ -203,6 +203,13 @@ def test_password_is_not_in_the_error(tmp_path: Path) -> None:
     assert "sqlite:///path" in str(caught.value)
 
 
+def test_password_in_the_members_url_is_not_in_the_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({"HASHPACT_URL": "https://acme:s3cr3t@acme.example"}, tmp_path)
+    assert "s3cr3t" not in str(caught.value)
+    assert "https://***@acme.example" in str(caught.value)
+
+
 def test_written_file_loads(tmp_path: Path) -> None:
     path = write_node_toml(
         tmp_path,

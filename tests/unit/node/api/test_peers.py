@@ -118,3 +118,11 @@ def test_a_peer_that_never_answered_is_shown(sqlite_served: Served) -> None:
         add_peer(connection, "gamma", "https://gamma.example", now=NOW, pinned_fingerprint="1:sha256:00")
     shown = sqlite_served.get(f"{PATH}/gamma").json()
     assert (shown["card_version"], shown["last_good_at"], shown["logs"]) == (None, None, [])
+
+
+def test_a_password_in_a_url_is_not_repeated(sqlite_served: Served) -> None:
+    body = {"member": "beta", "url": "https://user:hunter2@beta.example", "fingerprint": f"1:sha256:{'0' * 64}"}
+    answer = sqlite_served.post(PATH, json=body)
+    assert answer.status_code == 422
+    assert "hunter2" not in answer.text
+    assert "***@beta.example" in answer.text

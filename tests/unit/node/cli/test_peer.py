@@ -85,6 +85,9 @@ def test_a_peer_that_cannot_be_reached(beta: Commands, served: TestNode) -> None
     url = f"http://127.0.0.1:{free_port()}"
     error = beta.error("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, code=1)
     assert error["where"].startswith(url)
+    url = "https://user:hunter2@gamma.example"
+    assert "***@gamma" in beta.error("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, code=2)["what"]
+    assert "hunter2" not in beta("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, code=2).stderr
     assert beta.error("peer", "add", "gamma", "ftp://x", "--fingerprint", served.fingerprint, code=2)
 
 

@@ -107,9 +107,19 @@ def test_refused_urls(url: str) -> None:
     assert caught.value.mend
 
 
-def test_password_is_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:hunter2@acme.example/x",
+        "https://user:hunter2@acme.example",
+        "https://user:hunter2@acme.example/x?y",
+        "ftp://user:hunter2@acme.example/x",
+        "https://user:/hunter2@acme.example/x",
+    ],
+)
+def test_password_is_not_repeated(url: str) -> None:
     with pytest.raises(FetchRefusedError) as caught:
-        parse_url("https://user:hunter2@acme.example/x")
+        parse_url(url)
     assert "hunter2" not in str(caught.value)
 
 
