@@ -1,7 +1,8 @@
 """Import files of hashes into an own log: checked whole before anything of it is stored, resumable at any moment.
 
-How far a file came is stored with the statements of its lines, under the SHA-256 of the file and the log's name. So an
-import that was killed goes on where it was, and one that is finished adds nothing the second time.
+How far a file came is stored with the statements of its lines, under the SHA-256 of the file and the log's name, with
+the defaults that its lines were given. So an import that was killed goes on where it was, and one that is finished adds
+nothing the second time; with other defaults it is refused, since that would list everything once more.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from hashpact_node.services.import_rows import Exact, PlainRow, Row, format_of, 
 from hashpact_node.services.own_listings import open_log
 from hashpact_node.services.publishing import LISTINGS, Publisher, Waiting
 from hashpact_node.store.database import Database
-from hashpact_node.store.imports import imported_lines, set_imported_lines
+from hashpact_node.store.imports import imported_lines, imports_like, set_imported_lines
 from hashpact_node.store.logs import Log
 from hashpact_node.store.queue import add_entries
 from hashpact_protocol.errors import ConflictError, HashpactError, RequestError, StatementError
@@ -98,20 +99,36 @@ class Importer:
         """Import an NDJSON or CSV file (see ``import_rows``) and release it.
 
         Raises RequestError for a file that cannot be read, and, unless ``keep_going``, one that names up to 100 wrong
-        lines, with nothing of the file stored; NotFoundError without an open log of that name; StoreError, after which
+        lines, with nothing of the file stored; ConflictError where the file was imported with other defaults;
+        NotFoundError without an open log of that name; StoreError, after which
         the same call goes on where it was.
         """
         run = _Run(path, options or ImportOptions(), progress or (lambda _progress: None))
         with self._database.read() as connection:
             log = open_log(connection, run.options.log_name)
         with run.opened() as file, without_collecting():
-            source = f"{log.name}/{run.check(file, log)}"
+            source = self._source(run, f"{log.name}/{run.check(file, log)}")
             last = self._store(run, file, source)
         report = run.report
         if run.options.wait and report.lines:
             run.tell(RELEASING, report.lines, run.total_bytes)
             report.notice = self._release(log, last)
         return report
+
+    def _source(self, run: _Run, file: str) -> str:
+        """Give what this file is stored under; ConflictError where it is stored with other defaults."""
+        source = file + "".join(f"?{name}={value}" for name, value in sorted(run.options.defaults.items()))
+        with self._database.read() as connection:
+            others = [one for one in imports_like(connection, file) if one != source]
+        if others:
+            before = others[0].removeprefix(file).replace("?", " --").strip() or "no defaults"
+            raise ConflictError(
+                f"this file was imported with {before}, and would be listed once more",
+                where=str(run.path),
+                mend="import it as before to go on where that was; to list it otherwise, withdraw those listings, and "
+                "write what differs into the file",
+            )
+        return source
 
     def _store(self, run: _Run, file: BinaryIO, source: str) -> Waiting | None:
         """Store all lines that are not imported yet, a chunk a transaction; give what was stored last."""

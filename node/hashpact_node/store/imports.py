@@ -17,6 +17,12 @@ def imported_lines(connection: Connection, source: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
+def imports_like(connection: Connection, beginning: str) -> list[str]:
+    """Give the sources that begin so and of which something is imported."""
+    query = select(col(ImportProgress.source)).where(col(ImportProgress.source).startswith(beginning, autoescape=True))
+    return list(connection.execute(query.order_by(col(ImportProgress.source))).scalars())
+
+
 def set_imported_lines(connection: Connection, source: str, lines: int, *, now: datetime) -> None:
     """Store how many lines are imported, in the transaction that stores their statements."""
     row = {"source": source, "lines": lines, "updated_at": int(now.timestamp())}

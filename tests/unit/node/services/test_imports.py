@@ -12,7 +12,7 @@ from hashpact_node.services.imports import Importer, ImportOptions, ImportProgre
 from hashpact_node.store.database import Database
 from hashpact_node.store.imports import imported_lines, set_imported_lines
 from hashpact_node.store.queue import count_entries
-from hashpact_protocol.errors import NotFoundError, RequestError, StoreFullError
+from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError, StoreFullError
 from hashpact_protocol.statements import Listing, parse_statement
 from own_member import NOW, OwnMember
 
@@ -217,3 +217,18 @@ def test_a_folder_is_no_file(importer: Importer, tmp_path: Path) -> None:
     os.mkdir(tmp_path / "folder.csv")  # noqa: PTH102  beside what a user types
     with pytest.raises(RequestError, match="cannot be read"):
         importer.import_file(tmp_path / "folder.csv")
+
+
+def test_a_file_with_other_defaults_is_refused(acme: OwnMember, importer: Importer, tmp_path: Path) -> None:
+    path = write(tmp_path, json.dumps({"signals": [{"type": "sha256", "value": "ab" * 32}]}))
+    video = ImportOptions(defaults={"content": "video"})
+    assert importer.import_file(path, video).imported == 1
+    assert importer.import_file(path, video).imported == 0
+    for other in ({"content": "image"}, {"content": "video", "confirmed": "human"}):
+        with pytest.raises(ConflictError, match="imported with --content=video"):
+            importer.import_file(path, ImportOptions(defaults=other))
+    assert values(acme) == ["ab" * 32]
+    whole = write(tmp_path, line(1), name="whole.ndjson")
+    assert importer.import_file(whole).imported == 1
+    with pytest.raises(ConflictError, match="no defaults"):
+        importer.import_file(whole, video)
