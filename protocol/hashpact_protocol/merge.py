@@ -36,6 +36,9 @@ KIND_OF: dict[type, Kind] = {
 ENTRY = 0
 """The part of a quarantine record that means the whole entry; 1 and more count the malformed signals of a sound one."""
 
+QUARANTINE_ROOM = 10_000
+"""How many quarantine records a merge keeps unless it is told otherwise."""
+
 ID_REUSED = "id-reused"
 """The code of a well-formed statement that uses an id which belongs to another kind."""
 
@@ -73,6 +76,9 @@ class Merged:
 
     ``labels``: of the revisions that ``restated`` names, by index.
 
+    ``quarantined``: the first of the records, as many as there was room for; ``odd_entries`` and ``odd_signals`` count
+    all entries and all signals of sound ones that were put aside.
+
     ``unowned``: ids that a withdrawal named when they had no owner. Merged with fewer owners ``known`` than there may
     be, a batch holds only if neither these nor the ids of ``owners`` have an owner of before.
     """
@@ -84,6 +90,8 @@ class Merged:
     labels: dict[int, tuple[str, ...]] = field(default_factory=dict)
     expiring: list[tuple[str, int]] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
+    odd_entries: int = 0
+    odd_signals: int = 0
     unowned: set[bytes] = field(default_factory=set)
     unknown: int = 0
     stopped_at: int | None = None
@@ -113,14 +121,19 @@ def touched_ids(statements: Iterable[Statement | Malformed]) -> set[bytes]:
 
 
 def merge_statements(
-    statements: Iterable[Statement | Malformed], *, log: int, start: int, known: Mapping[bytes, Owner]
+    statements: Iterable[Statement | Malformed],
+    *,
+    log: int,
+    start: int,
+    known: Mapping[bytes, Owner],
+    quarantine_room: int = QUARANTINE_ROOM,
 ) -> Merged:
     """Merge one batch of a log's statements, the first at index ``start``, in their order.
 
     ``log`` is the log's local number; ``known`` holds the owners of the touched ids before this batch, taken from all
-    logs of the same (member, log name) that count.
+    logs of the same (member, log name) that count. At most ``quarantine_room`` quarantine records are kept.
     """
-    merger = Merger(log=log, start=start, known=known)
+    merger = Merger(log=log, start=start, known=known, quarantine_room=quarantine_room)
     merger.take_all(statements)
     return merger.finish()
 
@@ -128,11 +141,14 @@ def merge_statements(
 class Merger:
     """The state while one batch is merged; statements may come a bundle at a time, and none of them is kept.
 
-    ``log``, ``start`` and ``known`` are as for ``merge_statements``.
+    ``log``, ``start``, ``known`` and ``quarantine_room`` are as for ``merge_statements``.
     """
 
-    def __init__(self, *, log: int, start: int, known: Mapping[bytes, Owner]) -> None:
+    def __init__(
+        self, *, log: int, start: int, known: Mapping[bytes, Owner], quarantine_room: int = QUARANTINE_ROOM
+    ) -> None:
         self.log = log
+        self._room = quarantine_room
         self.known = known
         self.merged = Merged()
         self._position = start
@@ -153,7 +169,7 @@ class Merger:
     def _take(self, position: int, statement: Statement | Malformed) -> bool:
         """Merge one statement; False when it stops the log."""
         if isinstance(statement, Malformed):
-            self._quarantine(position, ENTRY, statement.code, statement.reason)
+            self._quarantine(position, statement.code, statement.reason)
             return True
         if isinstance(statement, Unknown):
             self.merged.unknown += 1
@@ -163,7 +179,7 @@ class Merger:
         owner = self._owner(identifier)
         if owner is not None and owner.kind != kind:
             what = f"the id {statement.id} is taken by a statement of kind {Kind(owner.kind).name.lower()}"
-            self._quarantine(position, ENTRY, ID_REUSED, what)
+            self._quarantine(position, ID_REUSED, what)
             return True
         if isinstance(statement, Listing):
             self._list(position, identifier, statement, owner)
@@ -172,16 +188,26 @@ class Merger:
         self.merged.owners[identifier] = Owner(kind, self.log, position, live=True)
         return True
 
-    def _quarantine(self, position: int, part: int, code: str, reason: str) -> None:
-        self.merged.quarantined.append(Quarantined(position, part, code, reason))
+    def _quarantine(self, position: int, code: str, reason: str) -> None:
+        self.merged.odd_entries += 1
+        if self._room > 0:
+            self._room -= 1
+            self.merged.quarantined.append(Quarantined(position, ENTRY, code, reason))
+
+    def _quarantine_signals(self, position: int, reasons: tuple[str, ...]) -> None:
+        self.merged.odd_signals += len(reasons)
+        if self._room > 0:
+            kept = reasons[: self._room]
+            self._room -= len(kept)
+            records = (Quarantined(position, part, SignalError.code, why) for part, why in enumerate(kept, ENTRY + 1))
+            self.merged.quarantined.extend(records)
 
     def _owner(self, identifier: bytes) -> Owner | None:
         return self.merged.owners.get(identifier) or self.known.get(identifier)
 
     def _list(self, position: int, identifier: bytes, listing: Listing, owner: Owner | None) -> None:
         if listing.dropped:
-            for part, reason in enumerate(listing.dropped, ENTRY + 1):
-                self._quarantine(position, part, SignalError.code, reason)
+            self._quarantine_signals(position, listing.dropped)
         if owner is not None:
             self._labels[position] = listing.labels
             if owner.live:

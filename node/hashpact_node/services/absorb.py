@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch
@@ -23,7 +24,7 @@ from hashpact_node.store.signals import SignalChange, Viewpoint, add_signals, ch
 from hashpact_protocol.claims import unpack_claims
 from hashpact_protocol.growth import extend_tiles, whole_bundles
 from hashpact_protocol.limits import LIMITS
-from hashpact_protocol.merge import ENTRY, Merged, Owner
+from hashpact_protocol.merge import Merged, Owner
 from hashpact_protocol.merkle import CompactRange
 
 QUARANTINE_KEPT = 10_000
@@ -49,6 +50,11 @@ class Absorber:
         self._room = max(0, QUARANTINE_KEPT - log.quarantined - log.dropped_signals)
 
     @property
+    def quarantine_room(self) -> int:
+        """How many more records of what is malformed in this log are kept."""
+        return self._room
+
+    @property
     def merges(self) -> bool:
         """Whether claims are still taken from this log; not behind a critical statement."""
         return self.stopped_at is None
@@ -70,7 +76,8 @@ class Absorber:
             try:
                 self._commit(batch, fresh=fresh)
             except DuplicateRowsError:
-                self._commit(read_batch(request, self.known), fresh=False)
+                again = replace(request, quarantine_room=self.quarantine_room)
+                self._commit(read_batch(again, self.known), fresh=False)
 
     def known(self, identifiers: set[bytes]) -> Mapping[bytes, Owner]:
         """Ask the database who owns these ids in this log's sequence."""
@@ -107,7 +114,6 @@ class Absorber:
         put_tiles(connection, log, (Tile(level, number, hashes) for (level, number), hashes in tiles.items()))
 
     def _move(self, connection: Connection, batch: Batch, grown: CompactRange) -> None:
-        odd = batch.merged.quarantined
         move_held(
             connection,
             self.log.number,
@@ -115,11 +121,12 @@ class Absorber:
             new_size=grown.size,
             range=grown.encode(),
             stopped_at=batch.merged.stopped_at,
-            quarantined=sum(one.part == ENTRY for one in odd),
-            dropped_signals=sum(one.part != ENTRY for one in odd),
+            quarantined=batch.merged.odd_entries,
+            dropped_signals=batch.merged.odd_signals,
             unknown_statements=batch.merged.unknown,
         )
-        add_quarantined(connection, (Quarantined(self.log.number, *one) for one in odd[: self._room]))
+        kept = batch.merged.quarantined[: self._room]
+        add_quarantined(connection, (Quarantined(self.log.number, *one) for one in kept))
 
     def _store_owners(self, connection: Connection, batch: Batch, *, fresh: bool) -> None:
         if fresh:

@@ -13,7 +13,7 @@ import zstandard
 from hashpact_node.net.decode import decode_body
 from hashpact_protocol.errors import EntriesError, TileError
 from hashpact_protocol.limits import LIMITS
-from hashpact_protocol.merge import Merged, Merger, Owner, touched_ids
+from hashpact_protocol.merge import QUARANTINE_ROOM, Merged, Merger, Owner, touched_ids
 from hashpact_protocol.merkle import bundle_hashes
 from hashpact_protocol.parsing import parse_entries
 from hashpact_protocol.statements import Malformed, Statement
@@ -41,7 +41,8 @@ class Frame:
 class BatchRequest:
     """What to read: frames in order, and what is already held of the first of them, by leaf hash.
 
-    ``merges`` is False behind a critical statement, where entries are stored and give no claims.
+    ``merges`` is False behind a critical statement, where entries are stored and give no claims. ``quarantine_room``:
+    how many records of what is malformed are kept; all is counted.
     """
 
     log: int
@@ -50,6 +51,7 @@ class BatchRequest:
     frames: Sequence[Frame]
     held_leaves: Sequence[bytes] = ()
     merges: bool = True
+    quarantine_room: int = QUARANTINE_ROOM
 
 
 @dataclass(slots=True)
@@ -87,14 +89,18 @@ def read_batch(request: BatchRequest, known: Mapping[bytes, Owner] | KnownOwners
     if callable(known):
         statements: list[Statement | Malformed] = []
         batch = _read_frames(request, start, statements.extend)
-        merger = Merger(log=request.log, start=start, known=known(touched_ids(statements)))
+        merger = _merger(request, start, known(touched_ids(statements)))
         merger.take_all(statements)
     else:
-        merger = Merger(log=request.log, start=start, known=known)
+        merger = _merger(request, start, known)
         batch = _read_frames(request, start, merger.take_all)
     batch.merged = merger.finish()
     _sort_rows(batch, request.sequence)
     return batch
+
+
+def _merger(request: BatchRequest, start: int, known: Mapping[bytes, Owner]) -> Merger:
+    return Merger(log=request.log, start=start, known=known, quarantine_room=request.quarantine_room)
 
 
 def _sort_rows(batch: Batch, sequence: int) -> None:

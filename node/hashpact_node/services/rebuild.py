@@ -53,7 +53,7 @@ from hashpact_node.store.signals import SignalChange, change_signals
 from hashpact_protocol.claims import EXPIRED, QUALITY_BYTE, pack_place
 from hashpact_protocol.errors import EntriesError, FetchError, StoreError, TileError
 from hashpact_protocol.limits import LIMITS
-from hashpact_protocol.merge import ENTRY, Owner
+from hashpact_protocol.merge import Merged, Owner
 from hashpact_protocol.merge import Quarantined as Odd
 from hashpact_protocol.merkle import CompactRange
 from hashpact_protocol.statement_fields import parse_time
@@ -132,6 +132,15 @@ class _Derived:
     def size(self) -> int:
         return self.log.held_size if self.stopped_at is None else self.stopped_at
 
+    @property
+    def quarantine_room(self) -> int:
+        return QUARANTINE_KEPT - len(self.quarantined)
+
+    def take_odd(self, merged: Merged) -> None:
+        self.quarantined += merged.quarantined[: self.quarantine_room]
+        self.odd_entries += merged.odd_entries
+        self.odd_signals += merged.odd_signals
+
 
 @dataclass(slots=True)
 class _MemberRebuild:
@@ -179,13 +188,13 @@ class _MemberRebuild:
         derived, held, number = _Derived(log), CompactRange(), 0
         while number * LIMITS.bundle_width < log.held_size:
             with self.database.read() as connection:
-                request = _request(connection, log, number, merges=derived.stopped_at is None)
+                request = _request(connection, derived, number)
             try:
                 batch = read_batch(request, lambda ids: self._drafted(log, ids))
             except (EntriesError, FetchError, TileError) as error:
                 raise _altered(log, str(error)) from error
             held = held.extend_bundles(batch.roots).extend(batch.leaves)
-            self._take(derived, batch.merged.quarantined)
+            derived.take_odd(batch.merged)
             derived.unknown += batch.merged.unknown
             derived.stopped_at = batch.merged.stopped_at if derived.stopped_at is None else derived.stopped_at
             with self.database.write() as connection:
@@ -199,12 +208,6 @@ class _MemberRebuild:
     def _drafted(self, log: Log, identifiers: set[bytes]) -> dict[bytes, Owner]:
         with self.database.read() as connection:
             return find_owners(connection, _draft(log.sequence), identifiers)
-
-    def _take(self, derived: _Derived, odd: list[Odd]) -> None:
-        derived.quarantined += odd[: QUARANTINE_KEPT - len(derived.quarantined)]
-        entries = sum(one.part == ENTRY for one in odd)
-        derived.odd_entries += entries
-        derived.odd_signals += len(odd) - entries
 
     def _mend_claims(self, derived: _Derived) -> None:
         """See that every claim of the draft's live listings in a log stands as it should."""
@@ -306,8 +309,9 @@ def _altered(log: Log, what: str) -> StoreError:
     )
 
 
-def _request(connection: Connection, log: Log, first: int, *, merges: bool) -> BatchRequest:
+def _request(connection: Connection, derived: _Derived, first: int) -> BatchRequest:
     """Gather the stored bundles of the next batch, the last one cut to the size held."""
+    log = derived.log
     width, frames = LIMITS.bundle_width, []
     last = min(first + BATCH_BUNDLES, -(-log.held_size // width))
     for bundle in stream_bundles(connection, log.number, first, last):
@@ -319,7 +323,15 @@ def _request(connection: Connection, log: Log, first: int, *, merges: bool) -> B
             frames.append(Frame(bundle.number, wanted, encode_bundle(entries[:wanted]), "identity"))
     if [frame.number for frame in frames] != list(range(first, last)):
         raise _altered(log, f"not all of the bundles from {first} to {last - 1} are stored")
-    return BatchRequest(log.number, _draft(log.sequence), log.kind, tuple(frames), (), merges)
+    return BatchRequest(
+        log.number,
+        _draft(log.sequence),
+        log.kind,
+        tuple(frames),
+        (),
+        derived.stopped_at is None,
+        derived.quarantine_room,
+    )
 
 
 def _ranges_of_owners(

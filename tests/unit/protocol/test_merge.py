@@ -331,3 +331,19 @@ def test_vectors(vector: Vector) -> None:
 
 def test_vectors_are_those_that_the_generator_makes() -> None:
     assert committed_files("merge") == merge_area().files
+
+
+@pytest.mark.parametrize(("room", "kept"), [(0, 0), (1, 1), (3, 3), (5, 5), (6, 6), (100, 6)])
+def test_all_that_is_odd_is_counted_and_as_much_of_it_kept_as_there_is_room(room: int, kept: int) -> None:
+    bad = Listing(uuid_of(1), TIME, "image", (signal(7),), dropped=("one", "two", "three"))
+    entries: list[Entry] = [MALFORMED, bad, opinion(1), MALFORMED]
+    merged = merge_statements(entries, log=1, start=0, known={}, quarantine_room=room)
+    assert (merged.odd_entries, merged.odd_signals) == (3, 3)
+    places = [(0, 0), (1, 1), (1, 2), (1, 3), (2, 0), (3, 0)]
+    assert [(one.position, one.part) for one in merged.quarantined] == places[:kept]
+
+
+def test_a_flood_of_malformed_signals_takes_no_room() -> None:
+    flood = Listing(uuid_of(1), TIME, "image", (), dropped=("bad",) * 20_000)
+    merged = merge_statements([flood] * 100, log=1, start=0, known={})
+    assert (merged.odd_signals, len(merged.quarantined)) == (2_000_000, 10_000)

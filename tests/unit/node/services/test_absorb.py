@@ -176,6 +176,15 @@ def test_a_flood_of_odd_entries_is_counted_and_kept_up_to_a_bound(
         assert len(list_quarantined(connection, log.number, limit=100)) == 5
 
 
+def test_a_flood_of_odd_signals_is_counted_and_kept_up_to_a_bound(database: Database, log: TestLog) -> None:
+    head = b'{"content":"image","id":"%b","kind":"listing","signals":['
+    body = b",".join([b"{}"] * 128) + b'],"time":"2026-11-24T04:00:00Z"}'
+    log.append(*(head % uuid_of(number).encode() + body for number in range(100)))
+    assert log.row.dropped_signals == 12_800
+    with database.read() as connection:
+        assert len(list_quarantined(connection, log.number, limit=100_000)) == 10_000
+
+
 def test_nothing_counts_from_a_critical_statement_on(database: Database, log: TestLog) -> None:
     log.append(listing(1, sha256(1)), unknown(critical=True), withdrawal(50, 1), listing(2, sha256(2)))
     assert (log.row.held_size, log.row.stopped_at) == (4, 1)
