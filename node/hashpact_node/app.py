@@ -114,6 +114,7 @@ def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
             yield
         finally:
             if running is not None:
+                running.halt()  # at once, even if somebody asks again and does not wait
                 await run_in_threadpool(running.stop)
 
     return lifespan

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from hashpact_node.net.decode import ACCEPT_ENCODING, decode_body
 from hashpact_node.net.fetcher import Answer, Fetcher
 from hashpact_node.net.rates import RateLimit
+from hashpact_node.net.stopping import Stop, StoppableFetcher
 from hashpact_protocol.errors import FetchStatusError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.tiles import FULL_WIDTH, TileId
@@ -51,14 +52,21 @@ class BundleAnswer:
 class PeerLogs:
     """Reads the logs of one peer; may be shared by threads. Counts what it asked and got, for people to see.
 
-    ``sleep`` is told how many seconds to wait when ``rate`` has no place at once.
+    ``sleep`` is told how many seconds to wait when ``rate`` has no place at once. With a ``stop`` all requests end, and
+    raise Stopped, when it says so.
     """
 
     def __init__(
-        self, fetcher: Fetcher, *, rate: RateLimit | None = None, sleep: Callable[[float], None] = time.sleep
+        self,
+        fetcher: Fetcher,
+        *,
+        rate: RateLimit | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        stop: Stop | None = None,
     ) -> None:
-        self._fetcher = fetcher
-        self._rate = rate or RateLimit(per_second=REQUESTS_PER_SECOND, burst=REQUESTS_BURST)
+        self._fetcher = fetcher if stop is None else StoppableFetcher(fetcher, stop)
+        self.stop = stop or Stop()
+        self._rate = rate or peer_rate()
         self._sleep = sleep
         self._counting = threading.Lock()
         self.requests = 0
@@ -115,6 +123,11 @@ class PeerLogs:
             self.requests += 1
             self.bytes += len(answer.body)
         return answer
+
+
+def peer_rate() -> RateLimit:
+    """Give the rate that one peer is asked at."""
+    return RateLimit(per_second=REQUESTS_PER_SECOND, burst=REQUESTS_BURST)
 
 
 def _etag(answer: Answer) -> str | None:

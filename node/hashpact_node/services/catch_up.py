@@ -8,13 +8,15 @@ what the tiles do not.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from hashpact_node.net.decode import decode_body
 from hashpact_node.net.peer_logs import BundleAnswer
+from hashpact_node.net.stopping import Stop
 from hashpact_node.services.absorb import Absorber
-from hashpact_node.services.batches import BatchRequest, Frame, read_batch
+from hashpact_node.services.batches import Batch, BatchRequest, Frame, read_batch
 from hashpact_node.services.prefetch import BATCH_BUNDLES, FrameQueue, Prefetcher
 from hashpact_node.services.workers import Workers
 from hashpact_protocol.authenticate import TreeAuthenticator
@@ -28,9 +30,20 @@ from hashpact_protocol.tiles import TileId, decode_bundle, encode_bundle
 ENTRIES_ALONE = 4_096
 """A gap of up to this many entries is fetched without any tile: what comes is checked as a whole."""
 
+GATHERED_MAX_BYTES = LIMITS.batch_max_bytes
+"""But not if they are more than this, as transferred: they would all have to be held at once."""
+
+PROVEN_BY_ENTRIES_MAX = 16 * 1024 * 1024
+"""More entries than this are not fetched only to prove a checkpoint: a peer with so many has to serve right tiles."""
+
 
 class LogSource(Protocol):
-    """Where a log is read from; ``hashpact_node.net.peer_logs`` is one."""
+    """Where a log is read from, and what ends the reading; ``hashpact_node.net.peer_logs`` is one."""
+
+    @property
+    def stop(self) -> Stop:
+        """Says whether to go on."""
+        ...
 
     def tile(self, log_url: str, tile: TileId) -> bytes:
         """Give the bytes of a tile; raises FetchError and its subclasses."""
@@ -74,20 +87,46 @@ class CatchUp:
         """Catch up.
 
         Raises FetchError, EntriesError and TileError for what cannot be had or is not what it must be; ForkError when
-        the checkpoint does not continue what is held; StoreError. What was committed before stays.
+        the checkpoint does not continue what is held; StoreError; Stopped when the source was told to stop. What was
+        committed before stays, and the next one goes on from there.
         """
         held = self.absorber.held
         if self.head.size == held.size:
             if held.root() != self.head.root:
                 raise self._fork()
-            self.accept()
+            self._accept()
         elif self.head.size - held.size <= ENTRIES_ALONE:
             self._by_entries_alone()
         else:
             self._by_tiles()
 
+    def _accept(self) -> None:
+        self.source.stop.before_commit()
+        self.accept()
+
+    def _absorb(self, request: BatchRequest, batch: Batch, *, fresh: bool) -> None:
+        self.source.stop.before_commit()
+        self.absorber.absorb(request, batch, fresh=fresh)
+        self.source.stop.headway = True
+        if self.progress is not None:
+            self.progress(self.absorber.held.size, self.head.size)
+
+    def _gather(self) -> list[Frame] | None:
+        """Give all frames of a short gap; None when they are too large to be held at once."""
+        frames, size = [], 0
+        with closing(self._frames(_unknown)) as coming:
+            for frame in coming:
+                frames.append(frame)
+                size += len(frame.data)
+                if size > GATHERED_MAX_BYTES:
+                    return None
+        return frames
+
     def _by_entries_alone(self) -> None:
-        frames = list(self._frames(_unknown))
+        frames = self._gather()
+        if frames is None:
+            self._by_tiles()
+            return
         request = self._request(frames, self.held_leaves)
         try:
             batch = read_batch(request, self.absorber.known)
@@ -96,9 +135,8 @@ class CatchUp:
         if batch.consumed < len(frames):
             self._by_tiles()
         elif self.absorber.grown(batch).root() == self.head.root:
-            self.accept()
-            self.absorber.absorb(request, batch, fresh=False)
-            self._tell()
+            self._accept()
+            self._absorb(request, batch, fresh=False)
         else:
             self._explain(EntriesError("the entries do not hash to the checkpoint's root", where=self.url))
 
@@ -119,7 +157,7 @@ class CatchUp:
             root_of = self._roots_of(tree)
         except (EntriesError, FetchError, TileError):
             root_of = self._by_all_entries()
-        self.accept()
+        self._accept()
         self._stream(root_of)
 
     def _authenticated(self) -> TreeAuthenticator:
@@ -183,26 +221,30 @@ class CatchUp:
         """Prove by the entries alone, without keeping them, that the checkpoint continues what is held.
 
         Raises ForkError when they hash to its root and what is held does not continue there, and EntriesError when
-        they do not: then nothing is known, and nothing is believed.
+        they do not, or are more than 16 Mi: then nothing is known, and nothing is believed.
         """
+        if self.head.size - self.absorber.held.size > PROVEN_BY_ENTRIES_MAX:
+            raise self._unproven(
+                "the tiles do not hash to the checkpoint's root, and the entries are too many to do so"
+            )
         held = whole_bundles(self.absorber.held)
         # What was committed since the start ends with a bundle.
         leaves = self.held_leaves if self.absorber.held.size % LIMITS.bundle_width else ()
         roots: dict[int, bytes] = {}
         root, continued = self._root_of_entries(held, leaves, roots)
         told = root == self.head.root
-        if not told and held.size:
+        if not told and held.size and self.head.size <= PROVEN_BY_ENTRIES_MAX:
             continued = False
             told = self._root_of_entries(CompactRange(), (), {})[0] == self.head.root
         if not told:
-            raise EntriesError(
-                "neither the tiles nor the entries hash to the checkpoint's root",
-                where=self.url,
-                mend="the member has to mend what it serves; the list held stays in force",
-            )
+            raise self._unproven("neither the tiles nor the entries hash to the checkpoint's root")
         if not continued:
             raise self._fork()
         return roots.get
+
+    def _unproven(self, what: str) -> EntriesError:
+        mend = "the member has to mend what it serves; the list held stays in force"
+        return EntriesError(what, where=self.url, mend=mend)
 
     def _root_of_entries(
         self, grown: CompactRange, leaves: Sequence[bytes], roots: dict[int, bytes]
@@ -225,7 +267,7 @@ class CatchUp:
         """Yield the bundles from the first that is not whole here up to the head, fetched by several threads."""
         first = self.absorber.held.size // LIMITS.bundle_width if first is None else first
         last = -(-self.head.size // LIMITS.bundle_width)
-        with Prefetcher(self._fetch, first, last, threads=self.fetch_threads) as answers:
+        with Prefetcher(self._fetch, first, last, threads=self.fetch_threads, stop=self.source.stop) as answers:
             for number, answer in answers:
                 yield self._frame(number, answer, root_of(number))
 
@@ -249,7 +291,7 @@ class CatchUp:
 
     def _stream(self, root_of: RootOf) -> None:
         """Gather batches, read each in a worker process, and commit it while the next is being read."""
-        frames = self._frames(root_of)
+        frames = self._frames(lambda number: _believed(root_of, number))
         queue = FrameQueue(frames)
         try:
             request = self._next_request(queue, self.held_leaves)
@@ -260,8 +302,7 @@ class CatchUp:
                 queue.put_back(request.frames[batch.consumed :])
                 following = self._next_request(queue, ())
                 reading = self.workers.submit(following) if following else None
-                self.absorber.absorb(request, batch, fresh=True)
-                self._tell()
+                self._absorb(request, batch, fresh=True)
                 request = following
             queue.check()
         finally:
@@ -271,9 +312,12 @@ class CatchUp:
         frames = queue.take()
         return self._request(frames, held_leaves) if frames else None
 
-    def _tell(self) -> None:
-        if self.progress is not None:
-            self.progress(self.absorber.held.size, self.head.size)
+
+def _believed(root_of: RootOf, number: int) -> bytes:
+    root = root_of(number)
+    if root is None:  # then nobody would look whether the entries are the log's
+        raise AssertionError(f"bundle {number} would be believed without a proof")
+    return root
 
 
 def _unknown(_number: int) -> None:

@@ -5,13 +5,16 @@ A peer's failure never removes a hash and never stops another peer.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 
 from hashpact_node.net.fetcher import Fetcher
-from hashpact_node.net.peer_logs import PeerLogs
+from hashpact_node.net.peer_logs import PeerLogs, peer_rate
+from hashpact_node.net.rates import RateLimit
+from hashpact_node.net.stopping import OutOfTimeError, Stop, StoppableFetcher, Stopped
 from hashpact_node.services.catch_up import Progress
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.polling import WAITS_FOR_EARLIER, Polled, Poller
@@ -37,6 +40,7 @@ from hashpact_protocol.errors import (
     ConfigurationError,
     ConflictError,
     FetchStatusError,
+    FetchTimeoutError,
     HashpactError,
     SignatureError,
     StoreBusyError,
@@ -46,16 +50,23 @@ BACKOFF_MAX_SECONDS = 3_600.0
 ASKED_WAIT_SECONDS = 60.0
 """How long somebody who asks for a pull waits for one that runs already."""
 
+PULL_SECONDS = 30 * 60.0
+"""How long one pull may take; the next one goes on where it stopped."""
+
 
 @dataclass(slots=True)
 class Pulled:
-    """What one pull came to: each log's outcome, the errors, requests made and bytes read of logs."""
+    """What one pull came to: each log's outcome, the errors, requests made and bytes read of logs.
+
+    ``unfinished`` says why it ended before there was nothing more to read, where that is nobody's fault.
+    """
 
     member: str
     logs: list[Polled] = field(default_factory=list)
     errors: list[HashpactError] = field(default_factory=list)
     requests: int = 0
     bytes: int = 0
+    unfinished: str | None = None
 
 
 @dataclass(slots=True)
@@ -68,12 +79,21 @@ class Puller:
     workers: Workers
     settings: Settings
     now: Callable[[], datetime]
-    _sources: dict[str, PeerLogs] = field(default_factory=dict, init=False, repr=False)
+    _rates: dict[str, RateLimit] = field(default_factory=dict, init=False, repr=False)
 
-    def pull(self, member: str, *, progress: Progress | None = None, wait_seconds: float = 0.0) -> Pulled:
+    def pull(
+        self,
+        member: str,
+        *,
+        progress: Progress | None = None,
+        wait_seconds: float = 0.0,
+        stop: threading.Event | None = None,
+    ) -> Pulled:
         """Pull one peer now; what went wrong is in the result, and shown with the peer.
 
-        Where it is being pulled already, that is waited for up to ``wait_seconds``; then it is pulled once more.
+        Where it is being pulled already, that is waited for up to ``wait_seconds``; then it is pulled once more. It
+        ends within a moment once ``stop`` is set or the peer is paused or removed, and after 30 minutes; what was
+        committed by then stays.
 
         Raises NotFoundError for an unknown member, ConflictError for a paused one, StoreBusyError while it is being
         pulled already, and other StoreErrors.
@@ -81,21 +101,48 @@ class Puller:
         with self.locks.hold(f"peer/{member}", timeout=wait_seconds):
             peer = self._peer(member)
             pulled = Pulled(member)
-            source = self._sources.setdefault(member, PeerLogs(self.fetcher))
-            requests, size = source.requests, source.bytes
-            try:
-                self._pull(peer, source, pulled, progress)
-            except StoreBusyError:
-                raise
-            except HashpactError as error:
-                pulled.errors.append(error)
-            pulled.requests, pulled.bytes = source.requests - requests, source.bytes - size
-            self._record(peer, pulled)
+            until = Stop(seconds=PULL_SECONDS, event=stop, asks=lambda: self._unwanted(member))
+            source = PeerLogs(self.fetcher, rate=self._rates.setdefault(member, peer_rate()), stop=until)
+            told = self._pull_until(peer, source, pulled, progress)
+            pulled.requests, pulled.bytes = source.requests, source.bytes
+            if told:
+                self._record(peer, pulled)
         return pulled
 
+    def _pull_until(self, peer: Peer, source: PeerLogs, pulled: Pulled, progress: Progress | None) -> bool:
+        """Pull until there is no more or it has to stop; give whether that says anything about the peer."""
+        try:
+            self._pull(peer, source, pulled, progress)
+        except StoreBusyError:
+            raise
+        except HashpactError as error:
+            pulled.errors.append(error)
+        except OutOfTimeError as over:
+            if source.stop.headway:
+                pulled.unfinished = over.reason
+            else:
+                what = f"nothing could be read within {PULL_SECONDS / 60:g} minutes"
+                mend = "the peer is slow; it is tried again later"
+                pulled.errors.append(FetchTimeoutError(what, where=peer.url, mend=mend))
+        except Stopped as stopped:
+            pulled.unfinished = stopped.reason
+            return False
+        return True
+
+    def _unwanted(self, member: str) -> str | None:
+        """Say why a pull that runs should not go on."""
+        with self.database.read() as connection:
+            state = get_peer(connection, member).state
+        return f"{member} is {state} now" if state in (PAUSED, REMOVED) else None
+
     def is_due(self, peer: Peer) -> bool:
-        """Say whether a peer that failed has been left alone for long enough."""
-        return peer.next_try_at is None or self.now().timestamp() >= peer.next_try_at
+        """Say whether a peer that failed has been left alone for long enough.
+
+        A next try further ahead than any wait lasts was set before the clock was put back.
+        """
+        if peer.next_try_at is None:
+            return True
+        return not 0 < peer.next_try_at - self.now().timestamp() <= BACKOFF_MAX_SECONDS
 
     def _peer(self, member: str) -> Peer:
         with self.database.read() as connection:
@@ -109,7 +156,7 @@ class Puller:
         return peer
 
     def _pull(self, peer: Peer, source: PeerLogs, pulled: Pulled, progress: Progress | None) -> None:
-        trusting = Trusting(self.database, self.fetcher, self.now)
+        trusting = Trusting(self.database, StoppableFetcher(self.fetcher, source.stop), self.now)
         if trusting.due(peer):
             peer = trusting.refresh(peer)
         hinted = self._poll_all(peer, source, pulled, progress)
