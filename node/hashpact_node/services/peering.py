@@ -127,11 +127,17 @@ class Peering:
         return self._set(member, ACTIVE)
 
     def remove(self, member: str) -> Peer:
-        """Remove a peer: its claims leave the blocklist in one transaction, what it published stays as history."""
-        with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS), self.database.write() as connection:
+        """Remove a peer: its claims leave the blocklist, what it published stays as history.
+
+        It is followed no more at once, which ends a pull that runs; its claims leave within seconds, some thousand at a
+        time. What is left when that is cut off, upkeep does. Raises StoreBusyError where the lock cannot be had.
+        """
+        with self.database.write() as connection:
             peer = self._other(get_peer(connection, member, lock=True))
             set_state(connection, peer.number, REMOVED)
-            drop_claims_of(connection, peer.number, now=self.now())
+        with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
+            drop_claims_of(self.database, peer.number, now=self.now())
+        with self.database.read() as connection:
             return get_peer(connection, member)
 
     def _set(self, member: str, state: str) -> PeerView:

@@ -11,6 +11,7 @@ from hashpact_keys.trust import needs_renewal, renew_online
 from hashpact_node.services.expiry import expire_due
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.release import Releaser
+from hashpact_node.services.removal import finish_removals
 from hashpact_node.services.views import own_number, viewpoint
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.database import Database
@@ -18,6 +19,7 @@ from hashpact_node.store.idempotency import expire
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import list_logs
 from hashpact_node.store.trust import load_files, prune_files, save_files
+from hashpact_protocol.errors import HashpactError
 
 TRUST_WAIT_SECONDS = 60.0
 
@@ -54,16 +56,18 @@ class Upkeep:
         with self.database.read() as connection:
             logs = list_logs(connection, peer=own_number(connection))
         open_logs = [log for log in logs if log.named and log.state == "open"]
-        for log in open_logs:
-            self.releaser.renew(log.number)
+        _each(self.releaser.renew, [log.number for log in open_logs])
         return len(open_logs)
 
     def release_waiting(self) -> int:
         """Release whatever waits, as commands leave it; how many logs something waited for."""
         waiting = self.releaser.waiting()
-        for log in waiting:
-            self.releaser.release(log)
+        _each(self.releaser.release, waiting)
         return len(waiting)
+
+    def finish_removals(self) -> int:
+        """Take out of the blocklist what is left of removed peers; of how many there was something left."""
+        return finish_removals(self.database, self.locks, now=self.now())
 
     def expire(self) -> int:
         """Let listings that have expired stop acting, and forget old idempotency keys; how many listings were due."""
@@ -83,3 +87,15 @@ class Upkeep:
             taken = expire_due(connection, viewpoint(connection), numbers, now)
             numbers.close()
         return taken
+
+
+def _each(work: Callable[[int], object], logs: list[int]) -> None:
+    """Do it for every log, whichever fail; raise the first failure in the end."""
+    failures: list[HashpactError] = []
+    for log in logs:
+        try:
+            work(log)
+        except HashpactError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]

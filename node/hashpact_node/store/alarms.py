@@ -41,7 +41,7 @@ def raise_alarm(
     log: int | None = None,
     evidence: bytes | None = None,
 ) -> Alarm:
-    """Raise an alarm, or count it once more; one that was cleared starts anew. Evidence once stored stays."""
+    """Raise an alarm, or count it once more; one that was cleared starts anew. The first evidence stays."""
     at = int(now.timestamp())
     row = {"code": code, "what": what, "mend": mend, "peer": peer or 0, "log": log or 0, "evidence": evidence}
     insert = insert_into(connection, tables.Alarm).values(first_at=at, last_at=at, times=1, **row)
@@ -55,7 +55,7 @@ def raise_alarm(
             "last_at": at,
             "times": case((over, 1), else_=col(tables.Alarm.times) + 1),
             "cleared_at": None,
-            "evidence": func.coalesce(insert.excluded.evidence, col(tables.Alarm.evidence)),
+            "evidence": func.coalesce(col(tables.Alarm.evidence), insert.excluded.evidence),
         },
     )
     number = connection.execute(again.returning(col(tables.Alarm.number))).scalar_one()
@@ -73,6 +73,11 @@ def clear_alarm(
 def clear_alarm_number(connection: Connection, number: int, *, now: datetime) -> bool:
     """Clear the alarm that a person picked by its number; whether there was one."""
     return _clear(connection, now, col(tables.Alarm.number) == number) > 0
+
+
+def clear_alarms_of(connection: Connection, peer: int, *, now: datetime) -> int:
+    """Clear all alarms about a member and its logs; how many there were."""
+    return _clear(connection, now, col(tables.Alarm.peer) == peer)
 
 
 def find_alarm(connection: Connection, code: str, *, peer: int | None = None, log: int | None = None) -> Alarm | None:

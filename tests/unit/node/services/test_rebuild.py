@@ -219,7 +219,7 @@ def test_a_removed_member_stays_out(
     fill(acme, beta)
     with database.write() as connection:
         set_state(connection, beta.row.peer, REMOVED)
-        drop_claims_of(connection, beta.row.peer, now=LATER)
+    drop_claims_of(database, beta.row.peer, now=LATER)
     before = state(database)
     assert rebuild().logs == 1
     assert state(database) == before
@@ -243,8 +243,8 @@ def test_entries_beyond_what_is_held_are_left_alone(
     acme.append(*(listing(number, sha256(number)) for number in range(200)))
     held = acme.row
     acme.append(listing(1_000, sha256(1_000)))
+    drop_claims_of(database, held.peer, now=LATER)
     with database.write() as connection:
-        drop_claims_of(connection, held.peer, now=LATER)
         move_held(connection, acme.number, old_size=0, new_size=200, range=held.held_range)
     rebuilt = rebuild()
     assert (rebuilt.entries, rebuilt.signals_mended, rebuilt.owners_mended) == (400, 200, 200)

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hashpact_node.services import removal
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.release import merge_stored
-from hashpact_node.services.removal import drop_claims_of, drop_claims_of_log
-from hashpact_node.store import feed
+from hashpact_node.services.removal import drop_claims_of, drop_claims_of_log, finish_removals
+from hashpact_node.store.alarms import list_alarms, raise_alarm
 from hashpact_node.store.bundles import count_entries
 from hashpact_node.store.database import Database
+from hashpact_node.store.locks import Locks
 from hashpact_node.store.owners import count_live
+from hashpact_node.store.peers import REMOVED, set_state
 from hashpact_node.store.quarantine import count_quarantined
+from hashpact_node.store.signals import change_signals
 from members import NOW, TestLog, add_log, listing, pdq, sha256, withdrawal
 
 LATER = NOW + timedelta(hours=1)
@@ -33,8 +39,7 @@ def faces(database: Database) -> dict[str, tuple[str, tuple[str, ...], tuple[str
 
 
 def remove(database: Database, log: TestLog) -> int:
-    with database.write() as connection:
-        return drop_claims_of(connection, log.row.peer, now=LATER)
+    return drop_claims_of(database, log.row.peer, now=LATER)
 
 
 def fill(acme: TestLog, beta: TestLog) -> None:
@@ -86,10 +91,71 @@ def test_removal_reaches_every_chunk(
     acme.append(*(listing(number, sha256(number)) for number in range(0, 40, 3)))
     beta.append(*(listing(number, sha256(number)) for number in range(40)))
     kept = {f"sha256:{sha256(number).value}": ("block", ("acme",), ()) for number in range(0, 40, 3)}
-    streamed = feed.stream_claimed_by
-    monkeypatch.setattr("hashpact_node.services.removal.stream_claimed_by", lambda *given: streamed(*given, chunk=4))
+    monkeypatch.setattr(removal, "SIGNALS_AT_ONCE", 4)
     assert remove(database, beta) == 40
     assert faces(database) == kept
+
+
+def test_a_removal_that_is_cut_off_is_finished_later(
+    database: Database, acme: TestLog, beta: TestLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "SIGNALS_AT_ONCE", 10)
+    monkeypatch.setattr(removal, "OWNERS_AT_ONCE", 10)
+    fill(acme, beta)
+    beta.append(*(listing(number, sha256(number)) for number in range(10, 60)))
+    steps: list[int] = []
+
+    def break_off(*arguments: object, **named: object) -> None:
+        steps.append(1)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        change_signals(*arguments, **named)  # type: ignore[arg-type]  # what it was called with
+
+    locks = Locks(database, tmp_path)
+    assert finish_removals(database, locks, now=LATER) == 0, "nobody was removed"
+    with database.write() as connection:
+        set_state(connection, beta.row.peer, REMOVED)
+        raise_alarm(connection, "log-stale", "old", now=NOW, peer=beta.row.peer, log=beta.number)
+    with monkeypatch.context() as patch:
+        patch.setattr(removal, "change_signals", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            remove(database, beta)
+    assert 2 < len(faces(database)) < 54, "what was done is kept"
+    with locks.hold("peer/beta"):
+        assert finish_removals(database, locks, now=LATER) == 1
+        assert beta.row.held_size > 0
+    assert finish_removals(database, locks, now=LATER) == 1
+    assert {publishers for _, publishers, _ in faces(database).values()} == {("acme",)}
+    with database.read() as connection:
+        assert (count_live(connection), list_alarms(connection)) == ({acme.number: 2}, [])
+    assert finish_removals(database, locks, now=LATER) == 0
+
+
+def test_others_write_while_a_member_is_removed(
+    database: Database, acme: TestLog, beta: TestLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removal, "SIGNALS_AT_ONCE", 10)
+    beta.append(*(listing(number, sha256(number)) for number in range(50)))
+    ids = iter(range(100, 200))
+
+    def meanwhile(*arguments: object, **named: object) -> None:
+        change_signals(*arguments, **named)  # type: ignore[arg-type]  # what it was called with
+        others.append(next(ids))
+
+    others: list[int] = []
+    monkeypatch.setattr(removal, "change_signals", meanwhile)
+    original = removal._drop_some
+
+    def some(*arguments: Any) -> int:
+        done = original(*arguments)
+        acme.append(listing(others[-1], sha256(others[-1] - 90)))
+        return done
+
+    monkeypatch.setattr(removal, "_drop_some", some)
+    assert remove(database, beta) == 50
+    assert len(others) == 5
+    assert {publishers for _, publishers, _ in faces(database).values()} == {("acme",)}
+    assert len(faces(database)) == 5
 
 
 def test_nothing_is_removed_twice(database: Database, acme: TestLog, beta: TestLog) -> None:
@@ -99,8 +165,7 @@ def test_nothing_is_removed_twice(database: Database, acme: TestLog, beta: TestL
 
 
 def test_a_member_without_logs_has_nothing_to_remove(database: Database, acme: TestLog) -> None:
-    with database.write() as connection:
-        assert drop_claims_of(connection, acme.row.peer + 1, now=LATER) == 0
+    assert drop_claims_of(database, acme.row.peer + 1, now=LATER) == 0
 
 
 def test_the_claims_of_one_log_leave_and_those_of_its_members_other_logs_stay(

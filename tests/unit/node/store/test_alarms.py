@@ -21,6 +21,13 @@ def test_an_alarm_is_raised_once_and_counted(database: Database) -> None:
     assert (again.first_at, again.last_at, again.evidence) == (SECONDS, SECONDS + 3_600, b"notes")
 
 
+def test_the_first_evidence_is_kept(database: Database) -> None:
+    with database.write() as connection:
+        for evidence in (b"first", b"second", None):
+            raised = alarms.raise_alarm(connection, "log-forked", "two", now=NOW, peer=1, log=2, evidence=evidence)
+            assert raised.evidence == b"first"
+
+
 def test_alarms_of_different_things_stand_apart(database: Database) -> None:
     with database.write() as connection:
         for peer, log in ((None, None), (1, None), (1, 2), (None, 2)):
