@@ -57,6 +57,7 @@ class Schedule:
         self._leader = node.leader()
         self._runner = f"{socket.gethostname()}:{os.getpid()}"
         self._stop = threading.Event()
+        self._pulls_stop = threading.Event()
         self._scheduler: BackgroundScheduler | None = None
         self._thread = threading.Thread(target=self._watch, name="leader", daemon=True)
 
@@ -70,10 +71,15 @@ class Schedule:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, wait for what runs, and let another lead."""
-        self._stop.set()
+        """Stop, wait for what runs, which ends within a moment, and let another lead."""
+        self.halt()
         self._thread.join()
         self._abdicate()
+
+    def halt(self) -> None:
+        """Begin to stop, and wait for nothing."""
+        self._stop.set()
+        self._pulls_stop.set()
 
     def _watch(self) -> None:
         while not self._stop.is_set():
@@ -81,6 +87,9 @@ class Schedule:
                 self._step()
             except HashpactError as error:
                 log.warning("the schedule could not be looked after", error=str(error))
+            except Exception:  # a schedule that ended would leave a node that only looks well
+                log.exception("the schedule broke, and begins anew")
+                self._begin_anew()
             self._stop.wait(self._intervals.leader)
 
     def _step(self) -> None:
@@ -91,6 +100,12 @@ class Schedule:
         if self._scheduler is not None:
             self._reconcile(self._scheduler)
 
+    def _begin_anew(self) -> None:
+        try:
+            self._abdicate()
+        except Exception:  # the next step tries again
+            log.exception("the schedule could not be ended")
+
     def _take_lead(self) -> None:
         log.info("this process runs the jobs now", runner=self._runner)
         self._scheduler = BackgroundScheduler(
@@ -100,18 +115,25 @@ class Schedule:
         )
         self._scheduler.add_listener(_log_event, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
         self._well.clear()
+        self._pulls_stop = threading.Event()
+        if self._stop.is_set():
+            self._pulls_stop.set()
         upkeep, every = self._node.upkeep, self._intervals
         self._add("release", upkeep.release_waiting, every.release, quiet=True)
         self._add("cosign", upkeep.renew_cosignatures, every.cosign)
         self._add("renew-trust", upkeep.renew_trust, every.renew_trust)
         self._add("expire", upkeep.expire, every.expire)
+        self._add("finish-removals", upkeep.finish_removals, every.expire)
         self._scheduler.start()
 
     def _abdicate(self) -> None:
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=True)
-            self._scheduler = None
-        self._leader.resign()
+        self._pulls_stop.set()
+        scheduler, self._scheduler = self._scheduler, None
+        try:
+            if scheduler is not None and scheduler.running:
+                scheduler.shutdown(wait=True)
+        finally:
+            self._leader.resign()
 
     def _add(self, name: str, work: Callable[[], object], seconds: float, *, quiet: bool = False) -> None:
         """Plan a job, the first run at once; of a quiet one, which runs often, going well is recorded once."""
@@ -129,11 +151,14 @@ class Schedule:
     def _reconcile(self, scheduler: BackgroundScheduler) -> None:
         """Plan a job for each active peer, drop those of others, and write down when each runs next."""
         with self._node.database.read() as connection:
-            active = {f"pull/{peer.member}": peer.member for peer in list_peers(connection, states=("active",))}
+            peers = list_peers(connection, states=("active",))
+        active = {f"pull/{peer.member}": peer.member for peer in peers}
         planned = {job.id for job in scheduler.get_jobs()}
         for name in planned - active.keys():
             if name.startswith("pull/"):
                 scheduler.remove_job(name)
+        is_due = self._node.puller.is_due
+        left_alone = {f"pull/{peer.member}": peer.next_try_at or 0 for peer in peers if not is_due(peer)}
         settings = self._node.settings
         for name in active.keys() - planned:
             member = active[name]
@@ -148,10 +173,11 @@ class Schedule:
                 next_run_time=clock.now(),
             )
         with self._node.database.write() as connection:
-            jobs = {job.id: job.next_run_time for job in scheduler.get_jobs()}
-            keep_jobs(connection, jobs.keys())
-            for name, next_run in sorted(jobs.items()):
-                plan_job(connection, name, int(next_run.timestamp()) if next_run else None)
+            runs = {job.id: job.next_run_time for job in scheduler.get_jobs()}
+            keep_jobs(connection, runs.keys())
+            for name, next_run in sorted(runs.items()):
+                at = int(next_run.timestamp()) if next_run else None
+                plan_job(connection, name, max(at or 0, left_alone.get(name, 0)) or None)
 
     def _pull(self, member: str) -> None:
         with self._node.database.read() as connection:
@@ -160,10 +186,12 @@ class Schedule:
             return
         if not self._node.puller.is_due(peer):
             raise ConflictError(f"{member} failed {peer.failures} times, and is left alone for a while")
-        pulled = self._node.puller.pull(member)
+        pulled = self._node.puller.pull(member, stop=self._pulls_stop)
         for polled in pulled.logs:
             if polled.after != polled.before:
                 log.info("pulled", member=member, origin=polled.origin, size=polled.after, before=polled.before)
+        if pulled.unfinished:
+            log.info("a pull ended early", member=member, reason=pulled.unfinished)
         if pulled.errors:
             raise pulled.errors[0]
 
