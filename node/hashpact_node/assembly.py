@@ -27,7 +27,7 @@ from hashpact_node.services.upkeep import Upkeep
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import NODE_TOML, Settings, load_settings
 from hashpact_node.store.database import Database, open_database
-from hashpact_node.store.locks import HomeLock, Leader, Locks
+from hashpact_node.store.locks import Leader, Locks
 from hashpact_node.store.migrate import migrate
 from hashpact_node.store.peers import find_own
 from hashpact_protocol.errors import ConfigurationError
@@ -63,10 +63,6 @@ class Node:
     def leader(self) -> Leader:
         """Give a candidate for running the jobs of this database."""
         return Leader(self.locks)
-
-    def home_lock(self) -> HomeLock:
-        """Give the lock of the home."""
-        return HomeLock(self.settings.home)
 
     def close(self) -> None:
         """End worker processes, close connections."""

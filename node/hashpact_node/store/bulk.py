@@ -55,7 +55,6 @@ STATEMENTS = Target(
     ("int4", "bytea", "int2", "int4", "int8", "bool"),
     2,
 )
-BUNDLES = Target("bundle", ("log", "number", "width", "data"), ("int4", "int8", "int2", "bytea"), 2)
 QUEUE = Target("queue", ("log", "queued_at", "entry"), ("int4", "int8", "bytea"), 0)  # the database numbers the rows
 
 

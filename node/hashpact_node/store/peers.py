@@ -50,6 +50,7 @@ def add_peer(
     *,
     now: datetime,
     own: bool = False,
+    state: str = ACTIVE,
     pinned_root: bytes | None = None,
     pinned_fingerprint: str | None = None,
 ) -> Peer:
@@ -61,7 +62,7 @@ def add_peer(
         "member": member,
         "url": url,
         "own": own,
-        "state": ACTIVE,
+        "state": state,
         "added_at": int(now.timestamp()),
         "pinned_root": pinned_root,
         "pinned_fingerprint": pinned_fingerprint,
@@ -83,6 +84,17 @@ def drop_peer(connection: Connection, peer: int) -> None:
     connection.execute(delete(tables.Peer).where(col(tables.Peer.number) == peer))
 
 
+def release_names(connection: Connection, peer: int) -> None:
+    """Let others have the URL of a removed member, and the origins of its logs; its rows keep them, with its number.
+
+    A ``#`` is in no URL of a member and in no origin, so that nobody takes what is kept for one.
+    """
+    end = f"#{peer}"
+    _update(connection, peer, url=col(tables.Peer.url) + end)
+    logs = update(tables.Log).where(col(tables.Log.peer) == peer, col(tables.Log.origin).not_like("%#%"))
+    connection.execute(logs.values(origin=col(tables.Log.origin) + end))
+
+
 def find_peer(connection: Connection, member: str, *, lock: bool = False) -> Peer | None:
     """Find a member; ``lock`` keeps other writers from its row until the transaction ends."""
     return _one(connection, col(tables.Peer.member) == member, lock=lock)
@@ -94,11 +106,6 @@ def get_peer(connection: Connection, member: str, *, lock: bool = False) -> Peer
     if peer is None:
         raise NotFoundError(f"no member {member} is known here", mend="see `hashpact peer list`")
     return peer
-
-
-def find_peer_by_number(connection: Connection, number: int, *, lock: bool = False) -> Peer | None:
-    """Find a member by the number of its row."""
-    return _one(connection, col(tables.Peer.number) == number, lock=lock)
 
 
 def find_own(connection: Connection) -> Peer | None:

@@ -66,12 +66,6 @@ def count_entries(connection: Connection, log: int | None = None) -> int:
     return connection.execute(query).scalar_one()
 
 
-def logs_waiting(connection: Connection) -> list[int]:
-    """The logs for which entries wait."""
-    query = select(col(Queue.log)).distinct().order_by(col(Queue.log))
-    return list(connection.execute(query).scalars())
-
-
 def forget_publications(connection: Connection, listing: bytes, contents: Sequence[bytes]) -> None:
     """Forget that these contents were published as this listing, so that they may be published anew."""
     mine = col(Publication.sha256).in_(contents), col(Publication.listing) == listing

@@ -5,7 +5,7 @@ A row's number is the number of its last change, so a row that changes is delete
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -145,13 +145,6 @@ def find_signals(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, S
     return {bytes(row[1]): SignalRow(row[0], bytes(row[1]), row[2], row[3], bytes(row[4])) for row in rows}
 
 
-def page_by_key(connection: Connection, after: bytes, *, action: int | None, limit: int) -> list[SignalRow]:
-    """Give up to ``limit`` claimed signals with a key beyond ``after``, in order of key, of one action or of all."""
-    query = select(Signal).where(col(Signal.key) > after).order_by(col(Signal.key)).limit(limit)
-    wanted = col(Signal.action) != int(Action.NONE) if action is None else col(Signal.action) == action
-    return _rows(connection, query.where(wanted))
-
-
 def page_by_number(connection: Connection, since: int, *, limit: int) -> list[SignalRow]:
     """Give up to ``limit`` signals that changed after number ``since``, in order of their last change."""
     query = select(Signal).where(col(Signal.number) > since).order_by(col(Signal.number)).limit(limit)
@@ -184,15 +177,8 @@ def count_actions(connection: Connection) -> dict[Action, int]:
     return {Action(action): count for action, count in connection.execute(query)}
 
 
-def stream_numbers(connection: Connection, since: int, *, chunk: int = CHUNK) -> Iterator[list[SignalRow]]:
-    """Yield all signals that changed after ``since``, in order of their last change, a chunk at a time."""
-    while rows := page_by_number(connection, since, limit=chunk):
-        yield rows
-        since = rows[-1].number
-
-
 def _rows(connection: Connection, query: object) -> list[SignalRow]:
     return [
         SignalRow(row.number, bytes(row.key), row.action, row.actions, bytes(row.claims))
-        for row in connection.execute(query)  # type: ignore[call-overload]  # one place for four selects
+        for row in connection.execute(query)  # type: ignore[call-overload]  # one place for both selects
     ]

@@ -51,19 +51,6 @@ def prune_files(connection: Connection, peer: int, keep: Collection[FileName]) -
     return len(gone)
 
 
-def find_newest_root(connection: Connection, peer: int) -> tuple[int, bytes] | None:
-    """Find the newest ``N.root.json`` of a member, as (N, its bytes)."""
-    query = select(col(TrustFile.name)).where(
-        col(TrustFile.peer) == peer, col(TrustFile.place) == METADATA, col(TrustFile.name).like(f"%{ROOT_SUFFIX}")
-    )
-    versions = [name.removesuffix(ROOT_SUFFIX) for name in connection.execute(query).scalars()]
-    newest = max((int(version) for version in versions if version.isdecimal()), default=None)
-    if newest is None:
-        return None
-    data = read_file(connection, peer, METADATA, f"{newest}{ROOT_SUFFIX}")
-    return None if data is None else (newest, data)
-
-
 def _is_root(file: FileName) -> bool:
     place, name = file
     return place == METADATA and name.endswith(ROOT_SUFFIX)

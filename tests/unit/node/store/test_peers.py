@@ -30,7 +30,6 @@ def test_a_peer_is_added_and_found(database: Database) -> None:
     assert (peer.state, peer.added_at, peer.failures, peer.card) == (peers.ACTIVE, SECONDS, 0, None)
     assert (peer.pinned_root, peer.pinned_fingerprint) == (b"root", "1")
     with database.read() as connection:
-        assert peers.find_peer_by_number(connection, number) == peer
         assert peers.find_peer(connection, "nobody") is None
         assert peers.find_own(connection) is None
         with pytest.raises(NotFoundError, match="nobody"):

@@ -15,10 +15,8 @@ from hashpact_node.store.signals import (
     count_actions,
     find_signals,
     masks,
-    page_by_key,
     page_by_number,
     page_of_mask,
-    stream_numbers,
 )
 from hashpact_protocol.claims import Place, join_claims, pack_claim
 from hashpact_protocol.policy import MEMBERS_AGREE, NONE_COUNTS, NOT_CLAIMED, OWN_LISTING, Action
@@ -264,18 +262,6 @@ def filled(database: Database) -> Database:
     return database
 
 
-def test_pages_by_key(filled: Database) -> None:
-    with filled.read() as connection:
-        everything = page_by_key(connection, b"", action=None, limit=10)
-        assert [item.key for item in everything] == [key(number) for number in (1, 2, 3, 5)]
-        assert page_by_key(connection, b"", action=None, limit=2) == everything[:2]
-        assert page_by_key(connection, key(2), action=None, limit=2) == everything[2:]
-        assert page_by_key(connection, key(5), action=None, limit=2) == []
-        assert page_by_key(connection, b"", action=BLOCK, limit=10) == everything[2:]
-        assert page_by_key(connection, key(1), action=REVIEW, limit=10) == everything[1:2]
-        assert page_by_key(connection, b"", action=OBSERVE, limit=10) == []
-
-
 def test_pages_by_number(filled: Database) -> None:
     with filled.read() as connection:
         everything = page_by_number(connection, 0, limit=10)
@@ -288,11 +274,6 @@ def test_pages_by_number(filled: Database) -> None:
         ]
         assert page_by_number(connection, 2, limit=2) == everything[2:4]
         assert page_by_number(connection, 7, limit=2) == []
-        for chunk in (1, 2, 5, 100):
-            chunks = list(stream_numbers(connection, 0, chunk=chunk))
-            assert [item for part in chunks for item in part] == everything
-            assert max(map(len, chunks)) <= chunk
-        assert list(stream_numbers(connection, 7)) == []
 
 
 def test_pages_of_a_mask(filled: Database) -> None:

@@ -43,13 +43,6 @@ def test_pruning_keeps_what_is_asked_for_and_all_roots(database: Database, peer:
     assert sorted(name for _, name in kept) == ["10.root.json", "9.root.json", "timestamp.json"]
 
 
-def test_the_newest_root_goes_by_number(database: Database, peer: int) -> None:
-    with database.write() as connection:
-        assert trust.find_newest_root(connection, peer) is None
-        trust.save_files(connection, peer, FILES | {(METADATA, "x.root.json"): b"no root"})
-        assert trust.find_newest_root(connection, peer) == (10, b"root 10")
-
-
 def test_files_belong_to_a_member(database: Database) -> None:
     with pytest.raises(StoreError), database.write() as connection:
         trust.save_files(connection, 99, FILES)
