@@ -26,6 +26,7 @@ from hashpact_node.store.peers import (
     find_peer,
     get_peer,
     list_peers,
+    release_names,
     set_state,
 )
 from hashpact_protocol.errors import ConfigurationError, ConflictError, RequestError
@@ -81,13 +82,15 @@ class Peering:
             _check_same(root, fingerprint)
         self._check_free(parsed)
         with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
+            before = self._make_room(member, parsed)
             with self.database.write() as connection:
-                before = find_peer(connection, member)
+                # Followed only once there is a card: whatever ends this before leaves a removed member at most.
                 peer = add_peer(
                     connection,
                     member,
                     str(parsed),
                     now=self.now(),
+                    state=REMOVED,
                     pinned_root=root,
                     pinned_fingerprint=fingerprint or (root_fingerprint(root) if root else None),
                 )
@@ -96,6 +99,8 @@ class Peering:
             except BaseException:
                 self._forget(peer, before)
                 raise
+            with self.database.write() as connection:
+                set_state(connection, peer.number, ACTIVE)
         return self.show(member)
 
     def list(self) -> list[PeerView]:
@@ -166,6 +171,21 @@ class Peering:
                     where=str(url),
                     mend="the member pinned first stays; ask both members for their right URLs",
                 )
+
+    def _make_room(self, member: str, url: MemberUrl) -> Peer | None:
+        """Finish what a removal left, and free the names that removed members have; give the member's own row, if any.
+
+        The caller holds the lock of the member.
+        """
+        with self.database.write() as connection:
+            before = find_peer(connection, member)
+            for other in list_peers(connection, states=(REMOVED,)):
+                taken = "#" not in other.url and collides(MemberUrl.parse(other.url), url)
+                if other.member != member and taken:
+                    release_names(connection, other.number)
+        if before is not None and before.state == REMOVED:
+            drop_claims_of(self.database, before.number, now=self.now())
+        return before
 
     def _forget(self, peer: Peer, before: Peer | None) -> None:
         """Take back what was added; a member that had been removed before is that again."""

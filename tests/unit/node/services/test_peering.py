@@ -220,3 +220,46 @@ def test_a_failed_add_of_a_removed_member_leaves_it_removed(sqlite_follower: Fol
     sqlite_follower.add(publisher)
     assert sqlite_follower.pull(publisher) == []
     assert sqlite_follower.action(sha256(1)) == Action.REVIEW
+
+
+def test_a_killed_add_leaves_nobody_followed(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[str] = []
+
+    def look(_trusting: object, _peer: Peer) -> Peer:
+        states.append(sqlite_follower.peer().state)
+        nobody_is_followed(sqlite_follower)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hashpact_node.services.trusting.Trusting.refresh", look)
+        patch.setattr("hashpact_node.services.peering.Peering._forget", lambda *_: None)  # as if it had been killed
+        with pytest.raises(KeyboardInterrupt):
+            sqlite_follower.add(publisher)
+    assert states == [REMOVED]
+    nobody_is_followed(sqlite_follower)
+    sqlite_follower.add(publisher)
+    assert sqlite_follower.peer().state == "active"
+
+
+def test_a_removed_member_blocks_no_name(follower: Follower, publisher: Publisher) -> None:
+    publisher.log.append(listing(1, sha256(1)))
+    follower.add(publisher)
+    assert follower.pull(publisher) == []
+    follower.later(hours=7)
+    assert follower.pull(publisher) == []
+    assert follower.alarms()
+    follower.peering.remove("beta")
+    assert follower.alarms() == {}
+    publisher.member = "renamed"
+    publisher.now += timedelta(hours=8)
+    follower.later(hours=1)
+    publisher.publish()
+    follower.add(publisher)
+    assert follower.pull(publisher) == []
+    assert follower.live(publisher) == [0]
+    assert (follower.peer("renamed").url, follower.action(sha256(1))) == (publisher.url, Action.REVIEW)
+    assert follower.peer("beta").url == f"{publisher.url}#{follower.peer('beta').number}"
+    with pytest.raises(ConflictError, match="that of renamed"):
+        follower.peering.add("beta", publisher.url, fingerprint=publisher.fingerprint)
