@@ -212,7 +212,9 @@ def test_a_peer_that_failed_is_left_alone_for_a_while(
     start()
     wait_until(lambda: pulls.count("gamma") > 2)
     assert "beta" not in pulls
-    assert jobs(acme.database)["pull/beta"].last_result is None, "to be left alone is no run"
+    job = jobs(acme.database)["pull/beta"]
+    assert job.last_result is None, "to be left alone is no run"
+    assert job.next_run_at == later
 
 
 def test_peers_that_keep_us_waiting_do_not_keep_us_from_releasing(
@@ -284,3 +286,44 @@ def test_a_database_that_is_gone_for_a_while_does_not_end_the_schedule(
     add(acme.database, "beta")
     wait_until(lambda: "pull/beta" in jobs(acme.database))
     wait_until(lambda: pulls)
+
+
+def test_what_breaks_does_not_end_the_schedule(
+    acme: OwnMember, start: Callable[[], Any], pulls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, schedule = start()
+    wait_until(lambda: schedule.leads)
+    failed: list[int] = []
+
+    def fail(*_arguments: object) -> None:
+        failed.append(1)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hashpact_node.jobs.schedule.keep_jobs", fail)
+        wait_until(lambda: len(failed) > 1)
+    add(acme.database, "beta")
+    wait_until(lambda: "beta" in pulls)
+    assert schedule.leads
+
+
+def test_stopping_tells_the_pulls(acme: OwnMember, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = threading.Event()
+
+    def pull(_puller: object, member: str, *, stop: threading.Event) -> Pulled:
+        inside.set()
+        assert stop.wait(SECONDS)
+        return Pulled(member, unfinished="told to stop")
+
+    monkeypatch.setattr("hashpact_node.services.pulling.Puller.pull", pull)
+    add(acme.database, "beta")
+    node = open_node(acme.settings, lambda: b"passphrase of a test")
+    try:
+        schedule = Schedule(node, QUICK)
+        schedule.start()
+        assert inside.wait(SECONDS)
+        begun = time.monotonic()
+        schedule.stop()
+        assert time.monotonic() - begun < SECONDS / 4
+    finally:
+        node.close()

@@ -354,3 +354,11 @@ def test_a_full_disk_leaves_nothing_half_applied(
     assert follower.pull(publisher) == []
     assert follower.held(publisher) == 1_999
     assert "store-full" not in follower.alarms()
+
+
+def test_a_next_try_beyond_the_longest_wait_counts_as_due(reader: Follower, publisher: Publisher) -> None:
+    publisher.alter(CHECKPOINT, says(b"", 500))
+    assert len(reader.pull(publisher)) == 1
+    assert not reader.puller.is_due(reader.peer())
+    reader.later(days=-30)  # the clock is put back
+    assert reader.puller.is_due(reader.peer())
