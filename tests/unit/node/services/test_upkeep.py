@@ -132,3 +132,20 @@ def test_old_idempotency_keys_are_forgotten(acme: OwnMember, upkeep: Upkeep, clo
     upkeep.expire()
     with acme.database.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM idempotency")).scalar_one() == 0
+
+
+def test_a_log_that_fails_does_not_stop_the_others(
+    acme: OwnMember, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+
+    def release(_releaser: object, log: int) -> None:
+        done.append(log)
+        if log < 3:
+            raise StoreBusyError(f"log {log}")
+
+    monkeypatch.setattr("hashpact_node.services.release.Releaser.waiting", lambda _releaser: [1, 2, 3])
+    monkeypatch.setattr("hashpact_node.services.release.Releaser.release", release)
+    with pytest.raises(StoreBusyError, match="log 1"):
+        upkeep.release_waiting()
+    assert done == [1, 2, 3]
