@@ -49,7 +49,14 @@ def serve(
         environment["HASHPACT_HOST"] = host
     if port is not None:
         environment["HASHPACT_PORT"] = port
-    run_node(open_settings(home, environment))
+    try:
+        settings = open_settings(home, environment)
+    except ConfigurationError as error:
+        given = {"HASHPACT_HOST": host and "--host", "HASHPACT_PORT": port and "--port"}
+        raise ConfigurationError(
+            error.what, where=given.get(error.where or "") or error.where, mend=error.mend
+        ) from None
+    run_node(settings)
 
 
 def openapi() -> None:

@@ -169,3 +169,14 @@ def test_logs_hold_no_variables(
     said = capsys.readouterr().err
     assert "ValueError: a passphrase of 13 characters" in said
     assert "correct-horse" not in said
+
+
+@pytest.mark.parametrize(("option", "value"), [("--port", "70000"), ("--host", "192.0.2.1")])
+def test_a_wrong_option_is_named_as_it_was_given(
+    tmp_path: Path, option: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Commands(tmp_path / "home")
+    node("init", "--member", "acme", "--url", "http://127.0.0.1:9125")
+    assert option in node("serve", option, value, code=2).stderr.split("where", 1)[1].splitlines()[0]
+    monkeypatch.setenv("HASHPACT_PORT", "x")
+    assert "HASHPACT_PORT" in node("serve", code=2).stderr
