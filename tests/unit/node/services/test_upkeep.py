@@ -134,9 +134,7 @@ def test_old_idempotency_keys_are_forgotten(acme: OwnMember, upkeep: Upkeep, clo
         assert connection.execute(text("SELECT count(*) FROM idempotency")).scalar_one() == 0
 
 
-def test_a_log_that_fails_does_not_stop_the_others(
-    acme: OwnMember, upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_that_fails_does_not_stop_the_others(upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
 
     def release(_releaser: object, log: int) -> None:
