@@ -138,6 +138,22 @@ class Peer(PeerState):
     alarms: list[Alarm] = Field(description="What a person must see about it.")
 
 
+class MalformedPart(Model):
+    """An entry of a peer's log, or one signal of it, that is malformed and claims nothing."""
+
+    origin: str = Field(description="The log.", examples=["beta.example/logs/listings-1"])
+    position: int = Field(description="The index of the entry in that log, from 0.", examples=[4711])
+    part: int = Field(description="0 for the whole entry; from 1, which of its signals.", examples=[0])
+    code: str = Field(description="What kind of fault it is.", examples=["statement-malformed"])
+    reason: str = Field(description="What is wrong, in words.", examples=["signals: this is no hexadecimal text"])
+
+
+class Quarantine(Model):
+    """What is malformed in a peer's logs."""
+
+    malformed: list[MalformedPart] = Field(description="In order of log and index.")
+
+
 class Peers(Model):
     """All peers, in order of their ids."""
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from hashpact_node.api.deps import NodeOf
 from hashpact_node.api.lanes import lanes_of, run_in
-from hashpact_node.api.models_node import Peer, Peers, PeerState, Pulled
+from hashpact_node.api.models_node import Peer, Peers, PeerState, Pulled, Quarantine
 from hashpact_node.api.models_requests import NewPeer
 from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.assembly import Node
 from hashpact_node.services.peering import PeerView
 from hashpact_node.services.problems import problem
 from hashpact_node.services.pulling import ASKED_WAIT_SECONDS
+from hashpact_node.services.quarantined import list_malformed
 from hashpact_node.services.status import alarm_status, log_status, peer_status
 
 router = APIRouter(prefix="/v1/peers", tags=["peers"], responses=PROBLEM_RESPONSES)
+
+MALFORMED_MAX: Final = 10_000
 
 MemberId = Annotated[str, Path(description="The peer's id.", examples=["beta"])]
 
@@ -46,6 +49,17 @@ async def add(request: Request, node: NodeOf, body: NewPeer, response: Response)
 def show(node: NodeOf, member: MemberId) -> Peer:
     """Show a peer with its logs and alarms."""
     return _told(node, node.peering.show(member))
+
+
+@router.get("/{member}/quarantine", operation_id="list_quarantine", summary="What of a peer's logs is malformed")
+def quarantine(
+    node: NodeOf,
+    member: MemberId,
+    limit: Annotated[int, Query(description="How much at most.", ge=1, le=MALFORMED_MAX)] = 100,
+) -> Quarantine:
+    """List malformed entries and signals of a peer's logs, with the reasons. They claim nothing; the rest does."""
+    found = list_malformed(node.database, member, limit=limit)
+    return Quarantine.model_validate({"malformed": [part._asdict() for part in found]})
 
 
 @router.delete("/{member}", operation_id="remove_peer", summary="Remove a peer")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +16,14 @@ from hashpact_node.cli.files import read_input
 from hashpact_node.cli.output import note, progress, say, say_json, waiting, warn
 from hashpact_node.cli.program import Commands, examples
 from hashpact_node.masking import without_passwords
-from hashpact_protocol.errors import RequestError
+from hashpact_protocol.errors import HashpactError, RequestError
 
 if TYPE_CHECKING:
     from hashpact_node.services.pulling import Pulled
 
 app = typer.Typer(cls=Commands, rich_markup_mode=None, help="Whom this node follows.")
 
+MALFORMED_MAX = 10_000
 Member = Annotated[str, typer.Argument(metavar="MEMBER", help="The id of a peer, such as beta.")]
 
 
@@ -50,7 +53,7 @@ def add(
     repository can be read and leads from that root to its card.
     """
     data = None if root is None else read_input(root)
-    with opened(home) as node, waiting(f"reading the trust repository of {without_passwords(url)}…"):
+    with opened(home) as node, _naming(root), waiting(f"reading the trust repository of {without_passwords(url)}…"):
         view = node.peering.add(member, url, root=data, fingerprint=fingerprint)
     if as_json:
         from hashpact_node import clock
@@ -60,6 +63,17 @@ def add(
         return
     say(f"{view.peer.member} is followed at {view.peer.url}, pinned by {view.peer.pinned_fingerprint}")
     note(f"A running node pulls it within moments; `hashpact peer pull {view.peer.member}` does it now.")
+
+
+@contextmanager
+def _naming(root: Path | None) -> Iterator[None]:
+    """Let errors about the root that was given name its file."""
+    try:
+        yield
+    except HashpactError as error:
+        if root is not None and error.where is not None:
+            error.where = error.where.replace("the root given", f"--root {root}", 1)
+        raise
 
 
 @app.command("list", epilog=examples("hashpact peer list", "hashpact peer list --json"))
@@ -92,9 +106,21 @@ def list_(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     show_table(("peer", "state", "logs", "listings", "last good", "trouble"), rows, right=("logs", "listings"))
 
 
-@app.command(epilog=examples("hashpact peer show beta"))
-def show(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+@app.command(epilog=examples("hashpact peer show beta", "hashpact peer show beta --malformed"))
+def show(
+    member: Member,
+    *,
+    malformed: Annotated[
+        bool, typer.Option("--malformed", help="Show what of its logs is malformed, and why.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=MALFORMED_MAX, help="With --malformed: how much at most.")] = 100,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
     """Show one peer: its card, its logs, what is wrong."""
+    if malformed:
+        _show_malformed(member, limit, home, as_json=as_json)
+        return
     from hashpact_node import clock
     from hashpact_node.cli.peer_show import show_peer
     from hashpact_node.cli.shapes import peer_shape
@@ -105,6 +131,24 @@ def show(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> 
         say_json(peer_shape(view, clock.now()))
     else:
         show_peer(view, clock.now())
+
+
+def _show_malformed(member: str, limit: int, home: Path, *, as_json: bool) -> None:
+    from hashpact_node.cli.tables import figure, show_table
+    from hashpact_node.services.quarantined import list_malformed
+
+    with opened(home) as node:
+        found = list_malformed(node.database, member, limit=limit)
+    if as_json:
+        say_json({"malformed": [part._asdict() for part in found]})
+        return
+    if not found:
+        say(f"nothing that {member} published is malformed")
+        return
+    rows = [(part.origin, figure(part.position), part.part or "entry", part.code, part.reason) for part in found]
+    show_table(("log", "index", "signal", "code", "reason"), rows, right=("index",))
+    if len(found) == limit:
+        note("there may be more: raise --limit")
 
 
 @app.command(epilog=examples("hashpact peer pull beta"))

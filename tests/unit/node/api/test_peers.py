@@ -126,3 +126,15 @@ def test_a_password_in_a_url_is_not_repeated(sqlite_served: Served) -> None:
     assert answer.status_code == 422
     assert "hunter2" not in answer.text
     assert "***@beta.example" in answer.text
+
+
+def test_what_is_malformed_is_listed(served: Served, beta: Publisher) -> None:
+    beta.log.append(listing(1, sha256(1)), b"{", b"[]")
+    add(served, beta)
+    served.post(f"{PATH}/beta/pull")
+    found = served.get(f"{PATH}/beta/quarantine").json()["malformed"]
+    assert [(one["position"], one["part"]) for one in found] == [(1, 0), (2, 0)]
+    assert all(one["origin"] == beta.log.origin and one["code"] and one["reason"] for one in found)
+    assert len(served.get(f"{PATH}/beta/quarantine?limit=1").json()["malformed"]) == 1
+    assert served.get(f"{PATH}/beta/quarantine?limit=0").status_code == 422
+    assert served.get(f"{PATH}/nobody/quarantine").status_code == 404

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from commands import Commands
+from hashpact_node.services import quarantined
+from hashpact_node.services.quarantined import MalformedPart
 from nodes import TestNode, free_port
 
 
@@ -16,7 +18,9 @@ def follower(beta: Commands, served: TestNode) -> Commands:
     return beta
 
 
-def test_a_peer_is_added_by_fingerprint_and_pulled(beta: Commands, served: TestNode) -> None:
+def test_a_peer_is_added_by_fingerprint_and_pulled(
+    beta: Commands, served: TestNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "no peers yet" in beta("peer", "list").stdout
     added = beta.json("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint)
     assert (added["member"], added["state"], added["fingerprint"]) == ("gamma", "active", served.fingerprint)
@@ -33,6 +37,13 @@ def test_a_peer_is_added_by_fingerprint_and_pulled(beta: Commands, served: TestN
     assert beta.json("peer", "list")["peers"][0]["member"] == "gamma"
     assert beta.json("status")["peers"][0]["state"] == "active"
     assert "1 active" in beta("status").stdout
+    assert "nothing that gamma published is malformed" in beta("peer", "show", "gamma", "--malformed").stdout
+    found = [MalformedPart("gamma.example/logs/listings-1", 7, 0, "statement-malformed", "this is no JSON")]
+    monkeypatch.setattr(quarantined, "list_malformed", lambda *_arguments, **_options: found)
+    assert beta.json("peer", "show", "gamma", "--malformed")["malformed"][0]["position"] == 7
+    shown = beta("peer", "show", "gamma", "--malformed", "--limit", "1")
+    assert "statement-malformed" in shown.stdout
+    assert "raise --limit" in shown.stderr
 
 
 def test_a_peer_is_added_by_its_root(beta: Commands, served: TestNode) -> None:
@@ -78,6 +89,8 @@ def test_wrong_pins_and_names_add_nothing(  # noqa: PLR0917  one row of the tabl
     words = {"OTHER": str(other), "FILE": str(beta.home / "node.toml"), "RIGHT": served.fingerprint}
     error = beta.error("peer", "add", member, served.url, *(words.get(one, one) for one in options), code=code)
     assert what in error["what"]
+    if "FILE" in options:
+        assert error["where"].startswith(f"--root {words['FILE']}")
     assert beta.json("peer", "list") == {"peers": []}
 
 
