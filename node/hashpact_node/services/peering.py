@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from hashpact_keys.trust_files import root_fingerprint
 from hashpact_node.services.removal import drop_claims_of
 from hashpact_node.services.trusting import TRUST_ALARM, Trusting
 from hashpact_node.store.alarms import Alarm, clear_alarm, list_alarms
+from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs
@@ -106,22 +107,28 @@ class Peering:
     def list(self) -> list[PeerView]:
         """Give all peers, in order of their ids."""
         with self.database.read() as connection:
-            members = [peer.member for peer in list_peers(connection)]
-        return [self.show(member) for member in members]
+            return [*self._views(connection, list_peers(connection))]
 
     def show(self, member: str) -> PeerView:
         """Give one peer; NotFoundError."""
-        now = self.now()
         with self.database.read() as connection:
-            peer = get_peer(connection, member)
-            live = count_live(connection)
-            logs = tuple(
-                LogView(log, live.get(log.number, 0), log.state == "open" and is_stale(log.own_cosigned_at, now))
-                for log in list_logs(connection, peer=peer.number)
-                if log.named
+            return self._views(connection, (get_peer(connection, member),))[0]
+
+    def _views(self, connection: Connection, peers: Sequence[Peer]) -> Sequence[PeerView]:
+        """Look at some peers; live listings, of which there may be millions, are counted once for all."""
+        now, live, alarms = self.now(), count_live(connection), list_alarms(connection)
+        return [
+            PeerView(
+                peer,
+                tuple(
+                    LogView(log, live.get(log.number, 0), log.state == "open" and is_stale(log.own_cosigned_at, now))
+                    for log in list_logs(connection, peer=peer.number)
+                    if log.named
+                ),
+                tuple(alarm for alarm in alarms if alarm.peer == peer.number),
             )
-            alarms = tuple(alarm for alarm in list_alarms(connection) if alarm.peer == peer.number)
-        return PeerView(peer, logs, alarms)
+            for peer in peers
+        ]
 
     def pause(self, member: str) -> PeerView:
         """Pull a peer no more until it is resumed; its claims stay in force."""

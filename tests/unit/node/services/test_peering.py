@@ -5,7 +5,10 @@ from datetime import timedelta
 import pytest
 
 from follower import Follower
+from hashpact_node.services import peering
 from hashpact_node.services.peering import Peering
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.owners import count_live
 from hashpact_node.store.peers import REMOVED, Peer, find_peer, list_peers
 from hashpact_protocol.errors import (
     CardError,
@@ -263,3 +266,23 @@ def test_a_removed_member_blocks_no_name(follower: Follower, publisher: Publishe
     assert follower.peer("beta").url == f"{publisher.url}#{follower.peer('beta').number}"
     with pytest.raises(ConflictError, match="that of renamed"):
         follower.peering.add("beta", publisher.url, fingerprint=publisher.fingerprint)
+
+
+def test_live_listings_are_counted_once_for_all_peers(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.log.append(listing(1, sha256(1)))
+    with Publisher("gamma") as gamma:
+        for one in (publisher, gamma):
+            sqlite_follower.add(one)
+            assert sqlite_follower.pull(one) == []
+    counted: list[object] = []
+
+    def counts(connection: Connection) -> dict[int, int]:
+        counted.append(connection)
+        return count_live(connection)
+
+    monkeypatch.setattr(peering, "count_live", counts)
+    found = sqlite_follower.peering.list()
+    assert [(view.peer.member, [one.live for one in view.logs]) for view in found] == [("beta", [1]), ("gamma", [0])]
+    assert len(counted) == 1
