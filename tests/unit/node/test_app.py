@@ -37,6 +37,7 @@ PROMISED = {
     ("GET", "/v1/peers"),
     ("POST", "/v1/peers"),
     ("GET", "/v1/peers/{member}"),
+    ("GET", "/v1/peers/{member}/quarantine"),
     ("DELETE", "/v1/peers/{member}"),
     ("POST", "/v1/peers/{member}/pull"),
     ("POST", "/v1/peers/{member}/pause"),
