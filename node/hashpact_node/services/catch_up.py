@@ -287,7 +287,15 @@ class CatchUp:
 
     def _request(self, frames: Sequence[Frame], held_leaves: Sequence[bytes]) -> BatchRequest:
         log = self.absorber.log
-        return BatchRequest(log.number, log.sequence, log.kind, tuple(frames), tuple(held_leaves), self.absorber.merges)
+        return BatchRequest(
+            log.number,
+            log.sequence,
+            log.kind,
+            tuple(frames),
+            tuple(held_leaves),
+            self.absorber.merges,
+            self.absorber.quarantine_room,
+        )
 
     def _stream(self, root_of: RootOf) -> None:
         """Gather batches, read each in a worker process, and commit it while the next is being read."""
