@@ -178,6 +178,7 @@ class Pulled(Model):
     errors: list[Trouble] = Field(description="What went wrong; what was verified before stays.")
     requests: int = Field(description="How many requests that took, those for trust files left out.", examples=[4])
     bytes: int = Field(description="How many bytes they brought.", examples=[97431])
+    unfinished: str | None = Field(description="Why it ended early, by nobody's fault: it goes on at the next pull.")
 
 
 class Job(Model):

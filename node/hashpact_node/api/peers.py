@@ -16,10 +16,9 @@ from hashpact_node.api.models_requests import NewPeer
 from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.assembly import Node
 from hashpact_node.services.peering import PeerView
-from hashpact_node.services.problems import problem
 from hashpact_node.services.pulling import ASKED_WAIT_SECONDS
 from hashpact_node.services.quarantined import list_malformed
-from hashpact_node.services.status import alarm_status, log_status, peer_status
+from hashpact_node.services.status import alarm_status, log_status, peer_status, pulled_status
 
 router = APIRouter(prefix="/v1/peers", tags=["peers"], responses=PROBLEM_RESPONSES)
 
@@ -73,19 +72,7 @@ async def remove(request: Request, node: NodeOf, member: MemberId) -> PeerState:
 async def pull(request: Request, node: NodeOf, member: MemberId) -> Pulled:
     """Pull a peer, and answer when that is done, however long its logs are."""
     pulled = await run_in(lanes_of(request).peers, node.puller.pull, member, wait_seconds=ASKED_WAIT_SECONDS)
-    return Pulled.model_validate(
-        {
-            "member": pulled.member,
-            "ok": not pulled.errors,
-            "logs": [
-                {"origin": log.origin, "before": log.before, "after": log.after, "verdict": log.verdict}
-                for log in pulled.logs
-            ],
-            "errors": [problem(error) for error in pulled.errors],
-            "requests": pulled.requests,
-            "bytes": pulled.bytes,
-        }
-    )
+    return Pulled.model_validate(pulled_status(pulled))
 
 
 @router.post("/{member}/pause", operation_id="pause_peer", summary="Pull a peer no more")

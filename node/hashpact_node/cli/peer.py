@@ -162,11 +162,13 @@ def pull(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> 
     with opened(home) as node, progress(f"pulling {member}", unit="entries") as told:
         pulled = node.puller.pull(member, progress=told, wait_seconds=ASKED_WAIT_SECONDS)
     if as_json:
-        from hashpact_node.cli.shapes import pulled_shape
+        from hashpact_node.services.status import pulled_status
 
-        say_json(pulled_shape(pulled))
+        say_json(pulled_status(pulled))
     else:
         _show_pulled(pulled)
+    if pulled.unfinished:
+        warn(f"the pull ended early: {pulled.unfinished}", "it goes on from there at the next pull")
     for error in pulled.errors:
         warn(f"{error.where}: {error.what}" if error.where else error.what, error.mend)
     if pulled.errors:

@@ -7,9 +7,7 @@ from typing import Any, Final
 
 from hashpact_node.cli.output import plain
 from hashpact_node.services.peering import LogView, PeerView
-from hashpact_node.services.problems import problem
 from hashpact_node.services.publishing import Published, PublishedFile
-from hashpact_node.services.pulling import Pulled
 from hashpact_node.services.status import alarm_status, log_status, peer_status
 from hashpact_protocol.signals import Signal
 
@@ -64,18 +62,3 @@ def signal_shape(signal: Signal) -> dict[str, Any]:
     """Give a signal as in an entry."""
     shape = {"type": signal.type, "value": signal.value, "quality": signal.quality}
     return {name: value for name, value in shape.items() if value is not None}
-
-
-def pulled_shape(pulled: Pulled) -> dict[str, Any]:
-    """Give what a pull came to."""
-    return {
-        "member": pulled.member,
-        "ok": not pulled.errors,
-        "logs": [
-            {"origin": log.origin, "before": log.before, "after": log.after, "verdict": log.verdict}
-            for log in pulled.logs
-        ],
-        "errors": [problem(error) for error in pulled.errors],
-        "requests": pulled.requests,
-        "bytes": pulled.bytes,
-    }

@@ -55,7 +55,7 @@ from hashpact_protocol.limits import LIMITS
 DEADLINE_SECONDS: Final = 120.0
 """For one refresh as a whole; 1 024 roots fit into it at ten a second."""
 
-_FINGERPRINT: Final = re.compile(r"([1-9][0-9]{0,15}):sha256:([0-9a-f]{64})")
+FINGERPRINT: Final = re.compile(r"([1-9][0-9]{0,15}):sha256:([0-9a-f]{64})")
 _KEEP: Final = "the last accepted card stays in force; ask the member what happened"
 _SAVED: Final = (TrustRole.TIMESTAMP, TrustRole.SNAPSHOT)
 
@@ -128,7 +128,7 @@ def _first_root(fetcher: TrustFetcher, peer: Peer) -> bytes:
     if isinstance(peer.pinned, bytes):
         check_root(peer.pinned, None, where="pinned root")
         return peer.pinned
-    match = _FINGERPRINT.fullmatch(peer.pinned)
+    match = FINGERPRINT.fullmatch(peer.pinned)
     if match is None:
         raise ConfigurationError(
             "this is no fingerprint of a root",

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from hashpact_keys.trust_checks import check_root
 from hashpact_keys.trust_files import root_fingerprint
+from hashpact_node.net.trust import FINGERPRINT
 from hashpact_node.services.removal import drop_claims_of
 from hashpact_node.services.trusting import TRUST_ALARM, Trusting
 from hashpact_node.store.alarms import Alarm, clear_alarm, list_alarms
@@ -77,6 +78,12 @@ class Peering:
                 "a peer is pinned by its root, which must come to you by another channel than its own address",
                 where=member,
                 mend="give --root FILE or --fingerprint N:sha256:HEX, as the member's `hashpact keys status` prints it",
+            )
+        if fingerprint is not None and FINGERPRINT.fullmatch(fingerprint) is None:
+            raise RequestError(
+                "this is no fingerprint of a root",
+                where=fingerprint[:100],
+                mend="write N:sha256:HEX, as the member's `hashpact keys status` prints it",
             )
         if root is not None:
             check_root(root, None, where="the root given")

@@ -11,6 +11,8 @@ from typing import Any, Final
 from hashpact_keys.health import KeyHealth, key_health
 from hashpact_keys.rows import RowName
 from hashpact_keys.trust import describe
+from hashpact_node.services.problems import problem
+from hashpact_node.services.pulling import Pulled
 from hashpact_node.services.views import own_card
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import Alarm, list_alarms
@@ -316,3 +318,19 @@ def _time(seconds: int | None) -> str | None:
 
 def _text(seconds: int) -> str:
     return format_time(datetime.fromtimestamp(seconds, UTC))
+
+
+def pulled_status(pulled: Pulled) -> dict[str, Any]:
+    """Give what a pull came to, as API and command line tell it."""
+    return {
+        "member": pulled.member,
+        "ok": not pulled.errors,
+        "logs": [
+            {"origin": log.origin, "before": log.before, "after": log.after, "verdict": log.verdict}
+            for log in pulled.logs
+        ],
+        "errors": [problem(error) for error in pulled.errors],
+        "requests": pulled.requests,
+        "bytes": pulled.bytes,
+        "unfinished": pulled.unfinished,
+    }

@@ -87,6 +87,7 @@ def test_a_wrong_pin_is_refused(sqlite_served: Served, beta: Publisher) -> None:
         ({"url": "http://127.0.0.1:1"}, 502, "fetch-failed"),
         ({"url": "https://acme.example"}, 409, "conflict"),
         ({"url": "https://[::ffff:10.0.0.1]"}, 422, None),
+        ({"fingerprint": "no fingerprint"}, 422, "request-invalid"),
         ({"member": 1}, 422, "request-invalid"),
         ({"pin": "x"}, 422, "request-invalid"),
     ],
