@@ -12,8 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -76,7 +76,7 @@ class DemoNode:
         """Start to serve, apart from the terminal, so that Ctrl-C there is left to the demo."""
         if self._kept is not None:
             self._kept.close()
-        with self.output.open("ab") as log:
+        with self.output.open("ab") as log, _heard_later():
             self.process = subprocess.Popen(  # noqa: S603  our own program
                 [program(), "serve"],
                 cwd=self.home,
@@ -210,6 +210,24 @@ def _said(told: bytes) -> str:
     except (ValueError, KeyError, TypeError):
         return lines[-1]
     return ", ".join(str(error[name]) for name in ("what", "where", "mend") if error.get(name))
+
+
+@contextmanager
+def _heard_later() -> Iterator[None]:
+    """Hear of Ctrl-C only once a process that is being started is known, so that it is ended with the others."""
+    heard: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: heard.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt
 
 
 def stop_nodes(nodes: Iterable[DemoNode]) -> None:
