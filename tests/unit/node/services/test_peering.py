@@ -63,7 +63,7 @@ def test_a_failed_add_leaves_no_active_peer(sqlite_follower: Follower, publisher
     tries: list[tuple[type[HashpactError], str, dict[str, object]]] = [
         (TrustError, "was pinned", {"fingerprint": f"1:sha256:{'0' * 64}"}),
         (TrustError, "was pinned", {"fingerprint": other_fingerprint}),
-        (ConfigurationError, "", {"fingerprint": "sha256:00"}),
+        (RequestError, "no fingerprint", {"fingerprint": "sha256:00"}),
         (TrustError, "", {"root": other_root}),
         (
             RequestError,
