@@ -195,15 +195,8 @@ def move_accepted(
     The same size and root again replaces the note. ``note`` is None where the card's ``final`` took its place.
     """
     size, standing = col(tables.Log.accepted_size), col(tables.Log.accepted_root)
-    _move(
-        connection,
-        log,
-        "accepted",
-        _stands(size, standing, old_size, new_size, root),
-        accepted_size=new_size,
-        accepted_root=root,
-        accepted_note=note,
-    )
+    condition = _stands(size, standing, old_size, new_size, root)
+    _move(connection, log, "accepted", condition, **_head("accepted", new_size, root, note))
 
 
 def move_cosigned(
@@ -211,15 +204,8 @@ def move_cosigned(
 ) -> None:
     """Move the cosigned checkpoint; StoreMovedError, also for another root at the size that stands."""
     size, standing = col(tables.Log.cosigned_size), col(tables.Log.cosigned_root)
-    _move(
-        connection,
-        log,
-        "cosigned",
-        _stands(size, standing, old_size, new_size, root),
-        cosigned_size=new_size,
-        cosigned_root=root,
-        cosigned_note=note,
-    )
+    condition = _stands(size, standing, old_size, new_size, root)
+    _move(connection, log, "cosigned", condition, **_head("cosigned", new_size, root, note))
 
 
 def place(
@@ -253,10 +239,13 @@ def show(connection: Connection, log: int, *, old_size: int, note: bytes, size: 
     condition = (
         (col(row.accepted_size) == old_size) & (col(row.pending_size) == size) & (col(row.pending_root) == root)
     ) & (col(row.cosigned_size) <= size)
-    values = {f"{head}_size": size for head in ("accepted", "cosigned")}
-    roots = {f"{head}_root": root for head in ("accepted", "cosigned")}
-    notes = {f"{head}_note": note for head in ("accepted", "cosigned")}
-    _move(connection, log, "shown", condition, pending_size=None, pending_root=None, **values, **roots, **notes)
+    heads = _head("accepted", size, root, note) | _head("cosigned", size, root, note)
+    _move(connection, log, "shown", condition, pending_size=None, pending_root=None, **heads)
+
+
+def _head(name: str, size: int, root: bytes, note: bytes | None) -> dict[str, Any]:
+    """Give the columns of one of a log's two heads."""
+    return {f"{name}_size": size, f"{name}_root": root, f"{name}_note": note}
 
 
 def _stands(
