@@ -19,11 +19,22 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("fast"), max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
+SHORT_BYTES = 16  # what a test's name may still show
+
 
 def pytest_configure() -> None:
     """Let the programs under test hear Ctrl-C: a run in the background of a script is started with it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long value of bytes by its argument.
+
+    What is made on import (a gzip header's time, a key) may differ between the processes that share a run, and they
+    must see the same names.
+    """
+    return argname if isinstance(val, bytes) and len(val) > SHORT_BYTES else None
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -166,3 +168,16 @@ def test_image_runs_without_root_and_is_watched() -> None:
 @pytest.mark.parametrize("name", ["README.md", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_the_usual_files_are_there(name: str) -> None:
     assert (ROOT / name).stat().st_size > 0
+
+
+def test_every_process_collects_the_same_tests() -> None:
+    """pytest-xdist compares what its processes collect: a name made of a clock or a set's order fails a run by luck."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    names = []
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        found = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+        names.append([line for line in found.stdout.splitlines() if "::" in line])
+        time.sleep(1.1)  # a clock of whole seconds differs the second time
+    assert names[0] == names[1]
+    assert len(names[0]) > 1_000

@@ -47,6 +47,7 @@ def test_whole_body(encoding: str, raw: bytes) -> None:
         ("zstd", zstd(b"", checksum=True)),
         ("zstd", zstd(b"", size=False)),
     ],
+    ids=["identity", "gzip", "zstd", "zstd with checksum", "zstd without size"],
 )
 def test_empty_body(encoding: str | None, raw: bytes) -> None:
     assert decode_body(raw, encoding, max_bytes=MAX) == b""
