@@ -152,6 +152,7 @@ class CatchUp:
         raise failure
 
     def _by_tiles(self) -> None:
+        self.workers.start()
         try:
             tree = self._authenticated()
             root_of = self._roots_of(tree)

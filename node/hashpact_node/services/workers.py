@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch_unknown
 from hashpact_protocol.errors import HashpactError
@@ -31,6 +31,11 @@ class Workers:
         self._processes = processes
         self._pool: ProcessPoolExecutor | None = None
         self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start a worker process if none runs, and do not wait for it: it takes a second, and work is about to come."""
+        with suppress(RuntimeError), _deaf_to_ctrl_c():  # a broken pool is seen to by ``submit``
+            self._running().submit(os.getpid)
 
     def submit(self, request: BatchRequest) -> Future[Batch]:
         """Read a batch as ``read_batch_unknown`` does, elsewhere and meanwhile; the future raises what it raises.

@@ -168,7 +168,7 @@ def test_only_so_many_are_fetched_ahead(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_budget_is_what_it_says() -> None:
     assert (prefetch.AHEAD_MAX, prefetch.AHEAD_MAX_BYTES) == (320, 32 * 1024 * 1024)
-    assert BATCH_BUNDLES == 256
+    assert BATCH_BUNDLES * LIMITS.bundle_width == 49_152 <= LIMITS.batch_max_entries
 
 
 def test_leaving_waits_for_what_is_being_fetched_and_begins_no_more() -> None:
@@ -207,12 +207,12 @@ def numbers(taken: list[Frame]) -> list[int]:
     return [frame.number for frame in taken]
 
 
-def test_batches_end_where_a_tile_of_level_1_does() -> None:
-    queue = FrameQueue(iter(frames(*range(200, 600))))
+def test_batches_end_at_multiples_whatever_number_comes_first() -> None:
+    queue = FrameQueue(iter(frames(*range(150, 400))))
     assert [numbers(queue.take()) for _ in range(4)] == [
-        list(range(200, 256)),
-        list(range(256, 512)),
-        list(range(512, 600)),
+        list(range(150, 192)),
+        list(range(192, 384)),
+        list(range(384, 400)),
         [],
     ]
 
@@ -228,17 +228,17 @@ def test_filling_gathers_one_batch_and_no_more() -> None:
     queue = FrameQueue(source)
     for _ in range(3):
         queue.fill()
-    assert next(source).number == 256
-    assert numbers(queue.take()) == list(range(256))
+    assert next(source).number == 192
+    assert numbers(queue.take()) == list(range(192))
 
 
 def test_what_did_not_fit_comes_first() -> None:
-    queue = FrameQueue(iter(frames(*range(254, 259))))
+    queue = FrameQueue(iter(frames(*range(190, 195))))
     taken = queue.take()
-    assert numbers(taken) == [254, 255]
+    assert numbers(taken) == [190, 191]
     queue.fill()
     queue.put_back(taken[1:])
-    assert [numbers(queue.take()) for _ in range(3)] == [[255], [256, 257, 258], []]
+    assert [numbers(queue.take()) for _ in range(3)] == [[191], [192, 193, 194], []]
 
 
 @given(st.integers(0, 600), st.integers(0, 600), st.lists(st.integers(1, 300), max_size=8))
@@ -254,13 +254,13 @@ def test_every_frame_comes_once_whatever_is_put_back(first: int, count: int, kep
 
 def test_what_came_before_an_error_is_a_batch_and_the_error_waits() -> None:
     def broken() -> Iterator[Frame]:
-        yield from frames(*range(250, 260))
+        yield from frames(*range(186, 196))
         raise FetchError("gone", where="there")
 
     queue = FrameQueue(broken())
-    assert numbers(queue.take()) == list(range(250, 256))
+    assert numbers(queue.take()) == list(range(186, 192))
     queue.check()
-    assert numbers(queue.take()) == list(range(256, 260))
+    assert numbers(queue.take()) == list(range(192, 196))
     assert queue.take() == []
     with pytest.raises(FetchError, match="gone"):
         queue.check()

@@ -47,6 +47,20 @@ def test_a_batch_is_read_elsewhere_as_it_is_read_here(shared: Workers) -> None:
     assert os.getpid() not in shared._pool._processes
 
 
+def test_a_worker_is_started_ahead_of_its_work() -> None:
+    workers = Workers(1)
+    workers.start()
+    assert workers._pool is not None
+    (process,) = workers._pool._processes.values()
+    assert workers.result(workers.submit(REQUEST), REQUEST) == read_batch_unknown(REQUEST)
+    assert list(workers._pool._processes.values()) == [process]
+    kill(workers)
+    process.join()
+    workers.start()
+    assert workers.submit(REQUEST).result() == read_batch_unknown(REQUEST)
+    workers.close()
+
+
 PARENT = """
 import os, time
 from hashpact_node.services.workers import Workers
