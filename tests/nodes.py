@@ -27,6 +27,15 @@ READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 
+def interruptible(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment of a program that will hear Ctrl-C: its coverage is not measured.
+
+    The exception of a Ctrl-C may fall between coverage taking its lock and giving it back, and then the program waits
+    for that lock for ever, which it never would by itself.
+    """
+    return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_")}
+
+
 def free_port() -> int:
     """Find a TCP port on loopback that nobody listens on now."""
     with socket.socket() as probe:

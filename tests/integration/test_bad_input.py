@@ -23,7 +23,7 @@ from hashpact_keys import trust
 from hashpact_node import clock
 from hashpact_protocol.notes import KeyType, VerifierKey
 from material import draft, drafts, hex_of
-from nodes import PASSPHRASE, MakeNode, TestNode, make_node, running, wait_until
+from nodes import PASSPHRASE, MakeNode, TestNode, interruptible, make_node, running, wait_until
 from publisher import Publisher
 
 MALFORMED = {
@@ -325,15 +325,19 @@ class CtrlC:
     def press(self, *words: str) -> bool:
         """Run a command and press Ctrl-C at some moment once it has begun; whether it had ended by then."""
         line = [str(Path(sys.executable).parent / "hashpact"), *words]
+        environment = interruptible(self.node.environment)
         with subprocess.Popen(
-            line, env=self.node.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+            line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         ) as process:
             wait_until(lambda: process.poll() is not None or self._has_begun(process.pid))
             try:
                 process.wait(self.chance.uniform(0, self.longest))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to every process in its foreground
-            out, err = (clean(data.decode()) for data in process.communicate(timeout=60))
+            try:
+                out, err = (clean(data.decode()) for data in process.communicate(timeout=60))
+            finally:
+                process.kill()
         assert process.returncode in (0, 130, -signal.SIGINT), err
         if process.returncode == 130:
             assert "interrupted: nothing is half done" in err

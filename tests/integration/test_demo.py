@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from hashpact_node.cli.demo_pictures import APART_MIN, bits_apart, choose_pictures, copy_picture, draw_pictures
-from nodes import wait_until
+from nodes import interruptible, wait_until
 
 SECONDS = 300
 RUN = "from hashpact_node.cli.main import main; main()"
@@ -22,9 +23,11 @@ SET_UP = "from hashpact_node.cli import demo, demo_steps; demo._steps = lambda: 
 BROKEN = "from hashpact_node.cli import demo; demo._steps = lambda: [lambda stage, _: stage.expect('it is so', 2, 1)]; "
 
 
-def start(folder: Path, *words: str, before: str = "") -> subprocess.Popen[str]:
+def start(
+    folder: Path, *words: str, before: str = "", environment: Mapping[str, str] = os.environ
+) -> subprocess.Popen[str]:
     """Start the demo with ``folder`` for its temporary files, after some lines of Python."""
-    environment = os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    environment = {**environment, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
         [sys.executable, "-c", before + RUN, "demo", *words],
         env=environment,
@@ -85,7 +88,7 @@ def test_kept_nodes_go_on_until_they_are_ended_as_it_says(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_half_way_it_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    demo = start(tmp_path, before=SET_UP)
+    demo = start(tmp_path, before=SET_UP, environment=interruptible(os.environ))
     assert demo.stdout is not None
     awaited = "gamma $ hashpact serve" if number == signal.SIGINT else "gamma $ hashpact init"
     seen = ""

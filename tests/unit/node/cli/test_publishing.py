@@ -15,7 +15,7 @@ import pytest
 from commands import Commands
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.store.locks import HomeLock
-from nodes import PASSPHRASE, TestNode
+from nodes import PASSPHRASE, TestNode, interruptible
 
 Draw = Callable[[int], str]
 
@@ -105,7 +105,8 @@ def test_what_a_running_node_does_not_release_in_time_is_told(
 
 
 def test_ctrl_c_while_waiting_loses_nothing(acme: Commands, draw: Draw) -> None:
-    environment = {**os.environ, "HASHPACT_HOME": str(acme.home), "HASHPACT_PASSPHRASE": PASSPHRASE}
+    home = {"HASHPACT_HOME": str(acme.home), "HASHPACT_PASSPHRASE": PASSPHRASE}
+    environment = interruptible(os.environ) | home
     line = [str(Path(sys.executable).parent / "hashpact"), "publish", draw(1)]
     with HomeLock(acme.home).shared():
         process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
