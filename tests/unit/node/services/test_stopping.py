@@ -119,7 +119,7 @@ def test_what_came_in_time_is_kept_and_the_next_pull_goes_on(
     reader: Follower, publisher: Publisher, go_on: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold_at(publisher, "tile/entries/005", go_on)
-    monkeypatch.setattr("hashpact_node.services.pulling.PULL_SECONDS", 1.0)
+    monkeypatch.setattr("hashpact_node.services.pulling.PULL_SECONDS", 5.0)  # many times what five bundles take
     pulled = reader.pulled(publisher)
     assert "time is over" in (pulled.unfinished or "")
     assert (pulled.errors, reader.held(publisher), reader.peer().failures) == ([], 256 * 5, 0)
