@@ -193,6 +193,7 @@ def test_a_peer_that_fails_or_breaks_stops_nobody(
             {"pull/beta", "pull/broken", "pull/gamma"} <= {n for n, j in jobs(acme.database).items() if j.last_result}
         )
     )
+    wait_until(lambda: "pull/busy" in jobs(acme.database))  # it is written down when all are planned, maybe later
     found = jobs(acme.database)
     assert (found["pull/beta"].last_result, found["pull/beta"].last_error) == ("failed", "it is down")
     assert found["pull/broken"].last_result == "failed"
