@@ -268,20 +268,25 @@ def test_a_quiet_job_that_failed_is_told_when_it_goes_well_again(
     wait_until(lambda: results() == "ok")
 
 
+def fail_twice(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let a schedule that leads fail at every step, until it has failed twice."""
+    failed: list[int] = []
+
+    def fail(*_arguments: object) -> None:
+        failed.append(1)
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hashpact_node.jobs.schedule.keep_jobs", fail)
+        wait_until(lambda: len(failed) > 1)
+
+
 def test_a_database_that_is_gone_for_a_while_does_not_end_the_schedule(
     acme: OwnMember, start: Callable[[], Any], pulls: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, schedule = start()
     wait_until(lambda: schedule.leads)
-    failed: list[int] = []
-
-    def fail(*_arguments: object) -> None:
-        failed.append(1)
-        raise StoreBusyError("not now")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("hashpact_node.jobs.schedule.keep_jobs", fail)
-        wait_until(lambda: len(failed) > 1)
+    fail_twice(monkeypatch, StoreBusyError("not now"))
     with acme.database.write() as connection:
         connection.execute(text("DELETE FROM job"))
     add(acme.database, "beta")
@@ -294,15 +299,7 @@ def test_what_breaks_does_not_end_the_schedule(
 ) -> None:
     _, schedule = start()
     wait_until(lambda: schedule.leads)
-    failed: list[int] = []
-
-    def fail(*_arguments: object) -> None:
-        failed.append(1)
-        raise ZeroDivisionError
-
-    with monkeypatch.context() as patch:
-        patch.setattr("hashpact_node.jobs.schedule.keep_jobs", fail)
-        wait_until(lambda: len(failed) > 1)
+    fail_twice(monkeypatch, ZeroDivisionError())
     add(acme.database, "beta")
     wait_until(lambda: "beta" in pulls)
     assert schedule.leads
