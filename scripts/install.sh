@@ -65,8 +65,10 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null || ! recent .venv/bin/python; 
     "$python" -m venv --clear .venv || fail "the virtual environment could not be made."
 fi
 pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input install --quiet)
-step "Installing what builds packages" "${pip[@]}" --require-hashes -r requirements/build.txt
-step "Installing the locked dependencies" "${pip[@]}" --require-hashes --no-build-isolation -r requirements/dev.txt
+# The locks are complete, so nothing is resolved (--no-deps): an older pip would prefer a newer release of what one
+# package asks with an extra (coverage[toml]) to the pinned one, and then refuse it. `pip check` below sees gaps.
+step "Installing what builds packages" "${pip[@]}" --require-hashes --no-deps -r requirements/build.txt
+step "Installing the locked dependencies" "${pip[@]}" --require-hashes --no-deps --no-build-isolation -r requirements/dev.txt
 step "Installing Hashpact" "${pip[@]}" --no-deps --no-build-isolation --editable .
 .venv/bin/python -m pip --disable-pip-version-check check >/dev/null || fail "the installed packages do not fit together."
 touch .venv/.installed
