@@ -15,6 +15,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from hashpact_node.api.connections import server_config
 from hashpact_node.app import create_app
 from hashpact_node.assembly import Node, open_node
 from hashpact_node.store.database import Database
@@ -60,9 +61,7 @@ def serving(node: Node, *, schedule: bool = False) -> Iterator[Served]:
     app = create_app(node, schedule=schedule)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, loop="asyncio", http="httptools", ws="none", lifespan="on"
-    )
+    config = server_config(app, loop="asyncio")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()

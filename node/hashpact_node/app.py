@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
 from hashpact_node.api import blocklist, health, listings, logs, match, peers, status, trust
-from hashpact_node.api.front import BelowPath, BodyCap, Guard, host_of
+from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
 from hashpact_node.api.problems import Problem, Shield, add_handlers
@@ -96,6 +96,7 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
     url = None if node is None or node.settings.url is None else MemberUrl.parse(node.settings.url)
     authority, slash, path = ("", "", "") if url is None else url.prefix.partition("/")
     app.add_middleware(BodyCap)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Guard, host=host_of(authority))
     app.add_middleware(BelowPath, path=slash + path)
     app.add_middleware(Shield)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import typer
 
-from hashpact_node.api import listings, match
+from hashpact_node.api import connections, front, listings, match
 from hashpact_node.cli.common import EXIT_MEANINGS
 from hashpact_node.cli.main import app
 from hashpact_node.services import change_feed, hashing, import_rows, matching
@@ -114,6 +114,10 @@ def test_limits_are_those_of_the_program() -> None:
         "file in one `POST /v1/match/file`": (match.FILE_MAX_BYTES // mebibyte,),
         "listings in one `POST /v1/listings` (NDJSON)": lines,
         "pictures": (hashing.PIXELS_MAX // 1_000_000,),
+        "head of one request to the node": (connections.HEAD_MAX_BYTES // 1024, int(connections.HEAD_SECONDS)),
+        "body of one request to the node": (front.BODY_MAX_BYTES // mebibyte, int(connections.BODY_SECONDS / 60)),
+        "an answer that the client leaves unread": (int(connections.UNREAD_SECONDS / 60),),
+        "open connections to one process": (connections.CONNECTIONS_MAX,),
         "a page of the blocklist or of changes": (change_feed.PAGE_MAX,),
     }
     figures = {what: [int(one) for one in re.findall(r"\d+", found[what].replace(" 000", "000"))] for what in expected}

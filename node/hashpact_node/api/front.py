@@ -65,6 +65,24 @@ class Guard:
         )
 
 
+class HeadAsGet:
+    """Answers HEAD as GET, without the body (RFC 9110, section 9.3.2); routes know GET alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
+
+
 class BodyCap:
     """Refuses bodies that no route would take, whoever reads them."""
 

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hashpact_node.masking import without_passwords
@@ -187,6 +188,8 @@ class Shield:
 
         try:
             await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            return  # nobody is there to be answered, and nothing is wrong here
         except Exception as error:
             response = respond(error) if isinstance(error, errors.HashpactError) else _unforeseen(error, scope)
             if started:

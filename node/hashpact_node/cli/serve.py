@@ -93,19 +93,10 @@ def run_node(settings: Settings) -> None:
 def _serve(node: Node, listener: socket.socket) -> None:
     import uvicorn
 
+    from hashpact_node.api.connections import server_config
     from hashpact_node.app import create_app
 
-    config = uvicorn.Config(
-        create_app(node),
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    config = server_config(create_app(node), loop="uvloop", timeout_graceful_shutdown=GRACE_SECONDS)
     server = uvicorn.Server(config)
     with _signals_left_to(server):
         server.run(sockets=[listener])

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from hashpact_node.api import front
-from hashpact_node.api.front import BelowPath, BodyCap, Guard, host_of
+from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.problems import Shield, add_handlers
 
 
@@ -26,6 +26,7 @@ def app() -> FastAPI:
         return str(request.scope["raw_path"])
 
     app.add_middleware(BodyCap)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Guard, host="acme.example")
     app.add_middleware(BelowPath, path="/share/hashpact")
     app.add_middleware(Shield)
@@ -81,6 +82,14 @@ def test_bodies_are_capped_whoever_reads_them(app: FastAPI, monkeypatch: pytest.
     assert (answer.status_code, answer.headers["connection"]) == (413, "close")
 
 
+def test_head_is_get_without_the_body(app: FastAPI) -> None:
+    for path, status in (("/logs/echo", 200), ("/share/hashpact/logs/echo", 200), ("/logs/none", 404)):
+        asked, told = ask(app, "GET", path), ask(app, "HEAD", path)
+        assert (told.status_code, told.content) == (status, b"")
+        assert told.headers == asked.headers
+    assert ask(app, "POST", "/logs/echo").status_code == 405
+
+
 @pytest.mark.parametrize(
     ("authority", "host"),
     [("a.example:1", "a.example"), ("A.example", "a.example"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("", "")],
@@ -95,6 +104,6 @@ def test_what_is_no_http_passes() -> None:
     async def app(scope: Any, _receive: object, _send: object) -> None:
         seen.append(scope["type"])
 
-    wrapped = BelowPath(Guard(BodyCap(app), host="acme.example"), path="/x")
+    wrapped = BelowPath(Guard(HeadAsGet(BodyCap(app)), host="acme.example"), path="/x")
     asyncio.run(wrapped({"type": "lifespan"}, None, None))  # type: ignore[arg-type]  # nothing is exchanged
     assert seen == ["lifespan"]
