@@ -1,0 +1,1 @@
+"""Cases for two nodes that follow each other: they must end alike."""

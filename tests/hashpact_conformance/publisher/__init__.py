@@ -1,0 +1,1 @@
+"""Cases for a live publisher: what it serves, seen from outside."""

@@ -1,0 +1,1 @@
+"""Cases for the vectors: every file of them, against hashpact_protocol."""
