@@ -9,6 +9,7 @@
     │   ├── NoteError                note-malformed
     │   ├── TileError                tile-malformed
     │   ├── ProofError               proof-malformed
+    │   ├── EvidenceError            evidence-malformed
     │   ├── MemberNameError          name-malformed       member ids, URLs, origins
     │   └── CardError                card-refused
     ├── VerificationError            verification-failed  well formed, and not true
@@ -107,6 +108,12 @@ class ProofError(MalformedError):
     code = "proof-malformed"
 
 
+class EvidenceError(MalformedError):
+    """A file of evidence that is not of its form (docs/protocol.md, Evidence)."""
+
+    code = "evidence-malformed"
+
+
 class MemberNameError(MalformedError):
     """A member id, member URL or origin that is not of its form (docs/protocol.md, Names)."""
 
@@ -150,15 +157,28 @@ class EntriesError(VerificationError):
 
 
 class ForkError(VerificationError):
-    """A log told two stories; ``evidence`` holds the signed notes that prove it."""
+    """A log told two stories; ``evidence`` holds the signed notes that prove it.
+
+    Where their sizes differ, ``proof`` leads in the tree of the larger from another root at the smaller size,
+    ``prefix_root``, to its own (RFC 6962, section 2.1.2), as far as that is known; else None and nothing.
+    """
 
     code = "log-forked"
 
     def __init__(
-        self, what: str, *, evidence: tuple[bytes, ...] = (), where: str | None = None, mend: str | None = None
+        self,
+        what: str,
+        *,
+        evidence: tuple[bytes, ...] = (),
+        prefix_root: bytes | None = None,
+        proof: tuple[bytes, ...] = (),
+        where: str | None = None,
+        mend: str | None = None,
     ) -> None:
         super().__init__(what, where=where, mend=mend)
         self.evidence = evidence
+        self.prefix_root = prefix_root
+        self.proof = proof
 
 
 class TrustError(VerificationError):

@@ -35,6 +35,7 @@ class Limits:
     trust_metadata_max_bytes: int = 512 * 1024
     root_rotations_max: int = 1_024
     blob_signal_min_bytes: int = 1
+    evidence_max_bytes: int = 4 * 1024 * 1024
 
 
 LIMITS = Limits()

@@ -34,6 +34,7 @@ STATUSES: Final[Mapping[type[errors.HashpactError], tuple[int, str]]] = {
     errors.NoteError: (502, "A signed note does not have its form"),
     errors.TileError: (502, "A tile does not have its form"),
     errors.ProofError: (422, "A proof does not have its form"),
+    errors.EvidenceError: (422, "A file of evidence does not have its form"),
     errors.MemberNameError: (422, "A member's name or URL does not have its form"),
     errors.CardError: (502, "A member card is refused"),
     errors.VerificationError: (502, "What a peer said is not true"),

@@ -36,6 +36,7 @@ MEANT = {
     "statement-malformed": ExitCode.USAGE,
     "signal-malformed": ExitCode.USAGE,
     "proof-malformed": ExitCode.USAGE,
+    "evidence-malformed": ExitCode.USAGE,
     "name-malformed": ExitCode.USAGE,
 }
 
