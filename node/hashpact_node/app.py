@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
-from hashpact_node.api import blocklist, health, listings, logs, match, peers, status, trust
+from hashpact_node.api import blocklist, health, listings, logs, match, metrics, peers, status, trust
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
@@ -54,6 +54,7 @@ ROUTERS: Final = (
     listings.router,
     peers.router,
     status.router,
+    metrics.router,
     health.router,
 )
 

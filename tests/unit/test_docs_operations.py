@@ -23,6 +23,7 @@ from hashpact_node.api import connections, front, listings, match
 from hashpact_node.cli.common import EXIT_MEANINGS
 from hashpact_node.cli.main import app
 from hashpact_node.services import change_feed, hashing, import_rows, matching
+from hashpact_node.services.metrics import METRICS
 from hashpact_node.services.polling import PASSING, STALE
 from hashpact_node.settings import ENVIRONMENT_ONLY, SETTINGS, load_settings
 from hashpact_protocol.card_changes import CardChange, ChangeCode
@@ -122,6 +123,18 @@ def test_limits_are_those_of_the_program() -> None:
     }
     figures = {what: [int(one) for one in re.findall(r"\d+", found[what].replace(" 000", "000"))] for what in expected}
     assert {what: tuple(each[: len(expected[what])]) for what, each in figures.items()} == expected
+
+
+# Metrics
+
+
+def test_metrics_are_those_of_the_program() -> None:
+    assert rows(OPERATIONS, "metric | labels") == [
+        [f"`hashpact_{kind.name}`", ", ".join(f"`{label}`" for label in kind.labels) or "-", kind.what]
+        for kind in METRICS
+    ]
+    named = set(re.findall(r"hashpact_[a-z_]+", text_of(OPERATIONS))) - {"hashpact_"}
+    assert named <= {f"hashpact_{kind.name}" for kind in METRICS}
 
 
 # Jobs and alarms

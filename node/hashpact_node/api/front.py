@@ -45,7 +45,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and scope["path"].startswith("/v1"):
+        if scope["type"] == "http" and scope["path"].startswith(("/v1", "/metrics")):
             refused = self._refuse(Headers(scope=scope))
             if refused is not None:
                 await refused(scope, receive, send)

@@ -17,7 +17,8 @@ class Lanes:
     """How many of each kind of work run at once; others wait for their turn, without a thread.
 
     ``publishing`` waits for releases, ``peers`` for other members' servers, ``hashing`` takes memory: a picture some
-    240 MB while it is decoded. ``reading`` reads whole logs, ``pages`` up to 10 000 signals with their claims.
+    240 MB while it is decoded. ``reading`` reads whole logs, ``pages`` up to 10 000 signals with their claims,
+    ``scraping`` counts what is listed after each change.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class Lanes:
         self.hashing = CapacityLimiter(2)
         self.reading = CapacityLimiter(2)
         self.pages = CapacityLimiter(2)
+        self.scraping = CapacityLimiter(1)
 
 
 def lanes_of(request: Request) -> Lanes:

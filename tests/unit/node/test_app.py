@@ -43,6 +43,7 @@ PROMISED = {
     ("POST", "/v1/peers/{member}/pause"),
     ("POST", "/v1/peers/{member}/resume"),
     ("GET", "/v1/status"),
+    ("GET", "/metrics"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 }
