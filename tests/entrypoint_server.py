@@ -32,15 +32,14 @@ def entrypoint_server(*preparations: str) -> Iterator[str]:
         place = Path(folder) / "socket"
         environment = {**os.environ, "PYTHONPATH": str(HERE)}
         line = [sys.executable, str(HERE / "entrypoint_server.py"), str(place), *preparations]
-        process = subprocess.Popen(line, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        try:
-            assert process.stdout is not None
-            said = process.stdout.readline()
-            assert said == b"ready\n", f"the server of the entrypoint did not start: {said!r}"
-            yield shlex.join([sys.executable, "-S", "-E", str(HERE / "entrypoint_client.py"), str(place)])
-        finally:
-            process.kill()
-            process.wait()
+        with subprocess.Popen(line, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            try:
+                assert process.stdout is not None
+                said = process.stdout.readline()
+                assert said == b"ready\n", f"the server of the entrypoint did not start: {said!r}"
+                yield shlex.join([sys.executable, "-S", "-E", str(HERE / "entrypoint_client.py"), str(place)])
+            finally:
+                process.kill()
 
 
 def serve(place: str) -> None:
