@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -23,7 +24,10 @@ from hashpact_node.store.database import Database, open_database
 from hashpact_node.store.logs import Log, find_log
 
 PASSPHRASE = "synthetic passphrase of a test"
-READY_SECONDS = 60.0
+PORTS = range(20_000, 32_768)
+READY_SECONDS = 180.0
+"""A node is ready within a second or two; a machine that has much else to do may take long."""
+
 STOP_SECONDS = 30.0
 
 
@@ -37,10 +41,15 @@ def interruptible(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Find a TCP port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a TCP port on loopback that nobody listens on now.
+
+    It lies below those that the system gives to outgoing connections, so that none of them takes it in between.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
