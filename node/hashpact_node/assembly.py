@@ -22,6 +22,7 @@ from hashpact_node.services.peering import Peering
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.pulling import Puller
 from hashpact_node.services.release import Releaser
+from hashpact_node.services.succession import Succession
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.upkeep import Upkeep
 from hashpact_node.services.workers import Workers
@@ -46,6 +47,7 @@ class Node:
     workers: Workers
     releaser: Releaser
     publisher: Publisher
+    succession: Succession
     trusting: Trusting
     puller: Puller
     peering: Peering
@@ -128,6 +130,7 @@ def _wire(
         workers=workers,
         releaser=releaser,
         publisher=Publisher(database, releaser, now, releases=releases),
+        succession=Succession(database, locks, keyring, releaser, now),
         trusting=trusting,
         puller=Puller(database, locks, fetcher, workers, settings, now),
         peering=Peering(database, locks, trusting, now),

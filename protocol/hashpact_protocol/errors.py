@@ -27,6 +27,7 @@
     ├── KeyUnavailableError          key-unavailable      no such key, a wrong passphrase, a missing extra
     ├── RequestError                 request-invalid      what a user or client asked for is not right
     │   ├── NotFoundError            not-found
+    │   │   └── GoneError            gone                 it was here, and is not to be had any more
     │   ├── ConflictError            conflict
     │   └── ConfigurationError       configuration-invalid
     └── StoreError                   store-failed
@@ -237,6 +238,12 @@ class NotFoundError(RequestError):
     """There is no such thing here."""
 
     code = "not-found"
+
+
+class GoneError(NotFoundError):
+    """It was here, and is not to be had any more: the checkpoint of a closed log, the entries of an erased one."""
+
+    code = "gone"
 
 
 class ConflictError(RequestError):

@@ -52,6 +52,7 @@ STATUSES: Final[Mapping[type[errors.HashpactError], tuple[int, str]]] = {
     errors.KeyUnavailableError: (503, "A key cannot be had"),
     errors.RequestError: (422, "The request is not right"),
     errors.NotFoundError: (404, "There is no such thing here"),
+    errors.GoneError: (410, "It was here, and is no more"),
     errors.ConflictError: (409, "It cannot be done as things stand"),
     errors.ConfigurationError: (500, "The node is not configured right"),
     errors.StoreError: (500, "The database could not do it"),

@@ -10,11 +10,13 @@ import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
 from hashpact_node.cli.output import progress, say, say_json
+from hashpact_node.cli.output import waiting as busy
 from hashpact_node.cli.program import Commands, examples
 from hashpact_protocol.errors import NotFoundError
 
 if TYPE_CHECKING:
     from hashpact_node.assembly import Node
+    from hashpact_node.services.succession import Succeeded
     from hashpact_node.store.logs import Log
 
 app = typer.Typer(cls=Commands, rich_markup_mode=None, help="This member's own logs.")
@@ -77,6 +79,58 @@ def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
         for log in logs
     ]
     show_table(("log", "state", "released", "waiting", "cosigned"), rows, right=("released", "waiting"))
+
+
+@app.command(epilog=examples("hashpact logs close listings", "hashpact logs close listings --at 1200"))
+def close(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the logs: listings, crisis, opinions, …")],
+    at: Annotated[
+        int | None, typer.Option(metavar="SIZE", help="Where it ends, in entries; what came after is void.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """End the open log of a name, by a new card.
+
+    The targets key signs. What waits to be published waits for a successor: `hashpact logs open`.
+    """
+    with opened(home) as node, busy("signing a new card…"):
+        done = node.succession.close(name, at=at)
+    _show_succeeded(done, as_json=as_json)
+
+
+@app.command("open", epilog=examples("hashpact logs open listings --fresh", "hashpact logs open crisis"))
+def open_(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the logs: listings, crisis, opinions, …")],
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Restate all that lives, so that the logs before count no more.")
+    ] = False,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Open the next log of a name, by a new card; the log that is open ends in the same one.
+
+    The targets key signs. A fresh log leaves out what waits to be erased (`hashpact erase`).
+    """
+    with opened(home) as node, busy("signing a new card…"):
+        done = node.succession.open(name, fresh=fresh)
+    _show_succeeded(done, as_json=as_json)
+
+
+def _show_succeeded(done: Succeeded, *, as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
+
+        say_json(asdict(done))
+        return
+    if done.closed is not None:
+        say(f"{done.closed} ends at {done.final_size:,} entries")
+    if done.opened is not None:
+        restated = "" if done.fresh is None else f", and restates {done.fresh:,} entries"
+        say(f"{done.opened} goes on{restated}")
+    for listing in done.erased:
+        say(f"left out, to be erased: {listing}")
+    say(f"card version {done.card}")
 
 
 def _own_logs(node: Node) -> list[Log]:

@@ -24,7 +24,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, find_log
 from hashpact_node.store.peers import Peer, find_own
 from hashpact_node.store.trust import METADATA, TARGETS, read_file
-from hashpact_protocol.errors import ConfigurationError, NotFoundError, RequestError
+from hashpact_protocol.errors import ConfigurationError, GoneError, NotFoundError, RequestError
 from hashpact_protocol.merkle import HASH_BYTES
 from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.tiles import FULL_WIDTH, TileId, decode_bundle, encode_bundle, encode_tile, tile_width
@@ -72,6 +72,8 @@ class LogFiles:
         """Give the checkpoint that is shown of the log at ``/logs/{log_path}``; NotFoundError."""
         with self._database.read() as connection:
             own, log = _find(connection, log_path)
+        if log.state != "open":
+            raise GoneError("this log is closed", where=log.origin, mend="read the card for the log that follows it")
         return Served(_note(log), "text/plain; charset=utf-8", _etag(_note(log)), card_version=own.card_version)
 
     def tile(self, log_path: str, tile: TileId, *, accepts: Collection[str] = ()) -> Served:
@@ -81,6 +83,10 @@ class LogFiles:
         """
         with self._database.read() as connection:
             _, log = _find(connection, log_path)
+            if log.erased:
+                raise GoneError(
+                    "this log is erased", where=log.origin, mend="read the card for the log that follows it"
+                )
             _check_shown(log, tile)
             if tile.level is None:
                 body, encoding = _bundle(connection, log, tile, accepts)
@@ -131,8 +137,6 @@ def _find(connection: Connection, log_path: str) -> tuple[Peer, Log]:
     log = find_log(connection, f"{MemberUrl.parse(own.url).prefix}/logs/{log_path}")
     if log is None or log.peer != own.number or not log.named:
         raise NotFoundError(f"there is no log {log_path[:100]!r}", mend="read the card for the logs of this member")
-    if log.state != "open":
-        raise NotFoundError("this log is closed", where=log.origin, mend="read the card for the log that follows it")
     return own, log
 
 

@@ -52,11 +52,12 @@ def open_log(connection: Connection, name: str, *, lock: bool = False) -> Log:
 
     ``lock`` keeps others from releasing and from publishing there until the transaction ends.
     """
-    logs = [log for log in list_logs(connection, peer=own_number(connection)) if _is_open(log)]
-    for found in logs:
-        log = get_log(connection, found.number, lock=True) if lock and found.name == name else found
-        if log.name == name and _is_open(log):
-            return log
+    for _look in range(2):  # while one waits for the lock, the log may end, and its successor is seen by another look
+        logs = [log for log in list_logs(connection, peer=own_number(connection)) if _is_open(log)]
+        for found in logs:
+            log = get_log(connection, found.number, lock=True) if lock and found.name == name else found
+            if log.name == name and _is_open(log):
+                return log
     raise NotFoundError(
         f"the card names no open log {name!r}",
         mend=f"publish to one of: {', '.join(log.name for log in logs)}" if logs else "sign a card that names one",

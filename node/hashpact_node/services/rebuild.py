@@ -18,10 +18,11 @@ signals are mended and others are not yet; the next rebuild drops the draft, der
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from typing import Protocol
 
 from hashpact_node.services.absorb import QUARANTINE_KEPT
 from hashpact_node.services.batches import BatchRequest, Frame, read_batch
@@ -99,7 +100,7 @@ class Rebuilder:
         rebuilt = Rebuilt()
         for peer in peers:
             with self._alone(peer), without_collecting():
-                _MemberRebuild(self.database, peer, self.now(), rebuilt, progress, total).run()
+                MemberRebuild(self.database, peer, self.now(), rebuilt, progress, total).run()
         return rebuilt
 
     def _alone(self, peer: Peer) -> ExitStack:
@@ -142,9 +143,23 @@ class _Derived:
         self.odd_signals += merged.odd_signals
 
 
+class Transactions(Protocol):
+    """Where a rebuild reads and writes: a database, or one transaction of it for everything."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Give a reading transaction."""
+        ...
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """Give a writing transaction."""
+        ...
+
+
 @dataclass(slots=True)
-class _MemberRebuild:
-    database: Database
+class MemberRebuild:
+    """Rebuilds what is derived from one member's logs, or from those of the sequence ``only``."""
+
+    database: Transactions
     peer: Peer
     now: datetime
     rebuilt: Rebuilt
@@ -153,12 +168,14 @@ class _MemberRebuild:
     logs: list[Log] = field(default_factory=list)
     sequences: list[int] = field(default_factory=list)  # those without a log too, as a renaming leaves them
     claimed: ClaimSet = field(default_factory=ClaimSet)
+    only: int | None = None
 
     def run(self) -> None:
+        """Rebuild; StoreError when what is stored does not hash to what was verified."""
         with self.database.read() as connection:
-            counting = _counting(connection, self.peer)
-            self.sequences = list_sequences(connection, self.peer.number)
-            self.logs = list_logs(connection, peer=self.peer.number)
+            counting = [log for log in _counting(connection, self.peer) if self.only in (None, log.sequence)]
+            self.sequences = list_sequences(connection, self.peer.number) if self.only is None else [self.only]
+            self.logs = list_logs(connection, peer=self.peer.number, sequence=self.only)
         self._drop_drafts()
         derived = [self._derive(log) for log in counting]
         for one in derived:

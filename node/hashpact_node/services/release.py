@@ -97,7 +97,7 @@ class Releaser:
                 if log.accepted_note is None:  # a new log shows its empty tree
                     set_pending(connection, number, size=0, root=CompactRange().root())
                 return log.accepted_note is None
-            placed = _append(connection, log, entries)
+            placed = append_entries(connection, log, entries)
             place(connection, number, old_size=log.placed_size, new_size=placed.size, range=placed.encode())
             set_pending(connection, number, size=placed.size, root=placed.root())
         return True
@@ -168,7 +168,7 @@ def _stored_request(connection: Connection, absorber: Absorber, size: int) -> Ba
     return BatchRequest(log.number, log.sequence, log.kind, tuple(frames), tuple(leaves), absorber.merges)
 
 
-def _append(connection: Connection, log: Log, entries: list[bytes]) -> CompactRange:
+def append_entries(connection: Connection, log: Log, entries: list[bytes]) -> CompactRange:
     """Extend bundles, tiles and compact range of an own log by new entries."""
     held = CompactRange.decode(log.placed_size, log.placed_range)
     whole, width = whole_bundles(held), LIMITS.bundle_width

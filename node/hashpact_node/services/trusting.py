@@ -16,6 +16,7 @@ from hashpact_node.services.removal import drop_claims_of_log
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
+from hashpact_node.store.erasures import note_erased
 from hashpact_node.store.logs import LogTerms, list_logs, put_card_logs
 from hashpact_node.store.peers import Peer, accept_card, get_peer, list_peers, record_trust_check
 from hashpact_node.store.trust import load_files, prune_files, save_files
@@ -100,6 +101,9 @@ def take_card(connection: Connection, peer: Peer, data: bytes, version: int, now
     accept_card(connection, peer.number, old_version=peer.card_version, version=version, card=data, now=now)
     _drop_renamed(connection, peer, card, now)
     put_card_logs(connection, peer.number, [_terms(log) for log in card.logs])
+    for log in list_logs(connection, peer=peer.number):
+        if log.named and log.erased:
+            note_erased(connection, log.number, now=now)
     settle_counting(connection, peer.number, now=now)  # what a card no longer names stops counting at once
     if peer.card is not None:
         _tell_changes(connection, peer, parse_card(peer.card, member=peer.member, url=peer.url), card, now)

@@ -89,7 +89,7 @@ def put_card_logs(connection: Connection, peer: int, terms: Sequence[LogTerms]) 
     others = _logs().where(col(tables.Log.origin).in_([one.origin for one in terms]), col(tables.Log.peer) != peer)
     for other in connection.execute(others).mappings():
         raise ConflictError(f"this log is one of {other['member']} already", where=other["origin"])
-    sequences = {name: _sequence(connection, peer, name) for name in dict.fromkeys(one.name for one in terms)}
+    sequences = {name: make_sequence(connection, peer, name) for name in dict.fromkeys(one.name for one in terms)}
     connection.execute(update(tables.Log).where(col(tables.Log.peer) == peer).values(named=False))
     for position, one in enumerate(terms):
         _put_terms(connection, peer, sequences[one.name], position, one)
@@ -261,7 +261,8 @@ def _move(connection: Connection, log: int, head: str, condition: ColumnElement[
         raise StoreMovedError(f"another process moved the {head} size of log {log} first", mend="read the log again")
 
 
-def _sequence(connection: Connection, peer: int, name: str) -> int:
+def make_sequence(connection: Connection, peer: int, name: str) -> int:
+    """Give the number of a member's logs of one name, a new one if there was none; NotFoundError for no member."""
     insert = insert_into(connection, tables.Sequence).values(peer=peer, name=name).on_conflict_do_nothing()
     connection.execute(insert)
     number = find_sequence(connection, peer, name)

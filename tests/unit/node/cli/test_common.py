@@ -23,6 +23,7 @@ def tree(kind: type[HashpactError] = HashpactError) -> Iterator[type[HashpactErr
 
 MEANT = {
     "not-found": ExitCode.NOT_FOUND,
+    "gone": ExitCode.NOT_FOUND,
     "conflict": ExitCode.BUSY,
     "store-busy": ExitCode.BUSY,
     "store-moved": ExitCode.BUSY,

@@ -1,0 +1,88 @@
+"""New cards of this member: its logs changed, signed by the targets key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from hashpact_keys.rows import RowName
+from hashpact_keys.trust import TrustSigners, publish_card
+from hashpact_keys.trust_files import TrustFiles
+from hashpact_node.services.keyring import Keyring
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.logs import list_logs
+from hashpact_node.store.peers import Peer, find_own
+from hashpact_node.store.trust import load_files
+from hashpact_protocol.card import Card, encode_card, parse_card
+from hashpact_protocol.card_logs import CardLog, Final, LogState
+from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTrust:
+    """This member with its card in force and the files of its trust repository, of one moment."""
+
+    peer: Peer
+    card: Card
+    files: TrustFiles
+
+
+def own_trust(connection: Connection) -> OwnTrust:
+    """Read this member's trust repository; ConfigurationError before ``init``."""
+    own = find_own(connection)
+    if own is None or own.card is None:
+        raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
+    card = parse_card(own.card, member=own.member, url=own.url)
+    return OwnTrust(own, card, load_files(connection, own.number))
+
+
+def sign_card(keyring: Keyring, trust: OwnTrust, card: Card, now: Callable[[], datetime]) -> TrustFiles:
+    """Sign a new card with the targets key, and snapshot and timestamp over it with the online key.
+
+    Raises KeyUnavailableError, which says where the key is looked for, when it is not at hand; CardError, TrustError.
+    """
+    try:
+        targets = keyring.trust_signer(RowName.TARGETS)
+    except (ConfigurationError, KeyUnavailableError) as error:
+        raise KeyUnavailableError(
+            f"a new card is signed by the targets key, which cannot be had: {error.what}",
+            where=keyring.uris.get(RowName.TARGETS.value, error.where),
+            mend="bring the targets key to this node for this one command, or run it where the key is",
+        ) from error
+    signers = TrustSigners(online=keyring.trust_signer(RowName.ONLINE), targets=(targets,))
+    return publish_card(trust.files, encode_card(card), signers, now())
+
+
+def with_closed(card: Card, origin: str, final: Final) -> Card:
+    """End one log."""
+
+    def close(log: CardLog) -> CardLog:
+        return replace(log, state=LogState.CLOSED, final=final) if log.origin == origin else log
+
+    return _replace_logs(card, close)
+
+
+def with_erased(card: Card, origins: Collection[str]) -> Card:
+    """Call closed logs erased."""
+    return _replace_logs(card, lambda log: replace(log, erased=True) if log.origin in origins else log)
+
+
+def with_successor(card: Card, successor: CardLog) -> Card:
+    """Add a log behind the others of its name, or at the end where it is the first."""
+    last = max((at for at, log in enumerate(card.logs) if log.name == successor.name), default=len(card.logs) - 1)
+    return replace(card, logs=(*card.logs[: last + 1], successor, *card.logs[last + 1 :]))
+
+
+def next_slug(connection: Connection, trust: OwnTrust, name: str, prefix: str) -> str:
+    """Give the last part of the origin that the next log of a name has: never one that any log had before."""
+    pattern = re.compile(re.escape(f"{prefix}/logs/{name}-") + "([0-9]{1,9})")
+    origins = {log.origin for log in list_logs(connection, peer=trust.peer.number)}
+    origins |= {log.origin for log in trust.card.logs}
+    taken = [int(found[1]) for origin in origins if (found := pattern.fullmatch(origin))]
+    return f"{name}-{max(taken, default=0) + 1}"
+
+
+def _replace_logs(card: Card, change: Callable[[CardLog], CardLog]) -> Card:
+    return replace(card, logs=tuple(change(log) for log in card.logs))

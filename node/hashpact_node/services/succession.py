@@ -1,0 +1,193 @@
+"""End an own log, and let a successor go on in its place (docs/protocol.md, Card).
+
+What is signed, is signed outside any transaction; then the new card, the end of the old log and the successor with its
+first checkpoint are taken up in one. So a crash leaves either what was before, or all of it; run again, it begins anew.
+A successor's first size is reserved under its origin before it is signed, so that no size is ever signed under two
+roots: where something else is to be signed after a crash, the successor gets another origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from hashpact_keys.trust import current_card
+from hashpact_keys.trust_files import TrustFiles
+from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.own_cards import OwnTrust, own_trust, sign_card, with_closed, with_erased, with_successor
+from hashpact_node.services.preparing import begin, prepare
+from hashpact_node.services.rederiving import rederive
+from hashpact_node.services.release import Releaser, merge_stored
+from hashpact_node.services.trimming import trim
+from hashpact_node.services.trusting import take_card
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.locks import Locks
+from hashpact_node.store.logs import Log, get_log, list_logs
+from hashpact_node.store.succession import end_log, requeue, set_held
+from hashpact_node.store.trust import prune_files, save_files
+from hashpact_protocol.card_logs import Final
+from hashpact_protocol.errors import (
+    ConfigurationError,
+    ConflictError,
+    KeyUnavailableError,
+    NotFoundError,
+    RequestError,
+    StoreMovedError,
+)
+from hashpact_protocol.merge import id_text
+
+LOCK_WAIT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """What a new card did: the log that ended and where, the log that goes on, and how much of it was restated.
+
+    ``erased``: the listings, by id, that the successor does without; ``card`` is the version of the new card.
+    """
+
+    name: str
+    card: int
+    closed: str | None = None
+    final_size: int | None = None
+    opened: str | None = None
+    fresh: int | None = None
+    erased: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Succession:
+    """Changes which logs of this member are open. Whoever publishes meanwhile waits for a moment."""
+
+    database: Database
+    locks: Locks
+    keyring: Keyring
+    releaser: Releaser
+    now: Callable[[], datetime]
+
+    def close(self, name: str, *, at: int | None = None) -> Succeeded:
+        """End the open log of a name at what it shows, or at ``at`` entries; what comes after that never happened.
+
+        Statements that wait, and those that have a place and were never shown, wait for a successor; those that are cut
+        off by ``at`` are void. Raises NotFoundError where no log of that name is open, RequestError for a size that
+        was not shown, KeyUnavailableError where the targets key is not at hand, StoreError.
+        """
+        log = self._open_log(name)
+        if log is None:
+            raise NotFoundError(f"no log named {name!r} is open", mend="see `hashpact logs status`")
+        with self._alone(log, releases=at is None) as (trust, log):
+            if log is None:
+                raise AssertionError("a log that is open was looked at")
+            final = self._final(log, at)
+            card = with_closed(trust.card, log.origin, final)
+            files = sign_card(self.keyring, trust, card, self.now)
+            with self.database.write() as connection:
+                version = self._take(connection, trust, files, log, final)
+        return Succeeded(name, version, closed=log.origin, final_size=final.size)
+
+    def open(self, name: str, *, fresh: bool = False) -> Succeeded:
+        """Open the next log of a name; its open one ends in the same card at what it shows.
+
+        A ``fresh`` one restates all that lives, but for listings that wait to be erased: then the logs before it are
+        erased. Raises RequestError for a name that no log can have, ConflictError for a fresh log where nothing was
+        ever published, KeyUnavailableError where the targets, release or crisis key is not at hand, StoreError.
+        """
+        log = self._open_log(name)
+        with self._alone(log, releases=True) as (trust, log):
+            final = None if log is None else self._final(log, None)
+            successor = prepare(self.database, self.keyring, trust, name, fresh=fresh, now=self.now())
+            card = with_successor(trust.card, successor.card)
+            if log is not None and final is not None:
+                card = with_closed(card, log.origin, final)
+            if successor.restated.left_out:
+                before = {one.origin for one in card.sequence(name)} - {successor.card.origin}
+                card = with_erased(card, before)
+            files = sign_card(self.keyring, trust, card, self.now)
+            with self.database.write() as connection:
+                version = self._take(connection, trust, files, log, final)
+                begin(connection, successor)
+        self.releaser.release(successor.number)
+        return Succeeded(
+            name,
+            version,
+            closed=None if log is None else log.origin,
+            final_size=None if final is None else final.size,
+            opened=successor.card.origin,
+            fresh=successor.card.fresh,
+            erased=tuple(sorted(map(id_text, successor.restated.left_out))),
+        )
+
+    def _open_log(self, name: str) -> Log | None:
+        with self.database.read() as connection:
+            trust = own_trust(connection)
+            logs = list_logs(connection, peer=trust.peer.number)
+        return next((log for log in logs if log.name == name and log.named and log.state == "open"), None)
+
+    @contextmanager
+    def _alone(self, log: Log | None, *, releases: bool) -> Iterator[tuple[OwnTrust, Log | None]]:
+        """Keep others from signing cards and from releasing this log; give both as they stand then."""
+        if log is not None and releases:
+            # A log whose key is lost ends at what it shows; what waits moves on to the successor.
+            with suppress(ConfigurationError, KeyUnavailableError):
+                self.releaser.release(log.number)
+        with ExitStack() as held:
+            held.enter_context(self.locks.hold("trust/own", timeout=LOCK_WAIT_SECONDS))
+            if log is not None:
+                held.enter_context(self.locks.hold(f"release/{log.number}", timeout=LOCK_WAIT_SECONDS))
+            with self.database.read() as connection:
+                trust = own_trust(connection)
+                log = None if log is None else get_log(connection, log.number)
+            if log is not None:
+                if log.state != "open":
+                    raise ConflictError("this log was closed meanwhile", where=log.origin, mend="look again")
+                merge_stored(self.database, log, log.accepted_size, now=self.now)
+                with self.database.read() as connection:
+                    log = get_log(connection, log.number)
+            yield trust, log
+
+    def _final(self, log: Log, at: int | None) -> Final:
+        if at is None or at == log.accepted_size:
+            return Final(log.accepted_size, log.accepted_root)
+        if not 0 <= at < log.accepted_size:
+            raise RequestError(
+                f"{log.accepted_size} entries were shown, so it cannot end at {at}",
+                where=log.origin,
+                mend="give a size that was shown, the last good one",
+            )
+        with self.database.read() as connection:
+            return Final(at, EntryReader(connection).root_at(log.number, at))
+
+    def _take(
+        self, connection: Connection, trust: OwnTrust, files: TrustFiles, log: Log | None, final: Final | None
+    ) -> int:
+        """Put the new card into force, and end the log where it says."""
+        standing = own_trust(connection)
+        if standing.peer.card_version != trust.peer.card_version:
+            raise StoreMovedError("another card was signed meanwhile", mend="look again")
+        cut = log is not None and final is not None and self._end(connection, log, final)
+        save_files(connection, trust.peer.number, files)
+        prune_files(connection, trust.peer.number, files.keys())
+        version, card = current_card(files)
+        take_card(connection, standing.peer, card, version, self.now())
+        if cut and log is not None:
+            rederive(connection, standing.peer, log.sequence, now=self.now())
+        return version
+
+    def _end(self, connection: Connection, log: Log, final: Final) -> bool:
+        """End a log in the database; say whether anything that was shown is cut off."""
+        standing = get_log(connection, log.number, lock=True)
+        if (standing.accepted_size, standing.accepted_root) != (log.accepted_size, log.accepted_root):
+            raise StoreMovedError("something was released meanwhile", where=log.origin, mend="look again")
+        reader = EntryReader(connection)
+        unshown = [reader.entry(log.number, at) for at in range(standing.accepted_size, standing.placed_size)]
+        kept = trim(connection, log.number, final.size, now=self.now())
+        end_log(connection, log.number, size=final.size, root=final.root, range=kept.encode())
+        requeue(connection, log.number, unshown, now=self.now())
+        cut = standing.held_size > final.size
+        if cut:
+            set_held(connection, log.number, size=final.size, range=kept.encode())
+        return cut
