@@ -14,6 +14,7 @@ from hashpact_conformance.cases import Case, Layer, Mode, Outcome, Result
 from hashpact_conformance.dump import Dump
 
 CASE = pytest.StashKey[Case]()
+OPTIONS = pytest.StashKey["RunOptions"]()
 _MESSAGE_MAX_CHARACTERS = 4_000
 
 
@@ -48,18 +49,14 @@ class Plugin:
         self._tell = tell
         self._reports: list[pytest.TestReport] = []
 
-    @pytest.fixture(scope="session", name="options")
-    def give_options(self) -> RunOptions:
-        """What the command line said."""
-        return self.options
-
     @pytest.fixture(name="dump")
     def give_dump(self, request: pytest.FixtureRequest) -> Dump:
         """Where this case keeps what went over the wire."""
         return Dump.of_case(self.options.dump, request.node.stash[CASE].id)
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Make the marker of cases known."""
+        """Make the marker of cases known, and keep what the command line said where fixtures find it."""
+        config.stash[OPTIONS] = self.options
         config.addinivalue_line("markers", "case(layer, title, rule): a case of the conformance suite")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
