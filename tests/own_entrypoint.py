@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,9 +29,11 @@ from hashpact_keys.trust_files import newest
 from hashpact_node import assembly, clock
 from hashpact_node.assembly import Node, open_node
 from hashpact_node.cli.common import is_running
+from hashpact_node.net import peer_logs, trust
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch_unknown
 from hashpact_node.services.digests import Digester, digested_logs, live_listings_of, live_map, size_of
 from hashpact_node.services.drafts import ListingDraft
+from hashpact_node.services.quarantined import list_malformed
 from hashpact_node.services.setup import Founding, make_home
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import Settings, load_settings
@@ -82,10 +85,10 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def opened(home: Path) -> Iterator[Node]:
+def opened(home: Path, *, now: clock.Now = clock.now) -> Iterator[Node]:
     """Open the node of a home; a running one releases what is published here."""
     settings = load_settings(environment(home), home)
-    node = open_node(settings, PASSPHRASE.encode, releases=not is_running(home))
+    node = open_node(settings, PASSPHRASE.encode, releases=not is_running(home), now=now)
     try:
         yield node
     finally:
@@ -120,15 +123,22 @@ def follow(told: argparse.Namespace) -> Any:
 
 
 def pull(told: argparse.Namespace) -> Any:
+    """Pull; the process ends with the command, so that what is set here holds for nothing else."""
     wrong: list[str] = []
-    with opened(told.home) as node:
+    if told.deadline:
+        seconds = float(told.deadline)
+        vars(peer_logs).update(CHECKPOINT_DEADLINE_SECONDS=seconds, TILE_DEADLINE_SECONDS=seconds)
+        (trust.refresh_trust.__kwdefaults__ or {})["deadline_seconds"] = seconds
+    at = datetime.fromisoformat(told.now) if told.now else None
+    with opened(told.home, now=(lambda: at) if at else clock.now) as node:
         with node.database.read() as connection:
             peers = list_peers(connection)
         for peer in peers:
-            with node.locks.hold(f"peer/{peer.member}", timeout=60):
-                looked = node.trusting.refresh(peer)
+            if not told.plan:
+                with node.locks.hold(f"peer/{peer.member}", timeout=60):
+                    node.trusting.refresh(peer)
             with node.database.read() as connection:
-                raised = {alarm.code for alarm in list_alarms(connection) if alarm.peer == looked.number}
+                raised = {alarm.code for alarm in list_alarms(connection) if alarm.peer == peer.number}
             wrong += [f"{peer.member}: {code}" for code in raised & {"trust-repository"}]
             pulled = node.puller.pull(peer.member, wait_seconds=60)
             wrong += [f"{peer.member}: {error.code}: {error}" for error in pulled.errors]
@@ -150,6 +160,11 @@ def export(told: argparse.Namespace) -> Any:
             }
             names = {peer.number: peer.member for peer in peers}
             alarms = [(names.get(alarm.peer or 0, ""), alarm.code) for alarm in list_alarms(connection)]
+        malformed = [
+            {"member": peer.member, "origin": one.origin, "index": one.position}
+            for peer in peers
+            for one in list_malformed(node.database, peer.member, limit=1_000)
+        ]
         digest = Digester(node.database).digest().hex
     return {
         "logs": [
@@ -164,6 +179,7 @@ def export(told: argparse.Namespace) -> Any:
         ],
         "claims": [dict(zip(("member", "type", "value"), claim, strict=True)) for claim in sorted(claims)],
         "alarms": [{"member": member, "code": code} for member, code in alarms],
+        "malformed": malformed,
         "digest": digest,
     }
 
@@ -238,7 +254,7 @@ def restart(told: argparse.Namespace) -> Any:
 COMMANDS: Final[dict[str, tuple[Callable[[argparse.Namespace], Any], tuple[str, ...]]]] = {
     "init": (init, ("member", "url", "require-witnesses")),
     "follow": (follow, ("peer", "peer-url", "root")),
-    "pull": (pull, ()),
+    "pull": (pull, ("now", "deadline", "plan")),
     "export": (export, ()),
     "start": (start, ()),
     "stop": (stop, ()),
@@ -247,6 +263,7 @@ COMMANDS: Final[dict[str, tuple[Callable[[argparse.Namespace], Any], tuple[str, 
     "withdraw": (withdraw, ("listing",)),
     "digest": (digest, ("members",)),
 }
+OPTIONAL: Final = {"require-witnesses", "now", "deadline", "plan"}
 _KINDS: Final[dict[str, Callable[[str], Any]]] = {"root": Path, "require-witnesses": int}
 
 
@@ -260,9 +277,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=name)
     parser.add_argument("--home", type=Path, required=True)
     for option in options:
-        parser.add_argument(
-            f"--{option}", type=_KINDS.get(option, str), required=option != "require-witnesses", default=0
-        )
+        parser.add_argument(f"--{option}", type=_KINDS.get(option, str), required=option not in OPTIONAL, default=0)
     try:
         value = command(parser.parse_args(arguments[1:]))
     except HashpactError as error:

@@ -51,12 +51,16 @@ class LogState:
 
 @dataclass(frozen=True)
 class Export:
-    """What a node holds: logs by origin, claims as (member, type, value), alarms as (member, code), its digest."""
+    """What a node holds: logs by origin, claims as (member, type, value), alarms as (member, code), its digest.
+
+    ``malformed`` are quarantined entries as (member, origin, index), None where the node does not tell.
+    """
 
     logs: dict[str, LogState]
     claims: frozenset[tuple[str, str, str]]
     alarms: frozenset[tuple[str, str]]
     digest: str
+    malformed: frozenset[tuple[str, str, int]] | None = None
 
     def signals(self, member: str) -> set[tuple[str, str]]:
         """Give the claims of one member, as (type, value)."""
@@ -136,7 +140,10 @@ class Entrypoint:
         }
         claims = frozenset((one["member"], one["type"], one["value"]) for one in _field(value, "claims", list))
         alarms = frozenset((one["member"], one["code"]) for one in _field(value, "alarms", list))
-        return Export(logs, claims, alarms, _field(value, "digest", str))
+        malformed = None
+        if "malformed" in value:
+            malformed = frozenset((one["member"], one["origin"], one["index"]) for one in value["malformed"])
+        return Export(logs, claims, alarms, _field(value, "digest", str), malformed)
 
 
 def _value(command: str, text: str) -> Any:

@@ -51,7 +51,10 @@ def html(_honest: Reply) -> Reply:
 def says(body: bytes, **headers: str) -> Alter:
     """Answer this, whatever would be honest."""
     return lambda honest: replace(
-        honest, status=200, body=body, headers={**honest.headers, **{n.replace("_", "-"): v for n, v in headers.items()}}
+        honest,
+        status=200,
+        body=body,
+        headers={**honest.headers, **{n.replace("_", "-"): v for n, v in headers.items()}},
     )
 
 
