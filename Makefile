@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install lint test demo run bench clean
+.PHONY: help install lint test fuzz demo run bench clean
 
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
@@ -25,6 +25,9 @@ test: lint ## lint, then run all tests and show coverage by package
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=
 	@scripts/coverage.sh
 
+fuzz: install ## fuzz every reader of a peer's bytes (SECONDS=20 each, ONLY='note card' chooses)
+	@$(BIN)/python tests/fuzz/run.py $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(ONLY),--only "$(ONLY)")
+
 demo: install ## three nodes share a blocklist (PICTURES=folder takes yours, KEEP=1 leaves them running)
 	@$(BIN)/hashpact demo $(if $(PICTURES),--pictures "$(PICTURES)") $(if $(KEEP),--keep)
 
@@ -35,4 +38,4 @@ bench: install ## measure (N=1000000 sets the size, ONLY='bootstrap.*' chooses)
 	@$(BIN)/python tests/bench/run.py $(if $(N),--n "$(N)") $(if $(ONLY),--only "$(ONLY)")
 
 clean: ## remove .venv, caches and reports; never var/, where nodes live
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz .coverage .coverage.* build dist

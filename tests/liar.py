@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hashpact_protocol.merkle import leaf_hash, split_hashes
 from hashpact_protocol.signals import Signal
 from hashpact_protocol.statements import encode_statement
-from hashpact_protocol.tiles import encode_bundle
+from hashpact_protocol.tiles import encode_bundle, encode_tile, parse_path
 from members import listing, sha256
 from publisher import Alter, Asked, Publisher, Reply, flipped, gone, login_page, says
 
@@ -23,6 +25,9 @@ EVERY = 8
 
 FORGED = sha256(999_999_999)
 """A signal that no story claims: it stands only in entries that were never signed."""
+
+Lie = tuple[str, int]
+"""What is said instead of the truth, and a number that decides how."""
 
 _STRANGER = Ed25519PrivateKey.generate()
 
@@ -37,11 +42,6 @@ def entry_of(story: int, index: int) -> bytes:
     if index % EVERY == 0:
         return encode_statement(listing(story * 1_000_000 + index, signal_of(story, index)))
     return b'{"kind":"poem","n":%d,"story":%d}' % (index, story)
-
-
-def _forged_bundle(honest: Reply) -> Reply:
-    forged = [encode_statement(listing(999_999_999, FORGED))]
-    return replace(honest, body=encode_bundle(forged), headers={})
 
 
 ALTERATIONS: dict[str, Alter] = {
@@ -59,7 +59,6 @@ ALTERATIONS: dict[str, Alter] = {
     "longer": lambda honest: replace(honest, body=honest.body + b"\x00\x00"),
     "cut": lambda honest: replace(honest, cut=len(honest.body) // 2),
     "other-encoding": lambda honest: replace(honest, headers={"Content-Encoding": "zstd"}),
-    "forged": _forged_bundle,
 }
 """Lies about any answer."""
 
@@ -76,11 +75,15 @@ NOTES: dict[str, Callable[[Liar, int], bytes]] = {
 }
 """Lies about the checkpoint, with what each makes of the liar and of a number."""
 
-LIES = (*ALTERATIONS, *NOTES)
+FORGED_ENTRIES = "forged"
+"""The lie that goes deepest: a bundle or tile of the right form and width, over entries that were never signed."""
+
+ABOUT_CHECKPOINTS = (*ALTERATIONS, *NOTES)
+ABOUT_DATA = (*ALTERATIONS, FORGED_ENTRIES)
 
 
 class Liar(Publisher):
-    """Tells one story, has others at hand, and lies about the next answers as it is told by ``plan``."""
+    """Tells one story, has others at hand, and lies about its next answers as the two plans say."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,8 +92,8 @@ class Liar(Publisher):
         """Of each story: the one that it was forked off, and where."""
         self.story = 0
         self.notes: list[bytes] = []
-        self.plan: deque[tuple[str, int] | None] = deque()
-        self.lied = 0
+        self.about_checkpoints: deque[Lie | None] = deque()
+        self.about_data: deque[Lie | None] = deque()
 
     def grow(self, count: int) -> None:
         """Go on with the story that is told."""
@@ -118,16 +121,32 @@ class Liar(Publisher):
         return own if story == parent else own | self.signals(parent, min(at, size))
 
     def answer(self, asked: Asked) -> Reply:
-        """Answer one request, with the next lie of the plan if there is one."""
+        """Answer one request, with the next lie about such things if there is one."""
         honest = super().answer(asked)
         checkpoint = asked.path.endswith("/checkpoint")
-        if checkpoint and honest.status == 200:
+        if checkpoint and honest.status == HTTPStatus.OK:
             self.notes.append(honest.body)
-        lie = self.plan.popleft() if self.plan else None
+        plan = self.about_checkpoints if checkpoint else self.about_data
+        lie = plan.popleft() if plan else None
         if lie is None:
             return honest
-        self.lied += 1
         name, number = lie
         if name in NOTES:
-            return Reply(200, NOTES[name](self, number)) if checkpoint else honest
+            return Reply(200, NOTES[name](self, number))
+        if name == FORGED_ENTRIES:
+            return self._forged(asked.path, honest, number)
         return ALTERATIONS[name](honest)
+
+    def _forged(self, path: str, honest: Reply, number: int) -> Reply:
+        """Give a bundle or tile whose first entries are right, as many as the number says, and the others forged."""
+        place = f"logs/{self.log.slug}/"
+        if honest.status != HTTPStatus.OK or not path.startswith(f"{place}tile/"):
+            return honest
+        tile = parse_path(path.removeprefix(place))
+        right = number % tile.width
+        if tile.level is None:
+            entries = self.log.entries[tile.number * 256 :][: tile.width]
+            forged = [encode_statement(listing(10**9 + at, FORGED)) for at in range(right, tile.width)]
+            return Reply(200, encode_bundle([*entries[:right], *forged]))
+        hashes = split_hashes(self.log.read(tile) or b"")
+        return Reply(200, encode_tile([*hashes[:right], *(leaf_hash(b"forged") for _ in hashes[right:])]))

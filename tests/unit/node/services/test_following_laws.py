@@ -22,12 +22,16 @@ from hashpact_node.store.logs import Log
 from hashpact_node.store.signals import find_signals
 from hashpact_protocol.errors import ForkError, HashpactError
 from hashpact_protocol.merkle import CompactRange, leaf_hash
-from liar import EVERY, FORGED, LIES, Liar, signal_of
+from liar import ABOUT_CHECKPOINTS, ABOUT_DATA, EVERY, FORGED, FORGED_ENTRIES, Liar, Lie, signal_of
 from own_member import found_member
 
 ENTRIES_MAX = 1_600
 COUNTS = st.integers(1, 40) | st.sampled_from([212, 255, 256, 257, 400, 520])
-PLANS = st.lists(st.none() | st.tuples(st.sampled_from(LIES), st.integers(0, 700)), min_size=1, max_size=8)
+NUMBERS = st.integers(0, 700)
+ONE_LIE = st.tuples(st.sampled_from(ABOUT_CHECKPOINTS), NUMBERS)
+DATA_LIES = st.lists(
+    st.none() | st.tuples(st.sampled_from([*ABOUT_DATA, FORGED_ENTRIES, FORGED_ENTRIES]), NUMBERS), max_size=6
+)
 
 
 class Following(RuleBasedStateMachine):
@@ -99,10 +103,6 @@ class Following(RuleBasedStateMachine):
     def fork(self, at: int, count: int) -> None:
         self.liar.fork(at, count)
 
-    @rule(number=st.integers(0, 3))
-    def tell(self, number: int) -> None:
-        self.liar.tell(number % len(self.liar.stories))
-
     @rule(shown=st.none() | st.integers(0, ENTRIES_MAX))
     def show_less(self, shown: int | None) -> None:
         size = len(self.liar.log.entries)
@@ -117,11 +117,30 @@ class Following(RuleBasedStateMachine):
     def compress(self, *, zstd: bool) -> None:
         self.liar.zstd = zstd
 
-    @rule(plan=PLANS)
-    def pull_and_be_lied_to(self, plan: list[tuple[str, int] | None]) -> None:
-        self.liar.plan.extend(plan)
+    @rule(lie=ONE_LIE)
+    def hear_a_wrong_checkpoint(self, lie: Lie) -> None:
+        self.liar.about_checkpoints.append(lie)
+        self.pull_from_a_liar()
+
+    @rule(count=COUNTS, plan=DATA_LIES)
+    @precondition(lambda self: len(self.liar.stories[self.liar.story]) < ENTRIES_MAX)
+    def grow_and_serve_lies(self, count: int, plan: list[Lie | None]) -> None:
+        self.liar.log.shown = None
+        self.liar.grow(count)
+        self.liar.about_data.extend(plan)
+        self.pull_from_a_liar()
+
+    @rule(story=NUMBERS, lie=ONE_LIE | st.none(), plan=DATA_LIES)
+    def fork_and_serve_lies(self, story: int, lie: Lie | None, plan: list[Lie | None]) -> None:
+        self.liar.tell(story % len(self.liar.stories))
+        self.liar.about_checkpoints.append(lie)
+        self.liar.about_data.extend(plan)
+        self.pull_from_a_liar()
+
+    def pull_from_a_liar(self) -> None:
         self.pull()
-        self.liar.plan.clear()
+        self.liar.about_checkpoints.clear()
+        self.liar.about_data.clear()
         self.liar.unexpected.clear()
 
     @rule()
@@ -170,5 +189,5 @@ def test_a_reader_ends_at_a_verified_head_or_keeps_its_own(sqlite_files: SqliteF
 
     run_state_machine_as_test(
         machine,  # type: ignore[arg-type]  # whatever makes a machine will do, not only its class
-        settings=settings(max_examples=12, stateful_step_count=20),
+        settings=settings(max_examples=15, stateful_step_count=16),
     )
