@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
-from hashpact_node.api import blocklist, health, listings, logs, match, metrics, peers, status, trust
+from hashpact_node.api import blobs, blocklist, health, listings, logs, match, metrics, peers, status, trust
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
@@ -52,6 +52,7 @@ ROUTERS: Final = (
     blocklist.router,
     trust.router,
     listings.router,
+    blobs.router,
     peers.router,
     status.router,
     metrics.router,

@@ -12,6 +12,7 @@ from hashpact_node import clock
 from hashpact_node.index.scan import ScanIndex
 from hashpact_node.net.addresses import AddressRules
 from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.index_feed import IndexFeed
@@ -54,6 +55,7 @@ class Node:
     upkeep: Upkeep
     log_files: LogFiles
     matcher: Matcher
+    blobs: Blobs
     blocklist: Blocklist
     change_feed: ChangeFeed
 
@@ -137,6 +139,7 @@ def _wire(
         upkeep=Upkeep(database, locks, keyring, releaser, now),
         log_files=LogFiles(database),
         matcher=Matcher(database, index_feed, now),
+        blobs=Blobs(database, now),
         blocklist=Blocklist(database),
         change_feed=ChangeFeed(database),
     )

@@ -18,6 +18,7 @@ class Lanes:
 
     ``publishing`` waits for releases, ``peers`` for other members' servers, ``hashing`` takes memory: a picture some
     240 MB while it is decoded. ``reading`` reads whole logs, ``pages`` up to 10 000 signals with their claims,
+    ``blobs`` up to 16 MiB each,
     ``scraping`` counts what is listed after each change.
     """
 
@@ -27,6 +28,7 @@ class Lanes:
         self.hashing = CapacityLimiter(2)
         self.reading = CapacityLimiter(2)
         self.pages = CapacityLimiter(2)
+        self.blobs = CapacityLimiter(4)
         self.scraping = CapacityLimiter(1)
 
 

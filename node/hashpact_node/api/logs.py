@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from hashpact_node.api.deps import get_node
 from hashpact_node.api.files import IMMUTABLE, check_raw_path, choose_encoding, is_unchanged, unchanged
+from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.plain import PlainRoute
 from hashpact_node.api.problems import PROBLEM_RESPONSES, HttpProblem
 from hashpact_node.api.read_ahead import ReadAhead
@@ -20,6 +21,7 @@ from hashpact_protocol.tiles import FULL_WIDTH, TileId, parse_path
 
 CARD_HEADER: Final = "Hashpact-Card"
 OCTETS: Final = "application/octet-stream"
+BYTES: Final = {"type": "string", "format": "binary"}
 
 _FOREVER: Final = f"private, {IMMUTABLE}"
 _READ_AHEAD_HEADERS: Final = {"Cache-Control": _FOREVER, "Content-Encoding": ZSTD, "Vary": "Accept-Encoding"}
@@ -28,6 +30,7 @@ _READ_AHEAD_HEADERS: Final = {"Cache-Control": _FOREVER, "Content-Encoding": ZST
 router = APIRouter(prefix="/logs", tags=["logs"], responses=PROBLEM_RESPONSES, route_class=PlainRoute)
 
 LogName = Annotated[str, Path(description="The log, as its origin ends.", examples=["listings-1"])]
+BlobName = Annotated[str, Path(description="The SHA-256 of the blob, in lower-case hex.", examples=["ef" * 32])]
 TilePath = Annotated[
     str, Path(description="`LEVEL/NUMBER[.p/WIDTH]`, or `entries/NUMBER[.p/WIDTH]`.", examples=["entries/x001/234"])
 ]
@@ -79,6 +82,20 @@ async def tile(request: Request, log: LogName, tile: TilePath) -> Response:
             return Response(body, headers=_READ_AHEAD_HEADERS, media_type=OCTETS)
     accepts = () if encoding == IDENTITY else (encoding,)
     return _answer(found, await run_in_threadpool(node.log_files.tile, log, found, accepts=accepts))
+
+
+@router.get(
+    "/{log}/blob/{sha256}",
+    operation_id="log_blob",
+    summary="A blob that a listing names",
+    response_class=Response,
+    responses={200: {"content": {OCTETS: {"schema": BYTES}}, "description": "Its bytes."}},
+)
+async def blob(request: Request, log: LogName, sha256: BlobName) -> Response:
+    """Give the bytes of a signal that is too long for an entry, while a live listing of that log names it."""
+    check_raw_path(request)
+    body = await run_in(lanes_of(request).blobs, get_node(request).blobs.served, log, sha256)
+    return Response(body, headers={"Cache-Control": _FOREVER}, media_type=OCTETS)
 
 
 def _answer(tile: TileId, served: Served) -> Response:

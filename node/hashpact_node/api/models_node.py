@@ -30,6 +30,15 @@ class PublishedMany(Model):
     listings: list[Published] = Field(description="One for each line, in order.")
 
 
+class Blob(Model):
+    """A blob that is here, as the signal of a listing names it."""
+
+    type: str = Field(description="The signal type.", examples=["vpdq"])
+    sha256: str = Field(description="The SHA-256 of its bytes.", examples=["ef" * 32])
+    length: int = Field(description="Its length in bytes.", examples=[81920])
+    existing: bool = Field(description="Whether it was here already.")
+
+
 class ListedSignal(Model):
     """A signal of a listing."""
 

@@ -12,6 +12,7 @@ from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opene
 from hashpact_node.cli.output import note, say, say_json, waiting, warn
 
 if TYPE_CHECKING:
+    from hashpact_node.services.blobs import NewBlob
     from hashpact_node.services.publishing import Published, PublishedFile
 
 ForeignOrigin = Annotated[
@@ -35,6 +36,10 @@ def publish(
     expires: Annotated[str | None, typer.Option(metavar="TIME", help="When it stops acting: …T04:00:00Z.")] = None,
     review_by: Annotated[str | None, typer.Option(metavar="TIME", help="When somebody should look again.")] = None,
     text: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note; never about a user.")] = None,
+    blob: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TYPE=FILE", help="A signal too long for a listing, such as vpdq=FILE; may be repeated."),
+    ] = None,
     log: Annotated[str, typer.Option(metavar="NAME", help="The log to publish in.")] = "listings",
     foreign_origin_yes: ForeignOrigin = False,
     home: Home = DEFAULT_HOME,
@@ -57,8 +62,11 @@ def publish(
         "note": text,
     }
     given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    blobs = [_read_blob(one) for one in blob or ()]
     with opened(home, signs=True) as node, waiting("publishing…"):
-        published = node.publisher.publish_files(files, log_name=log, allow_foreign_origin=foreign_origin_yes, **given)
+        published = node.publisher.publish_files(
+            files, log_name=log, allow_foreign_origin=foreign_origin_yes, blobs=blobs, **given
+        )
     for one in published:
         for notice in one.file.notices:
             note(f"{one.file.name}: {notice}")
@@ -69,6 +77,23 @@ def publish(
     else:
         _show(published)
     end_with(*(one.published for one in published))
+
+
+def _read_blob(text: str) -> NewBlob:
+    """Read what ``--blob TYPE=FILE`` names; RequestError."""
+    from hashpact_node.services.blobs import NewBlob
+    from hashpact_protocol.errors import RequestError
+    from hashpact_protocol.limits import LIMITS
+
+    type_name, _, path = text.partition("=")
+    if not type_name or not path:
+        raise RequestError("this is no TYPE=FILE", where=f"--blob {text[:100]}", mend="write it as vpdq=video.vpdq")
+    try:
+        with Path(path).open("rb") as file:
+            # One byte more shows that it is too long, however long it is.
+            return NewBlob(type_name, file.read(LIMITS.blob_max_bytes + 1), path)
+    except OSError as error:
+        raise RequestError(f"the file cannot be read: {error.strerror}", where=path, mend="check its name") from error
 
 
 def withdraw(

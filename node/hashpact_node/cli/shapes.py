@@ -60,5 +60,7 @@ def published_file_shape(one: PublishedFile) -> dict[str, Any]:
 
 def signal_shape(signal: Signal) -> dict[str, Any]:
     """Give a signal as in an entry."""
+    if signal.blob_length is not None:
+        return {"type": signal.type, "sha256": signal.value, "length": signal.blob_length}
     shape = {"type": signal.type, "value": signal.value, "quality": signal.quality}
     return {name: value for name, value in shape.items() if value is not None}

@@ -8,18 +8,20 @@ nothing the second time; with other defaults it is refused, since that would lis
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from hashpact_node.services.blobs import check_blobs
 from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.drafts import ListingDraft, check_origin, encode_listing, encode_plain, located, new_id
 from hashpact_node.services.import_rows import Exact, PlainRow, Row, format_of, read_rows
 from hashpact_node.services.own_listings import open_log
 from hashpact_node.services.publishing import LISTINGS, Publisher, Waiting
+from hashpact_node.store.blobs import use_blobs
 from hashpact_node.store.database import Database
 from hashpact_node.store.imports import imported_lines, imports_like, set_imported_lines
 from hashpact_node.store.logs import Log
@@ -103,7 +105,7 @@ class Importer:
         NotFoundError without an open log of that name; StoreError, after which
         the same call goes on where it was.
         """
-        run = _Run(path, options or ImportOptions(), progress or (lambda _progress: None))
+        run = _Run(path, options or ImportOptions(), progress or (lambda _progress: None), self._check_blobs)
         with self._database.read() as connection:
             log = open_log(connection, run.options.log_name)
         with run.opened() as file, without_collecting():
@@ -146,6 +148,7 @@ class Importer:
                         "another process imports the same file", where=str(run.path), mend="let it finish"
                     )
                 last, entries = run.encode(chunk.drafts, log, now)
+                use_blobs(connection, run.take_blobs(), now=now)
                 add_entries(connection, log.number, entries, now=now)
                 set_imported_lines(connection, source, chunk.end, now=now)
             done = chunk.end
@@ -155,6 +158,13 @@ class Importer:
             run.tell(IMPORTING, done, file.tell())
         report.lines = max(done, run.lines)
         return waiting
+
+    def _check_blobs(self, draft: ListingDraft) -> Collection[bytes]:
+        """Give the keys of the blobs that a draft names; RequestError where one is not here."""
+        if all(signal.blob_length is None for signal in draft.signals):
+            return ()
+        with self._database.read() as connection:
+            return check_blobs(connection, draft.signals, where=draft.where)
 
     def _release(self, log: Log, last: Waiting | None) -> str | None:
         """Release what was stored by this run, or by one that was killed before it came to that."""
@@ -183,11 +193,13 @@ class _Run:
     path: Path
     options: ImportOptions
     progress: Callable[[ImportProgress], None]
+    check_blobs: Callable[[ListingDraft], Collection[bytes]]
     form: str = field(init=False)
     total_bytes: int = field(default=0, init=False)
     lines: int = field(default=0, init=False)
     report: ImportReport = field(default_factory=ImportReport, init=False)
     _written: tuple[datetime | None, str] = field(default=(None, ""), init=False)
+    _blobs: set[bytes] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self.form = format_of(self.path)
@@ -247,6 +259,11 @@ class _Run:
                 entries.append(data)
         return last, entries
 
+    def take_blobs(self) -> Collection[bytes]:
+        """Give the keys of the blobs that were named since this was last asked."""
+        named, self._blobs = self._blobs, set()
+        return named
+
     def tell(self, step: str, lines: int, read_bytes: int) -> None:
         """Tell how far it is."""
         self.progress(ImportProgress(step, lines, read_bytes, self.total_bytes))
@@ -274,6 +291,7 @@ class _Run:
             return None
         try:
             check_origin(row.origin, allow_foreign=self.options.allow_foreign_origin, where=row.where)
+            self._blobs.update(self.check_blobs(row))
             listing = row.listing(now)
             return listing.id, encode_listing(listing, log.kind)
         except StatementError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hashpact_node import clock
+from hashpact_node.services.blobs import NewBlob, check_blobs, read_new_blobs, store_own
 from hashpact_node.services.drafts import (
     ListingDraft,
     check_origin,
@@ -33,13 +34,22 @@ from hashpact_node.services.own_listings import (
 )
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.views import logs_by_number
+from hashpact_node.store.blobs import use_blobs
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, get_log
 from hashpact_node.store.owners import find_owners
 from hashpact_node.store.queue import add_entries, forget_publications, remember_publications
-from hashpact_protocol.errors import ConflictError, HashpactError, NotFoundError, StatementError, StoreBusyError
+from hashpact_protocol.errors import (
+    ConflictError,
+    HashpactError,
+    NotFoundError,
+    RequestError,
+    StatementError,
+    StoreBusyError,
+)
 from hashpact_protocol.merge import id_bytes
+from hashpact_protocol.signals import Signal
 from hashpact_protocol.statements import Listing
 
 LISTINGS = "listings"
@@ -143,13 +153,18 @@ class Publisher:
         log_name: str = LISTINGS,
         allow_foreign_origin: bool = False,
         wait: bool = True,
+        blobs: Sequence[NewBlob] = (),
         **fields: Any,
     ) -> list[PublishedFile]:
         """Hash files and publish a listing of each, all or none; ``fields`` are those of ``ListingDraft`` for all.
 
-        A file that is listed already is the listing that exists. Raises what ``publish`` and ``hash_file`` raise.
+        A file that is listed already is the listing that exists. ``blobs`` are further signals of a single file.
+        Raises what ``publish`` and ``hash_file`` raise, RequestError for blobs of several files, and SignalError.
         """
-        files = [hash_file(path) for path in paths]
+        if blobs and len(paths) != 1:
+            raise RequestError("blobs belong to one file", mend="publish the files one by one, each with its blobs")
+        made = read_new_blobs(blobs)
+        files = [_with_signals(hash_file(path), [signal for signal, _ in made]) for path in paths]
         drafts = [_file_draft(file, fields) for file in files]
         for draft in drafts:
             check_origin(draft.origin, allow_foreign=allow_foreign_origin, where=draft.where)
@@ -158,6 +173,8 @@ class Publisher:
             standing = find_contents(connection, log, [file.sha256 for file in files])
             new = {file.sha256: draft for file, draft in zip(files, drafts, strict=True)}
             new = {content: draft for content, draft in new.items() if content not in standing}
+            for signal, data in made:
+                store_own(connection, signal, data, now=self._now())
             ids = dict(zip(new, self._enqueue(connection, log, list(new.values())), strict=True))
             remember_publications(connection, {content: id_bytes(one) for content, one in ids.items()})
         answers = [_file_answer(file, log, standing.get(file.sha256), ids) for file in files]
@@ -233,10 +250,12 @@ class Publisher:
         listings = [draft.listing(now) for draft in drafts]
         entries = []
         for number, (draft, listing) in enumerate(zip(drafts, listings, strict=True), 1):
+            where = _where(draft, number, len(drafts))
             try:
+                use_blobs(connection, check_blobs(connection, listing.signals, where=where), now=now)
                 entries.append(encode_listing(listing, log.kind))
             except StatementError as error:
-                raise located(error, _where(draft, number, len(drafts))) from None
+                raise located(error, where) from None
         add_entries(connection, log.number, entries, now=now)
         return [listing.id for listing in listings]
 
@@ -310,6 +329,10 @@ def _is_new(log: int, position: int, before: Log) -> bool:
 
 def _where(draft: ListingDraft, number: int, count: int) -> str | None:
     return draft.where or (f"line {number}" if count > 1 else None)
+
+
+def _with_signals(file: HashedFile, signals: Sequence[Signal]) -> HashedFile:
+    return replace(file, signals=(*file.signals, *signals))
 
 
 def _file_draft(file: HashedFile, fields: dict[str, Any]) -> ListingDraft:

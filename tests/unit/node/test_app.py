@@ -13,7 +13,7 @@ import pytest
 from hashpact_node.api import models, models_node, models_requests
 from hashpact_node.app import create_app
 from hashpact_node.jobs.schedule import Schedule
-from hashpact_node.services import blocklist, change_feed, claims_view, matching, publishing, status
+from hashpact_node.services import blobs, blocklist, change_feed, claims_view, matching, publishing, status
 from hashpact_node.services.drafts import FIELDS
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import ConfigurationError
@@ -26,6 +26,8 @@ PROMISED = {
     ("GET", "/trust/targets/{file}"),
     ("GET", "/logs/{log}/checkpoint"),
     ("GET", "/logs/{log}/tile/{tile}"),
+    ("GET", "/logs/{log}/blob/{sha256}"),
+    ("POST", "/v1/blobs"),
     ("POST", "/v1/listings"),
     ("GET", "/v1/listings/{listing}"),
     ("POST", "/v1/listings/{listing}/withdraw"),
@@ -116,6 +118,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         (models.Changes, change_feed.Changes),
         (models.Hit, matching.Hit),
         (models.MatchResult, matching.MatchResult),
+        (models_node.Blob, blobs.StoredBlob),
         (models_node.Published, publishing.Published),
         (models_node.Log, status.LogStatus),
         (models_node.PeerState, status.PeerStatus),

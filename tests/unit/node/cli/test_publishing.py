@@ -138,3 +138,14 @@ def test_no_node_in_this_folder(tmp_path: Path, draw: Draw) -> None:
     error = Commands(tmp_path / "none").error("publish", draw(1), code=2)
     assert error["what"] == "there is no node in this folder"
     assert not (tmp_path / "none").exists()
+
+
+def test_a_blob_is_published_with_its_file(acme: Commands, draw: Draw, tmp_path: Path) -> None:
+    frames = tmp_path / "frames.vpdq"
+    frames.write_text(f"{7:064x},98,1.250\n")
+    found = acme.json("publish", draw(1), "--blob", f"vpdq={frames}")["listings"][0]
+    assert found["signals"][-1]["type"] == "vpdq"
+    assert found["signals"][-1]["length"] == 74
+    assert "no TYPE=FILE" in acme.complaint("publish", draw(2), "--blob", str(frames), code=2)
+    assert "cannot be read" in acme.complaint("publish", draw(2), "--blob", f"vpdq={tmp_path / 'none'}", code=2)
+    assert "one file" in acme.complaint("publish", draw(2), draw(3), "--blob", f"vpdq={frames}", code=2)

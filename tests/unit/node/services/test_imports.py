@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 
 from hashpact_node.services import imports
+from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.imports import Importer, ImportOptions, ImportProgress
 from hashpact_node.store.database import Database
 from hashpact_node.store.imports import imported_lines, set_imported_lines
 from hashpact_node.store.queue import count_entries
+from hashpact_protocol.blobs import blob_signal
 from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError, StoreFullError
 from hashpact_protocol.statements import Listing, parse_statement
 from own_member import NOW, OwnMember
+
+FRAMES = b"%064x,98,1.250\n" % 7
+VPDQ = blob_signal("vpdq", FRAMES)
 
 
 def line(number: int, **fields: object) -> str:
@@ -148,9 +153,13 @@ def test_what_is_written_is_what_was_said(acme: OwnMember, importer: Importer, t
     signals = [
         {"type": "pdq", "value": "ab" * 32, "quality": 7},
         {"type": "sha256", "value": "cd" * 32, "quality": 9},
-        {"type": "vpdq", "sha256": "ef" * 32, "length": 81920},
+        {"type": "vpdq", "sha256": VPDQ.value, "length": VPDQ.blob_length},
         {"type": "pdq", "value": "ab" * 32, "quality": 70},
     ]
+    missing = write(tmp_path, line(1), line(2, signals=signals), name="missing.ndjson")
+    with pytest.raises(RequestError, match="line 2: the blob of type vpdq"):
+        importer.import_file(missing)
+    Blobs(acme.database, lambda: NOW).put("vpdq", FRAMES)
     fields = {"handling": "members", "origin": "own", "preserve": False, "confirmed": "human", "note": 'a "word"'}
     importer.import_file(write(tmp_path, line(1, **fields), line(2, signals=signals, handling="no-reshare")))
     with acme.database.read() as connection:
