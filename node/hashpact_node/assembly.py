@@ -15,6 +15,7 @@ from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
+from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.log_files import LogFiles
@@ -58,6 +59,7 @@ class Node:
     blobs: Blobs
     blocklist: Blocklist
     change_feed: ChangeFeed
+    evidence: EvidenceKeeper
 
     @property
     def member(self) -> str:
@@ -142,4 +144,5 @@ def _wire(
         blobs=Blobs(database, now),
         blocklist=Blocklist(database),
         change_feed=ChangeFeed(database),
+        evidence=EvidenceKeeper(database, now),
     )

@@ -12,6 +12,7 @@ from hashpact_node.cli import (
     alarms,
     blocklist,
     demo,
+    evidence,
     importing,
     init,
     keys,
@@ -44,6 +45,7 @@ PANELS: Final = {
     "verify-proof": "Peers and what they list",
     "keys": "Care",
     "alarms": "Care",
+    "evidence": "Care",
     "rebuild": "Care",
     "openapi": "Care",
 }
@@ -126,6 +128,7 @@ for _name, _group in (
     ("blocklist", blocklist.app),
     ("keys", keys.app),
     ("alarms", alarms.app),
+    ("evidence", evidence.app),
 ):
     app.add_typer(_group, name=_name, rich_help_panel=PANELS[_name])
 

@@ -17,6 +17,7 @@ from hashpact_node.net.peer_logs import BundleAnswer
 from hashpact_node.net.stopping import Stop
 from hashpact_node.services.absorb import Absorber
 from hashpact_node.services.batches import Batch, BatchRequest, Frame, read_batch
+from hashpact_node.services.diverging import divergence
 from hashpact_node.services.prefetch import BATCH_BUNDLES, FrameQueue, Prefetcher
 from hashpact_node.services.workers import Workers
 from hashpact_protocol.authenticate import TreeAuthenticator
@@ -25,6 +26,7 @@ from hashpact_protocol.follow import Head
 from hashpact_protocol.growth import whole_bundles
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import CompactRange, bundle_hashes, subtree_root
+from hashpact_protocol.notes import parse_checkpoint, parse_note
 from hashpact_protocol.tiles import TileId, decode_bundle, encode_bundle
 
 ENTRIES_ALONE = 4_096
@@ -182,12 +184,24 @@ class CatchUp:
             raise self._fork()
 
     def _fork(self) -> ForkError:
+        between = None
+        if self.notes:
+            bundles = self._all_bundles if self.head.size <= PROVEN_BY_ENTRIES_MAX else None
+            before = parse_checkpoint(parse_note(self.notes[0]).text).size
+            between = divergence(before, self.head, lambda tile: self.source.tile(self.url, tile), bundles)
         return ForkError(
             f"the checkpoint of size {self.head.size} does not continue the {self.absorber.held.size} entries held",
             where=self.url,
             evidence=self.notes,
+            prefix_root=between.prefix_root if between else None,
+            proof=between.proof if between else (),
             mend="export the evidence and ask the member which story is true; the list held stays in force",
         )
+
+    def _all_bundles(self) -> Generator[tuple[int, list[bytes]], None, None]:
+        with closing(self._frames(_unknown, 0)) as coming:
+            for frame in coming:
+                yield frame.number, _entries(frame)
 
     def _fetch_missing(self, tree: TreeAuthenticator, missing: Callable[[], list[TileId]]) -> None:
         while wanted := missing():

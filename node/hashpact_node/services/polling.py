@@ -140,7 +140,7 @@ class Poller:
                 self._trust(log),
                 # The final of a log that was closed and is open again was accepted without a note.
                 held=Head(log.accepted_size, log.accepted_root) if log.accepted_note or log.accepted_size else None,
-                accepted_note=log.accepted_note,
+                accepted_note=_signed_before(log),
                 root_at=lambda size: reader.root_at(log.number, size) if size <= log.held_size else None,
                 now=self.now(),
                 require_witnesses=self.require_witnesses,
@@ -164,7 +164,7 @@ class Poller:
 
     def _catch_up(self, log: Log, judged: Judged) -> None:
         head = Head(judged.checkpoint.size, judged.checkpoint.root)
-        notes = tuple(note for note in (log.accepted_note, judged.note) if note is not None)
+        notes = tuple(note for note in (_signed_before(log), judged.note) if note is not None)
         if log.held_size < log.accepted_size:
             # First what was proven before: the new checkpoint is proven to continue it, not only what is held.
             self._run(log, Head(log.accepted_size, log.accepted_root), lambda: None, ())
@@ -264,6 +264,11 @@ class Poller:
             what = f"{log.origin}: entry {log.stopped_at} is critical and of an unknown kind; nothing after it counts"
             mend = "install the version of Hashpact that knows it, then run `hashpact rebuild`"
             raise_alarm(connection, STOPPED, what, now=now, mend=mend, peer=log.peer, log=log.number)
+
+
+def _signed_before(log: Log) -> bytes | None:
+    """Give the checkpoint that the log signed before; where a card's final took its place, the one cosigned."""
+    return log.accepted_note or log.cosigned_note
 
 
 def _raised(connection: Connection, code: str, log: Log) -> bool:

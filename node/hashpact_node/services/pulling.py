@@ -17,6 +17,7 @@ from hashpact_node.net.rates import RateLimit
 from hashpact_node.net.stopping import OutOfTimeError, Stop, StoppableFetcher, Stopped
 from hashpact_node.services.catch_up import Progress
 from hashpact_node.services.digests import counting_logs
+from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.polling import WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.trusting import Trusting
@@ -41,6 +42,7 @@ from hashpact_protocol.errors import (
     ConflictError,
     FetchStatusError,
     FetchTimeoutError,
+    ForkError,
     HashpactError,
     SignatureError,
     StoreBusyError,
@@ -187,14 +189,20 @@ class Puller:
             except HashpactError as error:
                 pulled.errors.append(error)
                 hinted = hinted or _hints(error)
+                told = self._keep(error, log)
                 with self.database.write() as connection:
-                    alarm_about(connection, error, now=self.now(), peer=peer.number, log=log.number)
+                    if not told:
+                        alarm_about(connection, error, now=self.now(), peer=peer.number, log=log.number)
                     if get_log(connection, log.number).held_size < (log.final_size or 0):
                         short.add(log.sequence)
             else:
                 pulled.logs.append(polled)
                 hinted = hinted or polled.card_version not in (None, peer.card_version)
         return hinted
+
+    def _keep(self, error: HashpactError, log: Log) -> bool:
+        """Keep the evidence of a fork; give whether its alarm was raised with it."""
+        return isinstance(error, ForkError) and EvidenceKeeper(self.database, self.now).keep_fork(error, log.number).new
 
     def _prepare(self, peer: Peer, source: PeerLogs, progress: Progress | None) -> tuple[list[Log], Poller]:
         with self.database.read() as connection:
