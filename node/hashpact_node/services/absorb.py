@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from hashpact_node.services.batches import Batch, BatchRequest, read_batch
+from hashpact_node.services.batches import QUARANTINE_KEPT, Batch, BatchRequest, read_batch
 from hashpact_node.services.collecting import without_collecting
-from hashpact_node.services.counting import settle_counting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import expire_due, remember_expiring
+from hashpact_node.services.rederiving import settle_crossing
 from hashpact_node.services.views import viewpoint
 from hashpact_node.store.bulk import DuplicateRowsError
 from hashpact_node.store.bundles import Bundle, Tile, put_bundles, put_tiles, read_tile
@@ -26,9 +26,6 @@ from hashpact_protocol.growth import extend_tiles, whole_bundles
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merge import Merged, Owner
 from hashpact_protocol.merkle import CompactRange
-
-QUARANTINE_KEPT = 10_000
-"""How many quarantined entries and signals of one log are kept with their reasons; all are counted."""
 
 NEW_SIGNALS_AT_ONCE = 256
 """From this many signals on it is tried first whether all of them are new."""
@@ -100,7 +97,7 @@ class Absorber:
             expire_due(connection, eyes, numbers, now, log=self.log.number)
             numbers.close()
             if self.log.fresh is not None and self.held.size < self.log.fresh <= grown.size:
-                settle_counting(connection, self.log.peer, now=now)
+                settle_crossing(connection, self.log.number, now=now)
         self.held = grown
         self._room = max(0, self._room - len(batch.merged.quarantined))
         if batch.merged.stopped_at is not None:

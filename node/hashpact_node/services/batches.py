@@ -22,6 +22,9 @@ from hashpact_protocol.tiles import decode_bundle
 ZSTD = "zstd"
 ZSTD_LEVEL = 3
 
+QUARANTINE_KEPT = 10_000
+"""How many quarantined entries and signals of one log are kept with their reasons; all are counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

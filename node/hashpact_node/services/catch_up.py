@@ -7,7 +7,7 @@ what the tiles do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
@@ -15,16 +15,17 @@ from typing import NoReturn, Protocol
 from hashpact_node.net.decode import decode_body
 from hashpact_node.net.peer_logs import BundleAnswer
 from hashpact_node.net.stopping import Stop
-from hashpact_node.services.absorb import Absorber
 from hashpact_node.services.batches import Batch, BatchRequest, Frame, read_batch
 from hashpact_node.services.diverging import divergence
 from hashpact_node.services.prefetch import BATCH_BUNDLES, FrameQueue, Prefetcher
 from hashpact_node.services.workers import Workers
+from hashpact_node.store.logs import Log
 from hashpact_protocol.authenticate import TreeAuthenticator
 from hashpact_protocol.errors import ConsistencyError, EntriesError, FetchError, ForkError, TileError
 from hashpact_protocol.follow import Head
 from hashpact_protocol.growth import whole_bundles
 from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.merge import Owner
 from hashpact_protocol.merkle import CompactRange, bundle_hashes, subtree_root
 from hashpact_protocol.notes import parse_checkpoint, parse_note
 from hashpact_protocol.tiles import TileId, decode_bundle, encode_bundle
@@ -56,6 +57,35 @@ class LogSource(Protocol):
         ...
 
 
+class Sink(Protocol):
+    """Where proven batches go: an ``Absorber``, or a ``Stager``."""
+
+    log: Log
+    held: CompactRange
+
+    @property
+    def merges(self) -> bool:
+        """Whether claims are wanted."""
+        ...
+
+    @property
+    def quarantine_room(self) -> int:
+        """How many records of what is malformed are wanted."""
+        ...
+
+    def known(self, identifiers: set[bytes]) -> Mapping[bytes, Owner]:
+        """Give the owners of these ids."""
+        ...
+
+    def grown(self, batch: Batch) -> CompactRange:
+        """Give the compact range that holds with this batch."""
+        ...
+
+    def absorb(self, request: BatchRequest, batch: Batch, *, fresh: bool) -> None:
+        """Commit one batch."""
+        ...
+
+
 RootOf = Callable[[int], bytes | None]
 """Gives the believed hash over a bundle, or None where none is known before its entries are."""
 
@@ -71,7 +101,7 @@ class CatchUp:
     """
 
     source: LogSource
-    absorber: Absorber
+    absorber: Sink
     held_leaves: Sequence[bytes]
     head: Head
     accept: Callable[[], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hashpact_node.net.peer_logs import PeerLogs
@@ -103,11 +103,11 @@ class Poller:
         answer = self.source.checkpoint(log.url, log.etag)
         verdict = Verdict.NO_NEWS
         if answer.note is not None:
-            judged = self._judge(log, answer.note)
+            judged = self.judge(log, answer.note)
             verdict = judged.verdict
             if verdict is Verdict.GROWN:
                 self._catch_up(log, judged)
-            self._seen(log, judged, answer.etag)
+            self.seen(log, judged, answer.etag)
         with self.database.read() as connection:
             log = get_log(connection, number)
         if log.held_size < log.accepted_size:
@@ -132,7 +132,10 @@ class Poller:
             self._run(log, final, lambda: self._accept(log, final, None), ())
         return self._settle(log, log.held_size, Verdict.NO_NEWS, None)
 
-    def _judge(self, log: Log, note: bytes) -> Judged:
+    def judge(self, log: Log, note: bytes, *, anew: bool = False) -> Judged:
+        """Judge a checkpoint by what is accepted and held of its log, or ``anew``, as if that were nothing."""
+        if anew:
+            log = replace(log, accepted_note=None, accepted_size=0, held_size=0)
         with self.database.read() as connection:
             reader = EntryReader(connection)
             return judge_checkpoint(
@@ -200,7 +203,7 @@ class Poller:
                 move_cosigned(connection, log.number, old_size=before, new_size=size, root=root, note=note)
             move_accepted(connection, log.number, old_size=log.accepted_size, new_size=size, root=root, note=note)
 
-    def _seen(self, log: Log, judged: Judged, etag: str | None) -> None:
+    def seen(self, log: Log, judged: Judged, etag: str | None) -> None:
         """Store what a believed checkpoint says beyond its size: freshness, notices, and how it will be asked for."""
         now = self.now()
         with self.database.write() as connection:

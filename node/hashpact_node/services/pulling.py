@@ -20,6 +20,7 @@ from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.polling import WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
+from hashpact_node.services.replacing import Replacer, may_replace, must_replace
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import Settings
@@ -175,7 +176,8 @@ class Puller:
         they count; one that starts afresh does not.
         """
         logs, poller = self._prepare(peer, source, progress)
-        hinted = False
+        replacer = Replacer(peer, poller)
+        logs, hinted = self._replace_some(replacer, logs, pulled)
         short: set[int] = set()
         for log in logs:
             if log.sequence in short and log.fresh is None:
@@ -186,7 +188,12 @@ class Puller:
                 polled = poller.poll(log.number)
             except StoreBusyError:
                 raise
-            except HashpactError as error:
+            except HashpactError as failure:
+                # What the card tells otherwise than what is held is taken up, and what came of that is what is told.
+                replaces = isinstance(failure, ForkError) and may_replace(log)
+                error = self._replace(replacer, [log]) if replaces else failure
+                if error is None:
+                    continue
                 pulled.errors.append(error)
                 hinted = hinted or _hints(error)
                 told = self._keep(error, log)
@@ -203,6 +210,39 @@ class Puller:
     def _keep(self, error: HashpactError, log: Log) -> bool:
         """Keep the evidence of a fork; give whether its alarm was raised with it."""
         return isinstance(error, ForkError) and EvidenceKeeper(self.database, self.now).keep_fork(error, log.number).new
+
+    def _replace_some(self, replacer: Replacer, logs: list[Log], pulled: Pulled) -> tuple[list[Log], bool]:
+        """Take up what a card cuts or reorders; give the logs that are polled now, and whether anything hinted at news.
+
+        A sequence of which what is to count cannot be had yet keeps its list, and is left alone.
+        """
+        hinted, left_alone, changed = False, set(), False
+        for sequence in dict.fromkeys(log.sequence for log in logs):
+            of_it = [log for log in logs if log.sequence == sequence]
+            if not must_replace(of_it):
+                continue
+            error = self._replace(replacer, of_it)
+            changed = True
+            if error is not None:
+                left_alone.add(sequence)
+                hinted = hinted or _hints(error)
+                pulled.errors.append(error)
+                with self.database.write() as connection:
+                    alarm_about(connection, error, now=self.now(), peer=replacer.peer.number, log=of_it[-1].number)
+        if changed:
+            with self.database.read() as connection:
+                logs = counting_logs(list_logs(connection, peer=replacer.peer.number))
+        return [log for log in logs if log.sequence not in left_alone], hinted
+
+    def _replace(self, replacer: Replacer, logs: list[Log]) -> HashpactError | None:
+        """Replace what is held of the sequence of some logs; give what hindered that."""
+        try:
+            replacer.replace(logs[0].sequence)
+        except StoreBusyError:
+            raise
+        except HashpactError as error:
+            return error
+        return None
 
     def _prepare(self, peer: Peer, source: PeerLogs, progress: Progress | None) -> tuple[list[Log], Poller]:
         with self.database.read() as connection:

@@ -24,8 +24,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Protocol
 
-from hashpact_node.services.absorb import QUARANTINE_KEPT
-from hashpact_node.services.batches import BatchRequest, Frame, read_batch
+from hashpact_node.services.batches import QUARANTINE_KEPT, BatchRequest, Frame, read_batch
 from hashpact_node.services.claims_check import ClaimSet, missing_claims, surplus_claims
 from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.digests import counting_logs, live_listings_of, live_map

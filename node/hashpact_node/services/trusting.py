@@ -12,6 +12,7 @@ from hashpact_node.net.trust import TrustUpdate, refresh_trust
 from hashpact_node.net.trust_fetcher import TrustSource
 from hashpact_node.services.counting import settle_counting
 from hashpact_node.services.problems import problem
+from hashpact_node.services.rederiving import held_order, settle_card
 from hashpact_node.services.removal import drop_claims_of_log
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
@@ -99,12 +100,13 @@ def take_card(connection: Connection, peer: Peer, data: bytes, version: int, now
     """Put a verified card into force: its logs, and alarms for what people have to look at."""
     card = parse_card(data, member=peer.member, url=peer.url)
     accept_card(connection, peer.number, old_version=peer.card_version, version=version, card=data, now=now)
+    before = held_order(connection, peer.number)
     _drop_renamed(connection, peer, card, now)
     put_card_logs(connection, peer.number, [_terms(log) for log in card.logs])
     for log in list_logs(connection, peer=peer.number):
         if log.named and log.erased:
             note_erased(connection, log.number, now=now)
-    settle_counting(connection, peer.number, now=now)  # what a card no longer names stops counting at once
+    settle_card(connection, peer, before, now=now)  # what a card no longer names stops counting at once
     if peer.card is not None:
         _tell_changes(connection, peer, parse_card(peer.card, member=peer.member, url=peer.url), card, now)
     _tell_shared_keys(connection, peer, card, now)

@@ -257,7 +257,9 @@ def test_a_final_that_is_not_ours_is_refused(reader: Follower, publisher: Publis
     publisher.log.close(size, root=bytes(32))
     publisher.publish()
     reader.later(hours=2)
-    refused(reader, publisher, VerificationError, "the card closes this log at")
+    publisher.alter(f"{ENTRIES}/000.p/{size}", lambda honest: honest)
+    publisher.alter(f"tile/0/000.p/{size}", lambda honest: honest)
+    refused(reader, publisher, EntriesError, "hash to the checkpoint's root")
 
 
 def test_a_closed_log_that_was_cut_off_is_read_on(
