@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
-from hashpact_node.api import blobs, blocklist, health, listings, logs, match, metrics, peers, status, trust
+from hashpact_node.api import blobs, blocklist, health, listings, logs, match, metrics, mirror, peers, status, trust
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
@@ -21,6 +21,7 @@ from hashpact_node.api.read_ahead import ReadAhead
 from hashpact_node.api.schemas import add_schemas
 from hashpact_node.assembly import Node
 from hashpact_node.jobs.schedule import Schedule
+from hashpact_node.jobs.waking import Waking
 from hashpact_node.services.status import LOOPBACK_NOTICE, StatusReader
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.names import MemberUrl
@@ -42,6 +43,7 @@ TAGS: Final = (
     ("health", "For process supervisors and load balancers."),
     ("trust", "The member's trust repository, a TUF repository."),
     ("logs", "The member's logs, as C2SP tlog-tiles has them."),
+    ("mirror", "Whatever logs this node holds, for whoever lost theirs, as C2SP tlog-mirror lays them out."),
 )
 
 # The busiest first: routes are tried one after another.
@@ -51,6 +53,7 @@ ROUTERS: Final = (
     match.router,
     blocklist.router,
     trust.router,
+    mirror.router,
     listings.router,
     blobs.router,
     peers.router,
@@ -110,15 +113,16 @@ def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
         if node is None:
             raise ConfigurationError("no node stands behind this API", mend="start it with `hashpact serve`")
         log.warning(LOOPBACK_NOTICE, host=node.settings.host, port=node.settings.port)
-        running = Schedule(node) if schedule else None
-        if running is not None:
-            running.start()
+        running = (Waking(node), Schedule(node)) if schedule else ()
+        for one in running:
+            one.start()
         try:
             yield
         finally:
-            if running is not None:
-                running.halt()  # at once, even if somebody asks again and does not wait
-                await run_in_threadpool(running.stop)
+            for one in running:
+                one.halt()  # at once, even if somebody asks again and does not wait
+            for one in reversed(running):
+                await run_in_threadpool(one.stop)
 
     return lifespan
 

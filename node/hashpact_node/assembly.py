@@ -12,6 +12,7 @@ from hashpact_node import clock
 from hashpact_node.index.scan import ScanIndex
 from hashpact_node.net.addresses import AddressRules
 from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.services.awakening import Awakening
 from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
@@ -20,10 +21,12 @@ from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.log_files import LogFiles
 from hashpact_node.services.matching import Matcher
+from hashpact_node.services.mirroring import Mirror
 from hashpact_node.services.peering import Peering
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.pulling import Puller
 from hashpact_node.services.release import Releaser
+from hashpact_node.services.restoring import Restorer
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.upkeep import Upkeep
@@ -47,6 +50,8 @@ class Node:
     keyring: Keyring
     fetcher: Fetcher
     workers: Workers
+    awakening: Awakening
+    restorer: Restorer
     releaser: Releaser
     publisher: Publisher
     succession: Succession
@@ -55,6 +60,7 @@ class Node:
     peering: Peering
     upkeep: Upkeep
     log_files: LogFiles
+    mirror: Mirror
     matcher: Matcher
     blobs: Blobs
     blocklist: Blocklist
@@ -71,7 +77,8 @@ class Node:
         return Leader(self.locks)
 
     def close(self) -> None:
-        """End worker processes, close connections."""
+        """Leave the others, end worker processes, close connections."""
+        self.awakening.end()
         self.workers.close()
         self.fetcher.close()
         self.database.dispose()
@@ -122,7 +129,8 @@ def _wire(
     keyring = Keyring(KeyStore(settings.home, passphrase), settings.keys)
     fetcher = Fetcher(AddressRules(settings.allow_networks))
     workers = Workers(settings.worker_processes)
-    releaser = Releaser(database, locks, keyring, now)
+    awakening = Awakening(database, locks, fetcher, now)
+    releaser = Releaser(database, locks, keyring, now, awakening.require)
     trusting = Trusting(database, fetcher, now)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
     return Node(
@@ -132,6 +140,8 @@ def _wire(
         keyring=keyring,
         fetcher=fetcher,
         workers=workers,
+        awakening=awakening,
+        restorer=Restorer(database, locks, fetcher, workers, settings.fetch_threads, now),
         releaser=releaser,
         publisher=Publisher(database, releaser, now, releases=releases),
         succession=Succession(database, locks, keyring, releaser, now),
@@ -140,6 +150,7 @@ def _wire(
         peering=Peering(database, locks, trusting, now),
         upkeep=Upkeep(database, locks, keyring, releaser, now),
         log_files=LogFiles(database),
+        mirror=Mirror(database),
         matcher=Matcher(database, index_feed, now),
         blobs=Blobs(database, now),
         blocklist=Blocklist(database),

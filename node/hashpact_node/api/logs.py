@@ -73,15 +73,15 @@ async def tile(request: Request, log: LogName, tile: TilePath) -> Response:
     """Give hashes, or entries each behind its length (uint16, big-endian); full ones never change."""
     check_raw_path(request)
     node = get_node(request)
-    found = _parse(f"tile/{tile}")
-    encoding = _encoding(request, found)
+    found = parse_tile(f"tile/{tile}")
+    encoding = tile_encoding(request, found)
     if encoding == ZSTD and found.width == FULL_WIDTH:
         ahead: ReadAhead = request.app.state.read_ahead
         body = await ahead.bundle(log, found.number)
         if body is not None:
             return Response(body, headers=_READ_AHEAD_HEADERS, media_type=OCTETS)
     accepts = () if encoding == IDENTITY else (encoding,)
-    return _answer(found, await run_in_threadpool(node.log_files.tile, log, found, accepts=accepts))
+    return answer_tile(found, await run_in_threadpool(node.log_files.tile, log, found, accepts=accepts))
 
 
 @router.get(
@@ -98,7 +98,8 @@ async def blob(request: Request, log: LogName, sha256: BlobName) -> Response:
     return Response(body, headers={"Cache-Control": _FOREVER}, media_type=OCTETS)
 
 
-def _answer(tile: TileId, served: Served) -> Response:
+def answer_tile(tile: TileId, served: Served) -> Response:
+    """Answer with a tile or a bundle; whoever may read it may keep a full one for good."""
     headers = {"Cache-Control": _FOREVER if served.immutable else "private"}
     if tile.level is None:
         headers["Vary"] = "Accept-Encoding"
@@ -107,14 +108,15 @@ def _answer(tile: TileId, served: Served) -> Response:
     return Response(served.body, headers=headers, media_type=served.media_type)
 
 
-def _parse(path: str) -> TileId:
+def parse_tile(path: str) -> TileId:
+    """Read the path of a tile below its log; NotFoundError for what is none."""
     try:
         return parse_path(path)
     except TileError as error:
         raise NotFoundError(error.what, where=error.where, mend="write it as C2SP tlog-tiles does") from None
 
 
-def _encoding(request: Request, tile: TileId) -> str:
+def tile_encoding(request: Request, tile: TileId) -> str:
     """Choose how a body is encoded; tiles are hashes, which do not shrink."""
     offered = (ZSTD, GZIP) if tile.level is None else ()
     encoding = choose_encoding(request.headers.get("accept-encoding"), offered)

@@ -100,7 +100,8 @@ def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
 
     Where a node is running on the home, what is published is stored, and waited for until that has released it. Else a
     command that ``signs`` does it itself: a passphrase that does not open the release key is told before anything is
-    stored. Raises ConfigurationError, KeyUnavailableError and StoreError.
+    stored, and so is that no peer says what it knows of our logs. Raises ConfigurationError, ConflictError,
+    KeyUnavailableError and StoreError.
     """
     from hashpact_keys.rows import RowName
     from hashpact_node.assembly import open_node, open_settings
@@ -114,10 +115,25 @@ def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
     try:
         if signs and not runs:
             node.keyring.note_signer(RowName.RELEASE)
+            wake(node)
             node.upkeep.release_waiting()  # what an earlier command stored, and was stopped before it was released
         yield node
     finally:
         node.close()
+
+
+def wake(node: Node) -> None:
+    """Let a command sign: hear a peer, or a node that has, and read back what of our own logs only peers hold.
+
+    Raises ConflictError where nobody answers, or where what is known contradicts what is here.
+    """
+    from hashpact_node.cli.output import note
+
+    node.awakening.require()
+    for number in node.restorer.behind():
+        note("this database is an old copy: reading our own entries back from a peer …")
+        size = node.restorer.restore(number)
+        note(f"read back: {size:,} entries")
 
 
 def is_running(home: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, Home
-from hashpact_node.cli.output import note, say_json
+from hashpact_node.cli.output import note, say_json, warn
 from hashpact_protocol.errors import ConfigurationError, ConflictError, HashpactError, StoreBusyError
 
 if TYPE_CHECKING:
@@ -35,12 +35,19 @@ BACKLOG: Final = 2_048
 def serve(
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The loopback address to listen on.")] = None,
     port: Annotated[str | None, typer.Option(metavar="NUMBER", help="The TCP port to listen on.")] = None,
+    *,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Sign though no peer has said what it knows; never with an old database.")
+    ] = False,
     home: Home = DEFAULT_HOME,
 ) -> None:
     """Run the node: serve its API and logs, pull its peers.
 
     Until requests between nodes are signed, a node listens on loopback only; what stands before it decides who gets
     through. Logs go to standard error. Ctrl-C or SIGTERM stops it cleanly, with exit code 0.
+
+    After a start nothing is signed before a peer has said what it holds of this node's own logs, lest a database that
+    was restored from an old copy tells a second story.
     """
     from hashpact_node.assembly import open_settings
 
@@ -56,7 +63,7 @@ def serve(
         raise ConfigurationError(
             error.what, where=given.get(error.where or "") or error.where, mend=error.mend
         ) from None
-    run_node(settings)
+    run_node(settings, alone=alone)
 
 
 def openapi() -> None:
@@ -66,8 +73,8 @@ def openapi() -> None:
     say_json(create_app(None).openapi())
 
 
-def run_node(settings: Settings) -> None:
-    """Run the node of a home until a signal ends it.
+def run_node(settings: Settings, *, alone: bool = False) -> None:
+    """Run the node of a home until a signal ends it; ``alone`` lets it sign before a peer has said what it knows.
 
     Raises ConflictError for a port that is in use, before anything starts; ConfigurationError, KeyUnavailableError for
     a passphrase that does not open the release key, StoreBusyError for a home that is being set up, and StoreError.
@@ -84,6 +91,7 @@ def run_node(settings: Settings) -> None:
         try:
             # A wrong passphrase is told now and here, not by jobs that fail for ever.
             node.keyring.note_signer(RowName.RELEASE)
+            node.awakening.alone = alone
             _tell(node)
             _serve(node, listener)
         finally:
@@ -161,3 +169,8 @@ def _tell(node: Node) -> None:
     shown = f"[{host}]" if ":" in host else host
     note(f"{node.member} listens on http://{shown}:{port}, its home is {node.settings.home}; Ctrl-C stops it")
     note("It listens on loopback only until requests between nodes are signed: let peers reach /trust and /logs alone.")
+    if node.awakening.alone:
+        warn(
+            "THIS NODE SIGNS ALONE: it does not wait for a peer to say what it knows of our logs",
+            "if this database is older than what was signed, stop it now: it would tell a second story, for good",
+        )

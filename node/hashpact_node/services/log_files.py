@@ -74,7 +74,7 @@ class LogFiles:
             own, log = _find(connection, log_path)
         if log.state != "open":
             raise GoneError("this log is closed", where=log.origin, mend="read the card for the log that follows it")
-        return Served(_note(log), "text/plain; charset=utf-8", _etag(_note(log)), card_version=own.card_version)
+        return serve_note(_note(log), card_version=own.card_version)
 
     def tile(self, log_path: str, tile: TileId, *, accepts: Collection[str] = ()) -> Served:
         """Give a tile, or a bundle where ``tile.level`` is None; NotFoundError beyond what is shown.
@@ -87,12 +87,7 @@ class LogFiles:
                 raise GoneError(
                     "this log is erased", where=log.origin, mend="read the card for the log that follows it"
                 )
-            _check_shown(log, tile)
-            if tile.level is None:
-                body, encoding = _bundle(connection, log, tile, accepts)
-            else:
-                body, encoding = _hashes(connection, log, tile), IDENTITY
-        return Served(body, "application/octet-stream", NO_ETAG, immutable=tile.width == FULL_WIDTH, encoding=encoding)
+            return read_served(connection, log, tile, size=log.accepted_size, accepts=accepts)
 
     def trust_file(self, place: str, name: str) -> Served:
         """Give a file of this member's trust repository; ``place`` is ``metadata`` or ``targets``. NotFoundError."""
@@ -146,11 +141,26 @@ def _note(log: Log) -> bytes:
     return log.accepted_note
 
 
-def _check_shown(log: Log, tile: TileId) -> None:
-    shown = tile_width(tile.level or 0, tile.number, log.accepted_size)
+def read_served(connection: Connection, log: Log, tile: TileId, *, size: int, accepts: Collection[str]) -> Served:
+    """Read a tile, or a bundle, of the first ``size`` entries of a log; NotFoundError beyond."""
+    _check_shown(log, tile, size)
+    if tile.level is None:
+        body, encoding = _bundle(connection, log, tile, accepts)
+    else:
+        body, encoding = _hashes(connection, log, tile), IDENTITY
+    return Served(body, "application/octet-stream", NO_ETAG, immutable=tile.width == FULL_WIDTH, encoding=encoding)
+
+
+def serve_note(note: bytes, *, card_version: int | None = None) -> Served:
+    """Give a checkpoint as it goes out."""
+    return Served(note, "text/plain; charset=utf-8", _etag(note), card_version=card_version)
+
+
+def _check_shown(log: Log, tile: TileId, size: int) -> None:
+    shown = tile_width(tile.level or 0, tile.number, size)
     if tile.width > shown:
         raise NotFoundError(
-            f"the log is shown up to {log.accepted_size} entries, which does not hold this",
+            f"the log is shown up to {size} entries, which does not hold this",
             where=f"{log.origin}/{tile}",
             mend="read the checkpoint again",
         )

@@ -16,6 +16,7 @@ from hashpact_node.services.batches import BatchRequest, Frame, compress, read_b
 from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.own_heads import must_know
 from hashpact_node.services.views import own_card
 from hashpact_node.store.bundles import Bundle, Tile, put_bundles, put_tiles, read_tile, stream_bundles
 from hashpact_node.store.connection import Connection
@@ -43,6 +44,10 @@ PLACED_AT_ONCE = LIMITS.batch_max_entries
 HOPEFUL_BUNDLES = 8
 
 
+def _anybody() -> None:
+    """Let whoever has no peers to ask sign."""
+
+
 @dataclass(slots=True)
 class Releaser:
     """Releases the logs of this member; may be shared by threads and by processes on one database."""
@@ -51,14 +56,18 @@ class Releaser:
     locks: Locks
     keyring: Keyring
     now: Callable[[], datetime]
+    may_sign: Callable[[], None] = _anybody
+    """Raises ConflictError while this process must not sign (``services.awakening``)."""
 
     def release(self, log: int) -> int:
         """Release everything that waits for a log, and give the size that is shown then.
 
         Whoever comes while a release is in flight waits for it, and finds its statements in it or in the next.
         Raises StoreBusyError after two minutes of waiting, KeyUnavailableError and ConfigurationError when the log's
-        key cannot sign, StoreError; what was placed by then is signed at the next try.
+        key cannot sign, StoreError; what was placed by then is signed at the next try. ConflictError while this process
+        may not sign: then nothing gets a place either.
         """
+        self.may_sign()
         with self._alone(log), without_collecting():
             self._finish_pending(log)
             while self._place(log):
@@ -70,6 +79,7 @@ class Releaser:
     def renew(self, log: int) -> None:
         """Cosign what is shown anew, so that readers see that it is fresh; releases what waits, too."""
         self.release(log)
+        self.may_sign()
         with self._alone(log):
             with self.database.read() as connection:
                 current = get_log(connection, log)
@@ -92,6 +102,7 @@ class Releaser:
         with self.database.write() as connection:
             log = get_log(connection, number, lock=True)
             _must_be_open(log)
+            must_know(connection, log)
             entries = [queued.entry for queued in take_entries(connection, number, limit=PLACED_AT_ONCE)]
             if not entries:
                 if log.accepted_note is None:  # a new log shows its empty tree
@@ -197,10 +208,11 @@ def append_entries(connection: Connection, log: Log, entries: list[bytes]) -> Co
 def _must_hold(connection: Connection, log: Log, size: int, root: bytes) -> None:
     """All that must hold before a checkpoint of ours is signed, in one place.
 
-    Raises ConflictError for a log that is not open, and StoreMovedError when what is stored does not hash to the root,
-    or does not continue what is shown.
+    Raises ConflictError for a log that is not open, or of which a peer holds more that we signed, and StoreMovedError
+    when what is stored does not hash to the root, or does not continue what is shown.
     """
     _must_be_open(log)
+    must_know(connection, log)
     if size < log.accepted_size or (size == log.accepted_size and log.accepted_note and root != log.accepted_root):
         raise StoreMovedError("something else is shown at this size, or a larger one", where=log.origin)
     tree = EntryReader(connection).tree(log.number, max(size, log.accepted_size))

@@ -23,6 +23,7 @@ from hashpact_node.services.rederiving import rederive
 from hashpact_node.services.release import Releaser, merge_stored
 from hashpact_node.services.trimming import trim
 from hashpact_node.services.trusting import take_card
+from hashpact_node.store.awakening import known_heads
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
@@ -130,7 +131,8 @@ class Succession:
     @contextmanager
     def _alone(self, log: Log | None, *, releases: bool) -> Iterator[tuple[OwnTrust, Log | None]]:
         """Keep others from signing cards and from releasing this log; give both as they stand then."""
-        if log is not None and releases:
+        self.releaser.may_sign()
+        if log is not None and releases and not self._ends_behind(log):
             # A log whose key is lost ends at what it shows; what waits moves on to the successor.
             with suppress(ConfigurationError, KeyUnavailableError):
                 self.releaser.release(log.number)
@@ -148,6 +150,11 @@ class Succession:
                 with self.database.read() as connection:
                     log = get_log(connection, log.number)
             yield trust, log
+
+    def _ends_behind(self, log: Log) -> bool:
+        """Say whether more is known of this log than is here: it is never signed again, and ends at what it shows."""
+        with self.database.read() as connection:
+            return bool(known_heads(connection, log.number))
 
     def _final(self, log: Log, at: int | None) -> Final:
         if at is None or at == log.accepted_size:

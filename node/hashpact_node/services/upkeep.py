@@ -37,7 +37,8 @@ class Upkeep:
     def renew_trust(self) -> bool:
         """Sign timestamp and snapshot anew once half of their life is over; whether they were.
 
-        Raises KeyUnavailableError, TrustError and StoreError; what is served stays as it was then.
+        Raises KeyUnavailableError, TrustError and StoreError, and ConflictError while this process may not sign; what
+        is served stays as it was then.
         """
         with self.locks.hold("trust/own", timeout=TRUST_WAIT_SECONDS):
             with self.database.read() as connection:
@@ -45,6 +46,7 @@ class Upkeep:
                 files = load_files(connection, number)
             if not needs_renewal(files, self.now()):
                 return False
+            self.releaser.may_sign()
             renewed = renew_online(files, self.keyring.trust_signer(RowName.ONLINE), self.now())
             with self.database.write() as connection:
                 save_files(connection, number, renewed)

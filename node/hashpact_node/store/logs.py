@@ -243,6 +243,23 @@ def show(connection: Connection, log: int, *, old_size: int, note: bytes, size: 
     _move(connection, log, "shown", condition, pending_size=None, pending_root=None, **heads)
 
 
+def drop_pending(connection: Connection, log: int) -> None:
+    """Forget what was about to be signed: something that continues it was signed already."""
+    connection.execute(
+        update(tables.Log).where(col(tables.Log.number) == log).values(pending_size=None, pending_root=None)
+    )
+
+
+def restore_shown(connection: Connection, log: int, *, old_size: int, size: int, root: bytes, note: bytes) -> None:
+    """Show of an own log what was shown before this database was copied; all of it is placed. StoreMovedError."""
+    row = tables.Log
+    condition = (
+        (col(row.accepted_size) == old_size) & (col(row.placed_size) == size) & (col(row.cosigned_size) <= size)
+    ) & col(row.pending_size).is_(None)
+    heads = _head("accepted", size, root, note) | _head("cosigned", size, root, note)
+    _move(connection, log, "shown", condition, **heads)
+
+
 def _head(name: str, size: int, root: bytes, note: bytes | None) -> dict[str, Any]:
     """Give the columns of one of a log's two heads."""
     return {f"{name}_size": size, f"{name}_root": root, f"{name}_note": note}

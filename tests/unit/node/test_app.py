@@ -28,6 +28,8 @@ PROMISED = {
     ("GET", "/logs/{log}/tile/{tile}"),
     ("GET", "/logs/{log}/blob/{sha256}"),
     ("POST", "/v1/blobs"),
+    ("GET", "/mirror/{origin_hash}/checkpoint"),
+    ("GET", "/mirror/{origin_hash}/tile/{tile}"),
     ("POST", "/v1/listings"),
     ("GET", "/v1/listings/{listing}"),
     ("POST", "/v1/listings/{listing}/withdraw"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from hashpact_node.store import tables_blobs, tables_evidence, tables_succession  # noqa: F401  # theirs belong, too
+from hashpact_node.store import tables_backups, tables_blobs, tables_evidence, tables_succession  # noqa: F401  # theirs belong, too
 from hashpact_node.store.tables import Table
 
 context.configure(

@@ -1,0 +1,56 @@
+"""The mirror: whatever log this node holds, own or followed, for whoever lost it (the layout of C2SP tlog-mirror).
+
+What is held of a followed log was proven to be a prefix of what its publisher signed, so whoever reads it here can
+check it against that signature, and needs to believe this node nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from hashpact_node.services.awakening import origin_hash
+from hashpact_node.services.log_files import Served, read_served, serve_note
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.logs import Log, list_logs
+from hashpact_node.store.peers import list_peers
+from hashpact_protocol.errors import GoneError, NotFoundError
+from hashpact_protocol.tiles import TileId
+
+
+class Mirror:
+    """Gives the files of all logs that are held, each out of one reading transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def checkpoint(self, name: str) -> Served:
+        """Give the newest checkpoint whose entries are all held; ``name`` is the hash of an origin. NotFoundError."""
+        with self._database.read() as connection:
+            log, size = _find(connection, name)
+        notes = [(log.accepted_size, log.accepted_note), (log.cosigned_size, log.cosigned_note)]
+        held = {end: note for end, note in notes if note is not None and end <= size}
+        if not held:
+            raise NotFoundError("no checkpoint of this log is held", where=log.origin, mend="try again in a moment")
+        return serve_note(held[max(held)])
+
+    def tile(self, name: str, tile: TileId, *, accepts: Collection[str] = ()) -> Served:
+        """Give a tile, or a bundle where ``tile.level`` is None, as far as the log is held; NotFoundError beyond."""
+        with self._database.read() as connection:
+            log, size = _find(connection, name)
+            return read_served(connection, log, tile, size=size, accepts=accepts)
+
+
+def _find(connection: Connection, name: str) -> tuple[Log, int]:
+    """Find a log by the hash of its origin, and how many of its entries may be had here; NotFoundError."""
+    members = {peer.number: peer for peer in list_peers(connection, own=True)}
+    for log in list_logs(connection):
+        if log.peer in members and origin_hash(log.origin) == name:
+            if log.erased:  # what the law or an error took away is gone everywhere, mirrors included
+                raise GoneError(
+                    "this log is erased", where=log.origin, mend="read the card for the log that follows it"
+                )
+            return log, log.accepted_size if members[log.peer].own else log.held_size
+    raise NotFoundError(
+        "no log is held here whose origin has this hash", where=name[:80], mend="see the cards of members"
+    )
