@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from hashpact_conformance.cases import Case, Layer, Mode, Outcome, Result
-from hashpact_conformance.dump import Dump
 
 CASE = pytest.StashKey[Case]()
 OPTIONS = pytest.StashKey["RunOptions"]()
@@ -26,10 +25,6 @@ class RunOptions:
     targets: Mapping[str, Any] = field(default_factory=dict)
     pattern: str | None = None
     dump: Path | None = None
-
-
-class UnknownCaseError(Exception):
-    """An expected failure that names no case."""
 
 
 class Plugin:
@@ -49,13 +44,8 @@ class Plugin:
         self._tell = tell
         self._reports: list[pytest.TestReport] = []
 
-    @pytest.fixture(name="dump")
-    def give_dump(self, request: pytest.FixtureRequest) -> Dump:
-        """Where this case keeps what went over the wire."""
-        return Dump.of_case(self.options.dump, request.node.stash[CASE].id)
-
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Make the marker of cases known, and keep what the command line said where fixtures find it."""
+        """Make the marker of cases known, and hand over what the command line said."""
         config.stash[OPTIONS] = self.options
         config.addinivalue_line("markers", "case(layer, title, rule): a case of the conformance suite")
 

@@ -94,7 +94,7 @@ def _pytest(plugin: Plugin, modes: Sequence[Mode], *more: str) -> int:
     line = [
         *(str(_HERE / mode) for mode in modes),
         *("-c", str(_HERE / "pytest.ini"), "--rootdir", str(_HERE)),
-        *("-p", "no:terminal", "-p", "no:cacheprovider", "--disable-plugin-autoload"),
+        *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:warnings", "--disable-plugin-autoload"),
         *more,
     ]
     return int(pytest.main(line, plugins=[plugin]))

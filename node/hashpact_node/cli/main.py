@@ -23,6 +23,7 @@ from hashpact_node.cli import (
     publishing,
     serve,
     status,
+    tuf_client,
 )
 from hashpact_node.cli import run as run_command
 from hashpact_node.cli.common import EXIT_MEANINGS
@@ -48,6 +49,7 @@ PANELS: Final = {
     "evidence": "Care",
     "rebuild": "Care",
     "openapi": "Care",
+    "tuf-client": "Care",
 }
 """Under which heading of the help each command stands, in order."""
 
@@ -129,6 +131,7 @@ for _name, _group in (
     ("keys", keys.app),
     ("alarms", alarms.app),
     ("evidence", evidence.app),
+    ("tuf-client", tuf_client.app),
 ):
     app.add_typer(_group, name=_name, rich_help_panel=PANELS[_name])
 

@@ -74,6 +74,13 @@ class TrustFetcher(FetcherInterface):
         """
         kind = _METADATA.search(url)
         cap = LIMITS.trust_metadata_max_bytes if kind else LIMITS.card_max_bytes
+        body = self.read_capped(url, cap)
+        if kind:
+            check_form(TrustRole(kind[1]), body, where=url)
+        return body
+
+    def read_capped(self, url: str, cap: int) -> bytes:
+        """Fetch one file of at most ``cap`` bytes, whatever it holds; raises FetchError."""
         answer = self._source.get(url, max_bytes=cap, deadline_seconds=self._remaining(url))
         if answer.status != _OK:
             raise FetchStatusError(
@@ -82,10 +89,7 @@ class TrustFetcher(FetcherInterface):
                 where=url,
                 mend="the member must serve its trust repository to everybody; it is tried again later",
             )
-        body = decode_body(answer.body, answer.headers.get("content-encoding"), max_bytes=cap, where=url)
-        if kind:
-            check_form(TrustRole(kind[1]), body, where=url)
-        return body
+        return decode_body(answer.body, answer.headers.get("content-encoding"), max_bytes=cap, where=url)
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         """Answer TUF: the file is read, capped and checked before the iterator exists, so iterating cannot fail."""

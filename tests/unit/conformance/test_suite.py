@@ -10,8 +10,8 @@ from hashpact_conformance.cases import Mode
 from hashpact_conformance.running import collect
 
 SUITE = Path(__file__).parents[2] / "hashpact_conformance"
-# httpx and tuf read what nodes serve; cryptography signs in the name of the suite's own members.
-LIBRARIES = {"pytest", "_pytest", "httpx", "tuf", "securesystemslib", "cryptography", "zstandard"}
+# httpx and tuf read what nodes serve, msgspec the statements of the protocol; cryptography signs for our own members.
+LIBRARIES = {"pytest", "_pytest", "httpx", "tuf", "securesystemslib", "cryptography", "msgspec", "zstandard"}
 
 
 def imported(path: Path) -> set[str]:
