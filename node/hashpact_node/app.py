@@ -12,7 +12,21 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
-from hashpact_node.api import blobs, blocklist, health, listings, logs, match, metrics, mirror, peers, status, trust
+from hashpact_node.api import (
+    blobs,
+    blocklist,
+    evidence,
+    health,
+    listings,
+    logs,
+    match,
+    metrics,
+    mirror,
+    peers,
+    status,
+    trust,
+    witness_cards,
+)
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
@@ -44,6 +58,7 @@ TAGS: Final = (
     ("trust", "The member's trust repository, a TUF repository."),
     ("logs", "The member's logs, as C2SP tlog-tiles has them."),
     ("mirror", "Whatever logs this node holds, for whoever lost theirs, as C2SP tlog-mirror lays them out."),
+    ("witness", "This node as a witness, as C2SP tlog-witness has it."),
 )
 
 # The busiest first: routes are tried one after another.
@@ -57,6 +72,8 @@ ROUTERS: Final = (
     listings.router,
     blobs.router,
     peers.router,
+    evidence.router,
+    witness_cards.router,
     status.router,
     metrics.router,
     health.router,

@@ -3,7 +3,6 @@
 # ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,8 +109,10 @@ def _say_weight(proven: Proven) -> None:
 
 
 def _fields(kept: Kept) -> dict[str, Any]:
+    from hashpact_node.services.evidence import kept_at
+
     fields = {name: getattr(kept, name) for name in ("number", "member", "charge", "what", "proven")}
-    return {**fields, "kept_at": datetime.fromtimestamp(kept.kept_at, UTC)}
+    return {**fields, "kept_at": kept_at(kept)}
 
 
 def _proven(proven: Proven) -> dict[str, Any]:

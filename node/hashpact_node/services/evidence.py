@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from hashpact_keys.evidence import Charge, Proven, prove
@@ -41,6 +41,7 @@ from hashpact_protocol.evidence import (
 )
 from hashpact_protocol.follow import Head
 from hashpact_protocol.notes import VerifierKey, parse_checkpoint, parse_note, verify_note
+from hashpact_protocol.statement_fields import format_time
 
 FORKED: Final = ForkError.code
 CARDS_FORKED: Final = Charge.CARDS.value
@@ -151,6 +152,11 @@ class EvidenceKeeper:
 def examine(kept: Kept) -> Proven | None:
     """Say what kept evidence proves, by the roots that it holds; None where it is not proven."""
     return _prove(parse_evidence(kept.data)) if kept.proven else None
+
+
+def kept_at(kept: Kept) -> str:
+    """Say since when evidence is kept, as times are on the wire."""
+    return format_time(datetime.fromtimestamp(kept.kept_at, UTC))
 
 
 def notes_of(kept: Kept) -> list[bytes]:
