@@ -103,6 +103,7 @@ class ScriptedLog:
         self.shown: int | None = None
         self.final: Head | None = None
         self.fresh: int | None = None
+        self.erased = False
         self._hashes: dict[tuple[int, int], bytes] = {}
 
     @property
@@ -362,6 +363,8 @@ def _card_log(log: ScriptedLog) -> dict[str, Any]:
         value["state"] = "closed"
     if log.fresh is not None:
         value["fresh"] = log.fresh
+    if log.erased:
+        value["erased"] = True
     return value
 
 

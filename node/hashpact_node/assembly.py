@@ -16,6 +16,7 @@ from hashpact_node.services.awakening import Awakening
 from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
+from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.keyring import Keyring
@@ -55,6 +56,7 @@ class Node:
     releaser: Releaser
     publisher: Publisher
     succession: Succession
+    erasing: Erasing
     trusting: Trusting
     puller: Puller
     peering: Peering
@@ -145,6 +147,7 @@ def _wire(
         releaser=releaser,
         publisher=Publisher(database, releaser, now, releases=releases),
         succession=Succession(database, locks, keyring, releaser, now),
+        erasing=Erasing(database, locks, fetcher, now),
         trusting=trusting,
         puller=Puller(database, locks, fetcher, workers, settings, now),
         peering=Peering(database, locks, trusting, now),

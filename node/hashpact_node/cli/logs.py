@@ -52,19 +52,32 @@ def export(
         say(f"{each['origin']}: {each['size']:,} entries in {each['folder']}")
 
 
-@app.command(epilog=examples("hashpact logs status"))
-def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
-    """Show own logs: sizes, what waits, how fresh."""
+@app.command(epilog=examples("hashpact logs status", "hashpact logs status --ask"))
+def status(
+    ask: Annotated[bool, typer.Option("--ask", help="Ask peers now whether they still have erased logs.")] = False,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Show own logs: sizes, what waits, how fresh, what is to be erased, and who still has what is erased."""
+    from dataclasses import asdict
+
     from hashpact_node import clock
     from hashpact_node.cli.tables import ago, figure, show_table
     from hashpact_node.services.status import log_status
+    from hashpact_node.store.erasures import list_erasures
     from hashpact_node.store.owners import count_live
     from hashpact_node.store.queue import count_entries
+    from hashpact_protocol.merge import id_text
 
     now = clock.now()
     with opened(home) as node:
+        if ask:
+            with busy("asking peers…"):
+                node.erasing.ask()
+        copies = node.erasing.copies()
         logs = _own_logs(node)
         with node.database.read() as connection:
+            wanted = list_erasures(connection, waiting=True)
             live = count_live(connection)
             waiting = {log.number: count_entries(connection, log.number) for log in logs}
     if as_json:
@@ -72,13 +85,27 @@ def status(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
             log_status(log, own=True, live=live.get(log.number, 0), waiting=waiting[log.number], now=now)
             for log in logs
         ]
-        say_json({"logs": shapes})
+        erase = [{"listing": id_text(one.listing), "requested_at": one.requested_at} for one in wanted]
+        say_json({"logs": shapes, "to_erase": erase, "copies": [{**asdict(one), "word": one.word} for one in copies]})
         return
     rows = [
-        (log.origin, log.state, figure(log.accepted_size), figure(waiting[log.number]), ago(log.own_cosigned_at, now))
+        (
+            log.origin,
+            "erased" if log.erased else log.state,
+            figure(log.accepted_size),
+            figure(waiting[log.number]),
+            ago(log.own_cosigned_at, now),
+        )
         for log in logs
     ]
     show_table(("log", "state", "released", "waiting", "cosigned"), rows, right=("released", "waiting"))
+    if wanted:
+        say(f"{len(wanted)} listings wait to be erased: `hashpact logs open NAME --fresh`")
+    if copies:
+        show_table(
+            ("erased log", "at", "copy", "asked"),
+            [(one.origin, one.member, one.word, ago(one.asked_at, now)) for one in copies],
+        )
 
 
 @app.command(epilog=examples("hashpact logs close listings", "hashpact logs close listings --at 1200"))
@@ -131,6 +158,10 @@ def _show_succeeded(done: Succeeded, *, as_json: bool) -> None:
     for listing in done.erased:
         say(f"left out, to be erased: {listing}")
     say(f"card version {done.card}")
+
+
+def _state(log: Log) -> str:
+    return "erased" if log.erased else log.state
 
 
 def _own_logs(node: Node) -> list[Log]:

@@ -12,6 +12,7 @@ from hashpact_node.cli import (
     alarms,
     blocklist,
     demo,
+    erasing,
     evidence,
     importing,
     init,
@@ -38,6 +39,7 @@ PANELS: Final = {
     "publish": "This member's list",
     "import": "This member's list",
     "withdraw": "This member's list",
+    "erase": "This member's list",
     "logs": "This member's list",
     "peer": "Peers and what they list",
     "blocklist": "Peers and what they list",
@@ -115,6 +117,7 @@ _add(
 )
 _add("import", importing.import_, "hashpact import hashes.ndjson", "hashpact import hashes.csv --keep-going")
 _add("withdraw", publishing.withdraw, "hashpact withdraw 6f1c… --reason error")
+_add("erase", erasing.erase, "hashpact erase 6f1c… --reason law", "hashpact erase 6f1c… --reason law --now")
 _add("match", match.match, "hashpact match upload.jpg", "hashpact match --signal sha256:9f86d081… --json")
 _add("prove", proof.prove, "hashpact prove 6f1c… -o listing.tlog-proof")
 _add(

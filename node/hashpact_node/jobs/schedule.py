@@ -45,6 +45,7 @@ class Intervals:
     expire: float = 30.0
     cosign: float = 300.0
     renew_trust: float = 600.0
+    ask_erased: float = 3_600.0
 
 
 class Schedule:
@@ -124,6 +125,8 @@ class Schedule:
         self._add("renew-trust", upkeep.renew_trust, every.renew_trust)
         self._add("expire", upkeep.expire, every.expire)
         self._add("finish-removals", upkeep.finish_removals, every.expire)
+        self._add("destroy-erased", self._node.erasing.destroy, every.expire)
+        self._add("ask-erased", self._node.erasing.ask, every.ask_erased)
         self._scheduler.start()
 
     def _abdicate(self) -> None:

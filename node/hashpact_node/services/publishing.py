@@ -37,6 +37,7 @@ from hashpact_node.services.views import logs_by_number
 from hashpact_node.store.blobs import use_blobs
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
+from hashpact_node.store.erasures import request_erasure
 from hashpact_node.store.logs import Log, get_log
 from hashpact_node.store.owners import find_owners
 from hashpact_node.store.queue import add_entries, forget_publications, remember_publications
@@ -186,8 +187,10 @@ class Publisher:
         released = self._release(log, answers, wait=wait)
         return [PublishedFile(file, one) for file, one in zip(files, released, strict=True)]
 
-    def withdraw(self, listing: str, reason: str, *, note: str | None = None, wait: bool = True) -> Published:
-        """Take an own listing back.
+    def withdraw(
+        self, listing: str, reason: str, *, note: str | None = None, wait: bool = True, erase: bool = False
+    ) -> Published:
+        """Take an own listing back; with ``erase`` its bytes wait to disappear, too, withdrawn already or not.
 
         Raises NotFoundError for a listing that is not ours, ConflictError when it is withdrawn already, StatementError
         for a reason or note that would be malformed, and StoreError.
@@ -195,12 +198,15 @@ class Publisher:
         check_id(listing)
         with self._database.write() as connection:
             log, standing = self._find(connection, listing, lock=True)
-            if not standing.live:
-                raise ConflictError("this listing is withdrawn already", where=listing)
             now = self._now()
-            entry = encode_withdrawal(listing, reason, note, now=now, log_kind=log.kind)
-            add_entries(connection, log.number, [entry], now=now)
-            forget_publications(connection, id_bytes(listing), sha256_contents(standing.listing))
+            if erase:
+                request_erasure(connection, log.sequence, id_bytes(listing), reason, now=now)
+            if not standing.live and not erase:
+                raise ConflictError("this listing is withdrawn already", where=listing)
+            if standing.live:
+                entry = encode_withdrawal(listing, reason, note, now=now, log_kind=log.kind)
+                add_entries(connection, log.number, [entry], now=now)
+                forget_publications(connection, id_bytes(listing), sha256_contents(standing.listing))
         return self._release_withdrawal(log, listing, wait=wait)
 
     def listing(self, identifier: str) -> ListingView:

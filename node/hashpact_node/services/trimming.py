@@ -15,7 +15,7 @@ from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import HASH_BYTES, CompactRange
 from hashpact_protocol.tiles import encode_bundle
 
-LEVELS = range(1, 8)
+LEVELS = range(8)
 
 
 def trim(connection: Connection, log: int, size: int, *, now: datetime) -> CompactRange:

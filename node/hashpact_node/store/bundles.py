@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, delete, func, select
@@ -94,6 +94,13 @@ def read_tile(connection: Connection, log: int, level: int, number: int) -> byte
         col(tables.Tile.log) == log, col(tables.Tile.level) == level, col(tables.Tile.number) == number
     )
     return connection.execute(query).scalar_one_or_none()
+
+
+def drop_bundles(connection: Connection, log: int, numbers: Collection[int]) -> None:
+    """Delete some bundles; the tiles over them stay."""
+    connection.execute(
+        delete(tables.Bundle).where(col(tables.Bundle.log) == log, col(tables.Bundle.number).in_(list(numbers)))
+    )
 
 
 def drop_from(connection: Connection, log: int, size: int) -> None:

@@ -83,7 +83,16 @@ def add(database: Database, member: str) -> int:
 def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls: list[str]) -> None:
     add(acme.database, "beta")
     start()
-    names = {"release", "cosign", "renew-trust", "expire", "finish-removals", "pull/beta"}
+    names = {
+        "release",
+        "cosign",
+        "renew-trust",
+        "expire",
+        "finish-removals",
+        "destroy-erased",
+        "ask-erased",
+        "pull/beta",
+    }
     wait_until(lambda: {name for name, job in jobs(acme.database).items() if job.last_result == "ok"} == names)
     for job in jobs(acme.database).values():
         assert job.next_run_at is not None

@@ -1,0 +1,45 @@
+"""``hashpact erase``: let a listing's bytes disappear everywhere."""
+
+# ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
+from hashpact_node.cli.output import say, say_json, waiting
+from hashpact_node.cli.publishing import end_with
+
+
+def erase(
+    listing: Annotated[str, typer.Argument(metavar="LISTING", help="The id of an own listing.")],
+    reason: Annotated[str, typer.Option(metavar="WORD", help="Why, such as law or error.")],
+    at_once: Annotated[
+        bool, typer.Option("--now", help="Sign the card at once that erases the log; the targets key must be here.")
+    ] = False,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Withdraw a listing, and let its bytes disappear everywhere.
+
+    It is withdrawn at once. Its bytes go with the next `hashpact logs open NAME --fresh`, for which an officer signs a
+    card: the log that holds them is erased then, and so are its copies at our peers.
+    """
+    with opened(home, signs=True) as node, waiting("withdrawing…"):
+        name = node.publisher.listing(listing).name
+        published = node.publisher.withdraw(listing, reason, erase=True)
+        done = node.succession.open(name, fresh=True) if at_once else None
+    if as_json:
+        from dataclasses import asdict
+
+        from hashpact_node.cli.shapes import published_shape
+
+        say_json({**published_shape(published), "successor": None if done is None else asdict(done)})
+    elif done is None:
+        say(f"withdrawn: {listing}")
+        say(f"its bytes go with the next `hashpact logs open {name} --fresh`")
+    else:
+        say(f"withdrawn, and left out of {done.opened}: {listing}")
+        say("see `hashpact logs status --ask` for who still has it")
+    end_with(published)
