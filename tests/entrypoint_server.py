@@ -46,6 +46,7 @@ def serve(place: str) -> None:
     """Answer one caller after another: read arguments as JSON, run them in a child, tell what came of it."""
     import own_entrypoint  # noqa: PLC0415  (slow, and the caller of this module does not need it)
 
+    own_entrypoint.warm_up()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)
         listener.listen(64)

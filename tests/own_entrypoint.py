@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import argparse
 import base64
+import io
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +71,8 @@ class InlineWorkers(Workers):
         return future
 
 
+# Reading the system's certificates takes a tenth of a second, and peers of the suite have none.
+vars(ssl)["create_default_context"] = cache(ssl.create_default_context)
 # The assembly makes what stands under this name.
 vars(assembly)["Workers"] = InlineWorkers
 
@@ -249,6 +255,14 @@ def restart(told: argparse.Namespace) -> Any:
     """End it as a power cut would, and start it again."""
     stop(told, signal.SIGKILL)
     start(told)
+
+
+def warm_up() -> None:
+    """Set up a home and read it once, so that processes forked from this one find compiled queries and certificates."""
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        home = ["--home", str(Path(folder) / "home")]
+        main(["init", *home, "--member", "warm", "--url", "http://127.0.0.1:9"])
+        main(["export", *home])
 
 
 COMMANDS: Final[dict[str, tuple[Callable[[argparse.Namespace], Any], tuple[str, ...]]]] = {

@@ -197,6 +197,7 @@ def test_of_another_log(world: World, name: str) -> None:
 def _with_crisis_log(world: World) -> SimLog:
     """Let the subject have a second log that the reader knows."""
     log = world.subject.add_log("crisis-1", name="crisis", kind="crisis")
+    log.append(listing(600))
     world.subject.publish()
     world.pull()
     return log
@@ -217,7 +218,6 @@ def test_wrong_signature_of_another_log(world: World) -> None:
 @case(Layer.NOTES, "another log, whole and rightly signed, is refused in this one's place", "Checkpoints; attack 15")
 def test_another_log_in_this_place(world: World) -> None:
     other = _with_crisis_log(world)
-    other.append(listing(600))
     _refuses(world, lambda member: member.note(other))
 
 

@@ -97,6 +97,11 @@ class TrustRepository:
         signers = [*self.root_keys, *(key for key in signed_by_old if key not in self.root_keys)]
         self._write("root", signed, edit, signers)
 
+    def forget_root(self) -> None:
+        """Take the newest root back, as if it had never been."""
+        del self.files[self.file("root")]
+        self.versions["root"] -= 1
+
     def publish(
         self, card: bytes, *, targets: Edit = HONEST, snapshot: Edit = HONEST, timestamp: Edit = HONEST
     ) -> None:
