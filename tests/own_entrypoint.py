@@ -55,6 +55,14 @@ DONE, REFUSED, USAGE, NOT_SUPPORTED = 0, 1, 2, 3
 READY_SECONDS = 60.0
 
 
+class FailedError(Exception):
+    """A command has failed in part, and has something to tell all the same."""
+
+    def __init__(self, what: str, value: Any) -> None:
+        super().__init__(what)
+        self.value = value
+
+
 class InlineWorkers(Workers):
     """Reads batches here and at once: a process that lives for one command has no use for others."""
 
@@ -148,30 +156,36 @@ def pull(told: argparse.Namespace) -> Any:
             wrong += [f"{peer.member}: {code}" for code in raised & {"trust-repository"}]
             pulled = node.puller.pull(peer.member, wait_seconds=60)
             wrong += [f"{peer.member}: {error.code}: {error}" for error in pulled.errors]
+        held = what_is_held(node)
     if wrong:
-        raise SystemExit("\n".join(wrong))
+        raise FailedError("\n".join(wrong), held)
+    return held
 
 
 def export(told: argparse.Namespace) -> Any:
     with opened(told.home) as node:
-        with node.database.read() as connection:
-            peers = list_peers(connection, own=True)
-            logs = [log for peer in peers if not peer.own for log in list_logs(connection, peer=peer.number)]
-            claims = {
-                (log.member, claim.type, claim.value)
-                for log in digested_logs(connection)
-                for _, listings in live_listings_of(connection, log, live_map(connection, log, size_of(log)))
-                for _, listing in listings
-                for claim in listing.signals
-            }
-            names = {peer.number: peer.member for peer in peers}
-            alarms = [(names.get(alarm.peer or 0, ""), alarm.code) for alarm in list_alarms(connection)]
-        malformed = [
-            {"member": peer.member, "origin": one.origin, "index": one.position}
-            for peer in peers
-            for one in list_malformed(node.database, peer.member, limit=1_000)
-        ]
-        digest = Digester(node.database).digest().hex
+        return what_is_held(node)
+
+
+def what_is_held(node: Node) -> dict[str, Any]:
+    with node.database.read() as connection:
+        peers = list_peers(connection, own=True)
+        logs = [log for peer in peers if not peer.own for log in list_logs(connection, peer=peer.number)]
+        claims = {
+            (log.member, claim.type, claim.value)
+            for log in digested_logs(connection)
+            for _, listings in live_listings_of(connection, log, live_map(connection, log, size_of(log)))
+            for _, listing in listings
+            for claim in listing.signals
+        }
+        names = {peer.number: peer.member for peer in peers}
+        alarms = [(names.get(alarm.peer or 0, ""), alarm.code) for alarm in list_alarms(connection)]
+    malformed = [
+        {"member": peer.member, "origin": one.origin, "index": one.position}
+        for peer in peers
+        for one in list_malformed(node.database, peer.member, limit=1_000)
+    ]
+    digest = Digester(node.database).digest().hex
     return {
         "logs": [
             {
@@ -292,8 +306,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--home", type=Path, required=True)
     for option in options:
         parser.add_argument(f"--{option}", type=_KINDS.get(option, str), required=option not in OPTIONAL, default=0)
+    code = DONE
     try:
         value = command(parser.parse_args(arguments[1:]))
+    except FailedError as failure:
+        print(failure, file=sys.stderr)
+        code, value = REFUSED, failure.value
     except HashpactError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return REFUSED
@@ -304,7 +322,7 @@ def main(arguments: Sequence[str]) -> int:
         return REFUSED
     if value is not None:
         print(json.dumps(value))
-    return DONE
+    return code
 
 
 if __name__ == "__main__":

@@ -128,7 +128,11 @@ class Entrypoint:
 
     def export(self) -> Export:
         """Tell what the node holds."""
-        value = self.must("export")
+        return self.read_export(self.must("export"))
+
+    @staticmethod
+    def read_export(value: Any) -> Export:
+        """Read what `export` told, or `pull` in its place; EntrypointError when it is not of its form."""
         logs = {
             _field(log, "origin", str): LogState(
                 _field(log["held"], "size", int),

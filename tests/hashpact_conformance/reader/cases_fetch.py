@@ -21,6 +21,7 @@ from hashpact_conformance.simulator.replies import (
     zstd_bomb,
     zstd_wide,
 )
+from hashpact_conformance.simulator.server import Asked
 from hashpact_conformance.simulator.statements import listing
 from hashpact_conformance.simulator.world import World
 from hashpact_protocol.tiles import bundle_path
@@ -67,11 +68,10 @@ ENDLESS: dict[str, Alter] = {
 @pytest.mark.parametrize("name", ENDLESS)
 @pytest.mark.parametrize("place", PLACES)
 def test_endless(world: World, place: str, name: str) -> None:
-    member = _put(world, place, ENDLESS[name])
+    _put(world, place, ENDLESS[name])
     world.refused()
     sent = sum(one.bytes for one in world.asked())
     assert sent <= 4 * PLACES[place][1] + BUFFERS, f"{sent} bytes were taken"
-    del member
     _recovers(world)
 
 
@@ -84,13 +84,18 @@ def test_too_long(world: World, place: str) -> None:
     _recovers(world)
 
 
-@case(Layer.FETCH, "a {place} whose server {name} is given up at a deadline", f"{TRANSFER}; attack 31")
-@pytest.mark.parametrize("name", ["drip", "stall", "silent"])
+SLOW: dict[str, Alter] = {
+    "drip": lambda honest: Reply(200, honest.body + b"\n" * 4_000, manner="drip"),
+    "stall": manner("stall"),
+    "silent": manner("silent"),
+}
+
+
+@case(Layer.FETCH, "a {place} whose server is slow is given up at a deadline: {name}", f"{TRANSFER}; attack 31")
+@pytest.mark.parametrize("name", SLOW)
 @pytest.mark.parametrize("place", PLACES)
 def test_slow(world: World, place: str, name: str) -> None:
-    change = manner(name)  # type: ignore[arg-type]  the names are manners
-    drip: Alter = lambda honest: Reply(200, honest.body + b"\n" * 4_000, manner="drip")  # noqa: E731
-    _put(world, place, drip if name == "drip" else change)
+    _put(world, place, SLOW[name])
     world.deadline = 1.0
     world.refused()
     _recovers(world)
@@ -107,7 +112,6 @@ def test_cut(world: World, place: str) -> None:
     _recovers(world)
 
 
-MEMBER_GZIP = gzipped(b"")
 ENCODINGS: dict[str, Alter] = {
     "gzip-bomb": encoded("gzip", lambda _data: gzip_bomb(200_000_000)),
     "zstd-bomb": encoded("zstd", lambda _data: zstd_bomb(200_000_000)),
@@ -169,10 +173,10 @@ def test_good_encoding(world: World, name: str) -> None:
     world.subject.alterations.clear()
     plain = member.answer
 
-    def answer(asked: object) -> Reply:
-        reply = plain(asked)  # type: ignore[arg-type]  what the server hands on
-        wanted = getattr(asked, "headers", {}).get("accept-encoding", "")
-        return change(reply) if getattr(asked, "path", "").endswith(path) and word in wanted else reply
+    def answer(asked: Asked) -> Reply:
+        reply = plain(asked)
+        wanted = word in asked.headers.get("accept-encoding", "")
+        return change(reply) if wanted and asked.path.endswith(path) else reply
 
     world.stage.servers["beta"].answer = answer
     world.accepted(NEW)
@@ -188,11 +192,10 @@ REDIRECTS = {
 }
 
 
-@case(Layer.FETCH, "a redirect ({code}) in place of a checkpoint is refused: to {name}", f"{TRANSFER}; attack 33")
-@pytest.mark.parametrize("code", [301, 302, 307])
+@case(Layer.FETCH, "a redirect in place of a checkpoint is refused: to {name}", f"{TRANSFER}; attack 33")
 @pytest.mark.parametrize("name", REDIRECTS)
-def test_redirect(world: World, name: str, code: int) -> None:
-    _redirects(world, "checkpoint", name, code)
+def test_redirect(world: World, name: str) -> None:
+    _redirects(world, "checkpoint", name, 302)
 
 
 @case(Layer.FETCH, "a redirect in place of the {place} is refused: to {name}", f"{TRANSFER}; attack 33")
@@ -207,13 +210,12 @@ def _redirects(world: World, place: str, name: str, code: int) -> None:
     path = PLACES[place][0](world.subject)
     here = path.replace("*", "x") if path.startswith("/") else f"/{world.subject.log.path}/{path}"
     where = REDIRECTS[name].format(port=port, self=here)
-    member = _put(world, place, lambda _honest: Reply(code, b"", {"Location": where}))
+    _put(world, place, lambda _honest: Reply(code, b"", {"Location": where}))
     world.refused()
     assert not [one for one in world.asked(world.other) if one.path == "/stolen"], "the redirect was followed"
     assert not [one for one in world.asked() if one.path == "/elsewhere"], "the redirect was followed"
     at = [one for one in world.asked() if one.path == here]
     assert len(at) <= 3, f"it was asked for {len(at)} times"
-    del member
     _recovers(world)
 
 
@@ -228,7 +230,7 @@ def test_login_page(world: World, place: str) -> None:
 
 
 @case(Layer.FETCH, "status {code} for every address is a clean error", f"{TRANSFER}; attack 35")
-@pytest.mark.parametrize("code", [204, 206, 304, 400, 401, 403, 418, 429, 500, 502, 503])
+@pytest.mark.parametrize("code", [204, 206, 304, 401, 403, 429, 500, 503])
 def test_status(world: World, code: int) -> None:
     member = world.subject
     member.log.append(listing(NEW))

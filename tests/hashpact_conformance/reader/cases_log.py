@@ -197,7 +197,7 @@ def test_partial_bundle(world: World, name: str) -> None:
 
 
 @case(Layer.LOG, "a full bundle that is not what was signed is refused: {name}", f"{GROWING}; attack 18")
-@pytest.mark.parametrize("name", ["last-bit", "another-entry", "two-swapped", "one-less", "one-more", "empty"])
+@pytest.mark.parametrize("name", ["last-bit", "another-entry", "one-less", "one-more"])
 @pytest.mark.parametrize("number", [0, 1])
 def test_full_bundle(world: World, number: int, name: str) -> None:
     member = grown(world, by=600)
@@ -221,7 +221,7 @@ LONG = 5_000
 
 
 @case(Layer.LOG, "wrong tiles of level {level} prove nothing; right entries do: {name}", f"{GROWING}; attack 20")
-@pytest.mark.parametrize("name", ["last-bit", "zeros", "gone", "too-short"])
+@pytest.mark.parametrize("name", ["last-bit", "gone", "too-short"])
 @pytest.mark.parametrize("level", [0, 1])
 def test_wrong_tiles(world: World, level: int, name: str) -> None:
     member = grown(world, by=LONG)
@@ -285,7 +285,7 @@ def test_partial_is_gone(world: World, code: int) -> None:
 
 
 @case(Layer.LOG, "{code} in the middle of a log: nothing is lost, and it goes on later", f"{GROWING}; attack 19")
-@pytest.mark.parametrize("code", [404, 410, 403, 500, 503])
+@pytest.mark.parametrize("code", [404, 410, 500])
 def test_gone_in_the_middle(world: World, code: int) -> None:
     member = grown(world, by=600)
     member.alter(bundle_path(1), status(code))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -167,6 +166,16 @@ MALFORMED: dict[str, bytes] = {
 }
 
 
+ALONE = (
+    *("not-json", "null", "nan", "byte-order-mark", "final-newline", "crlf", "trailing-nul", "inner-space"),
+    *("lone-surrogate-escaped", "surrogate-in-utf-8", "doubled-name", "doubled-name-within", "nested-10000"),
+    *("digits-10000", "16385-bytes", "float-one", "exponent", "minus-zero", "beyond-2-53", "escaped-letter"),
+    *("unsorted", "sorted-by-code-point", "depth-9", "no-kind", "id-upper-case", "id-version-1", "time-second-60"),
+    *("signals-empty", "signals-129", "handling-unknown", "note-null", "opinion-in-listings", "empty", "60-KiB"),
+)
+"""Those that have a case of their own; all of them stand together in one more."""
+
+
 def _rows(entry: bytes) -> list[bytes]:
     return [listing(501), entry, listing(502)]
 
@@ -187,7 +196,7 @@ def _among_neighbours(world: World, entry: bytes) -> None:
 
 
 @case(Layer.STATEMENTS, "a malformed entry is quarantined, and its neighbours stand: {name}", "Entries; attacks 36, 53")
-@pytest.mark.parametrize("name", MALFORMED)
+@pytest.mark.parametrize("name", ALONE)
 def test_malformed(world: World, name: str) -> None:
     _among_neighbours(world, MALFORMED[name])
 
@@ -293,8 +302,25 @@ SIGNALS: dict[str, dict[str, Any]] = {
 }
 
 
+SIGNALS_ALONE = (
+    *("sha256-63-digits", "sha256-upper-case", "sha256-no-hex", "pdq-62-digits", "pdq-without-quality"),
+    *("pdq-quality-101", "pdq-quality-true", "pdq-as-a-blob", "tlsh-lower-case", "blob-of-17-mib"),
+    *("both-value-and-blob", "neither-value-nor-blob", "type-upper-case", "unknown-with-a-space"),
+)
+
+
+@case(
+    Layer.STATEMENTS, "every malformed signal in one listing is dropped, and the right one stands", "Signals; attack 37"
+)
+def test_all_malformed_signals(world: World) -> None:
+    before = world.export().signals("beta")
+    world.subject.log.append(listing(501, *SIGNALS.values(), signal(501)))
+    world.accepted(501)
+    assert world.export().signals("beta") - before == {("sha256", value_of(501))}
+
+
 @case(Layer.STATEMENTS, "a malformed signal is dropped and shown, and its listing stands: {name}", "Signals; attack 37")
-@pytest.mark.parametrize("name", SIGNALS)
+@pytest.mark.parametrize("name", SIGNALS_ALONE)
 def test_malformed_signal(world: World, name: str) -> None:
     log = world.subject.log
     before = world.export().signals("beta")
@@ -348,7 +374,11 @@ def _poem(**fields: Any) -> bytes:
 @case(Layer.STATEMENTS, "an entry of an unknown kind is passed over: {name}", "Statements, Unknown kinds; attack 40")
 @pytest.mark.parametrize("name", ["plain", "not-critical", "critical-text", "critical-1", "without-id"])
 def test_unknown_kind(world: World, name: str) -> None:
-    fields = {"not-critical": {"critical": False}, "critical-text": {"critical": "true"}, "critical-1": {"critical": 1}}
+    fields: dict[str, dict[str, Any]] = {
+        "not-critical": {"critical": False},
+        "critical-text": {"critical": "true"},
+        "critical-1": {"critical": 1},
+    }
     world.subject.log.append(listing(501), _poem(**fields.get(name, {})), listing(502))
     world.accepted(501, 502)
 
@@ -375,7 +405,6 @@ def test_critical(world: World) -> None:
 
 # Rows 41 and 42.
 
-Story = Callable[[], list[bytes]]
 STORIES: dict[str, tuple[list[bytes], set[int]]] = {
     "restated": ([listing(700, signal(701)), listing(700, signal(702))], {702}),
     "restated-empty": ([listing(700, signal(701)), listing(700, {"type": "md5", "value": "x"})], set()),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from hashpact_conformance.cases import Layer, case
@@ -165,15 +163,17 @@ def test_dropped(world: World) -> None:
 @pytest.mark.parametrize("how", ["each", "last-alone"])
 def test_two_successions(world: World, how: str) -> None:
     member = world.subject
-    steps: list[Callable[[], object]] = [
-        lambda: (member.log.close(4), succeed(member, listing(1), listing(2), listing(501), fresh=3)),
-        lambda: (
-            member.logs[1].append(withdrawal(510, 1)),
-            member.logs[1].close(),
-            succeed(member, listing(2), listing(501), listing(502), fresh=2, slug="listings-3"),
-        ),
-    ]
-    for step in steps:
+
+    def first() -> None:
+        member.log.close(4)
+        succeed(member, listing(1), listing(2), listing(501), fresh=3)
+
+    def second() -> None:
+        member.logs[1].append(withdrawal(510, 1))
+        member.logs[1].close()
+        succeed(member, listing(2), listing(501), listing(502), fresh=2, slug="listings-3")
+
+    for step in (first, second):
         step()
         member.publish()
         if how == "each":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,43 +26,58 @@ def servers() -> Iterator[dict[str, Server]]:
 
 
 @pytest.fixture(scope="session")
+def memory() -> Iterator[Path]:
+    """A folder for homes, in memory where that is possible: nodes wait for the disk at every step that they keep."""
+    shared = Path("/dev/shm")  # noqa: S108  only a folder of our own below it is used
+    with tempfile.TemporaryDirectory(dir=shared if os.access(shared, os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def place(memory: Path) -> Iterator[Path]:
+    """A folder for one case."""
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
 def reader(pytestconfig: pytest.Config) -> Reader:
     """The reader under test."""
     return Reader(shlex.split(str(pytestconfig.stash[OPTIONS].targets["entrypoint"])), Dump(None))
 
 
 @pytest.fixture(scope="session")
-def stage(reader: Reader, servers: dict[str, Server], tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def stage(reader: Reader, servers: dict[str, Server], memory: Path) -> Stage:
     """What all cases begin with."""
     two = {name: servers[name] for name in ("beta", "gamma")}
-    return prepare(reader, two, tmp_path_factory.mktemp("stage"))
+    return prepare(reader, two, memory / "stage")
 
 
 @pytest.fixture(scope="session")
-def witnessed_stage(reader: Reader, servers: dict[str, Server], tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def witnessed_stage(reader: Reader, servers: dict[str, Server], memory: Path) -> Stage:
     """The same with one more honest member, and a reader that asks for two cosignatures."""
-    return prepare(reader, servers, tmp_path_factory.mktemp("witnessed"), require_witnesses=2)
+    return prepare(reader, servers, memory / "witnessed", require_witnesses=2)
 
 
 @pytest.fixture
-def world(stage: Stage, dump: Dump, tmp_path: Path) -> Iterator[World]:
+def world(stage: Stage, dump: Dump, place: Path) -> Iterator[World]:
     """A reader that follows two honest members, of whom one goes wrong now."""
     stage.reader.dump = dump
-    with opened(stage, tmp_path) as one:
+    with opened(stage, place) as one:
         yield one
 
 
 @pytest.fixture
-def witnessed(witnessed_stage: Stage, dump: Dump, tmp_path: Path) -> Iterator[World]:
+def witnessed(witnessed_stage: Stage, dump: Dump, place: Path) -> Iterator[World]:
     """The same with one more honest member, and a reader that asks for two cosignatures."""
     witnessed_stage.reader.dump = dump
-    with opened(witnessed_stage, tmp_path) as one:
+    with opened(witnessed_stage, place) as one:
         yield one
 
 
 @pytest.fixture
-def newcomer(stage: Stage, dump: Dump, tmp_path: Path) -> Iterator[World]:
+def newcomer(stage: Stage, dump: Dump, place: Path) -> Iterator[World]:
     """A reader that follows nobody yet."""
     stage.reader.dump = dump
-    with opened(stage, tmp_path, home="founded") as one:
+    with opened(stage, place, home="founded") as one:
         yield one

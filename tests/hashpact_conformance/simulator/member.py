@@ -109,9 +109,20 @@ class Member:
         change(value)
         return canonical_bytes(value)
 
-    def publish(self, change: Callable[[Value], None] = unchanged, **edits: Edit) -> None:
+    def publish(
+        self,
+        change: Callable[[Value], None] = unchanged,
+        *,
+        targets: Edit = HONEST,
+        snapshot: Edit = HONEST,
+        timestamp: Edit = HONEST,
+    ) -> None:
         """Publish a new card, with something changed in it or in the files that lead to it."""
-        self.trust.publish(self.card(change), **edits)
+        self.trust.publish(self.card(change), targets=targets, snapshot=snapshot, timestamp=timestamp)
+
+    def publish_with(self, role: str, edit: Edit) -> None:
+        """Publish a new card with one of the files that lead to it falsified."""
+        self.trust.publish(self.card(), **{role: edit})
 
     def note(
         self,

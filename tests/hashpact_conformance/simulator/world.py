@@ -115,7 +115,10 @@ class World:
             told += ["--now", f"{self.now:%Y-%m-%dT%H:%M:%SZ}"]
         if self.deadline is not None:
             told += ["--deadline", f"{self.deadline:g}"]
-        return self.stage.reader.pull(self.home, *told)
+        answer = self.stage.reader.pull(self.home, *told)
+        if answer.value is not None:
+            self._held = Entrypoint.read_export(answer.value)
+        return answer
 
     def follow(self, member: Member, root: bytes | None = None, *, url: str | None = None) -> Answer:
         """Let the reader follow a member, pinned by its newest root unless it is said."""
