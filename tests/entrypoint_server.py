@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,15 +22,15 @@ START_SECONDS = 120
 
 
 @contextmanager
-def entrypoint_server(*preparations: str) -> Iterator[str]:
+def entrypoint_server(*preparations: str, roots: Sequence[Path] = ()) -> Iterator[str]:
     """Run a server for the body, and give the command line of its entrypoint.
 
     ``preparations`` are names ``module:function`` that the server calls before it forks anything: to put a fault into
-    the node that it runs.
+    the node that it runs. ``roots`` hold other sources of the node than this tree's.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "socket"
-        environment = {**os.environ, "PYTHONPATH": str(HERE)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*roots, HERE)))}
         line = [sys.executable, str(HERE / "entrypoint_server.py"), str(place), *preparations]
         with subprocess.Popen(line, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
             try:

@@ -312,7 +312,7 @@ def test_logs_come_and_go(world: World) -> None:
     first = member.logs[:1]
     for number in range(4):
         member.logs[:] = first
-        log = member.add_log(f"guests-{number}", name=f"listings-guests{number}")
+        log = member.add_log(f"crisis-{number}", name="crisis", kind="crisis")
         log.append(listing(910 + number))
         member.publish()
         world.accepted(910 + number, 1)

@@ -34,7 +34,7 @@ def memory() -> Iterator[Path]:
 
 
 @pytest.fixture
-def place(memory: Path) -> Iterator[Path]:
+def home_folder(memory: Path) -> Iterator[Path]:
     """A folder for one case."""
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         yield Path(folder)
@@ -60,24 +60,24 @@ def witnessed_stage(reader: Reader, servers: dict[str, Server], memory: Path) ->
 
 
 @pytest.fixture
-def world(stage: Stage, dump: Dump, place: Path) -> Iterator[World]:
+def world(stage: Stage, dump: Dump, home_folder: Path) -> Iterator[World]:
     """A reader that follows two honest members, of whom one goes wrong now."""
     stage.reader.dump = dump
-    with opened(stage, place) as one:
+    with opened(stage, home_folder) as one:
         yield one
 
 
 @pytest.fixture
-def witnessed(witnessed_stage: Stage, dump: Dump, place: Path) -> Iterator[World]:
+def witnessed(witnessed_stage: Stage, dump: Dump, home_folder: Path) -> Iterator[World]:
     """The same with one more honest member, and a reader that asks for two cosignatures."""
     witnessed_stage.reader.dump = dump
-    with opened(witnessed_stage, place) as one:
+    with opened(witnessed_stage, home_folder) as one:
         yield one
 
 
 @pytest.fixture
-def newcomer(stage: Stage, dump: Dump, place: Path) -> Iterator[World]:
+def newcomer(stage: Stage, dump: Dump, home_folder: Path) -> Iterator[World]:
     """A reader that follows nobody yet."""
     stage.reader.dump = dump
-    with opened(stage, place, home="founded") as one:
+    with opened(stage, home_folder, home="founded") as one:
         yield one
