@@ -1,7 +1,7 @@
 """Proves the conformance suite: takes a rule out of our node, runs the cases that hold it, and sees one fail.
 
-``python tests/mutants.py [-k PATTERN] [--jobs 2]`` goes through :data:`MUTANTS`, prints a table, and exits with 1 when a
-mutant survives. Each mutant is a copy of the sources with one text replaced; nothing of this tree is changed.
+``python tests/mutants.py [-k PATTERN] [--jobs 2]`` goes through :data:`MUTANTS`, prints a table, and exits with 1 when
+a mutant survives. Each mutant is a copy of the sources with one text replaced; nothing of this tree is changed.
 """
 
 from __future__ import annotations
