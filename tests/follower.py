@@ -10,6 +10,7 @@ from typing import Any
 
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch_unknown
+from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.digests import Digester
 from hashpact_node.services.peering import Peering
 from hashpact_node.services.pulling import Pulled, Puller
@@ -83,7 +84,8 @@ class Follower:
     def make_puller(self, workers: Workers | None = None, **settings: Any) -> Puller:
         """Give one more puller, as another process would have."""
         told = replace(self.own.settings, fetch_threads=2, **settings)
-        return Puller(self.database, self.locks, self.fetcher, workers or self.workers, told, self.now)
+        cosigner = Cosigner(self.database, self.own.keyring, self.now)
+        return Puller(self.database, self.locks, self.fetcher, workers or self.workers, told, self.now, cosigner)
 
     def add(self, publisher: Publisher) -> None:
         """Add a publisher as a peer, by its fingerprint."""

@@ -25,6 +25,7 @@ from hashpact_node.api import (
     peers,
     status,
     trust,
+    witness,
     witness_cards,
 )
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
@@ -64,6 +65,7 @@ TAGS: Final = (
 # The busiest first: routes are tried one after another.
 ROUTERS: Final = (
     logs.router,
+    witness.router,
     match.plain,
     match.router,
     blocklist.router,
@@ -102,6 +104,7 @@ def create_app(node: Node | None = None, *, schedule: bool = True) -> FastAPI:
     )
     app.state.node = node
     app.state.lanes = Lanes()
+    app.state.witness_clients = witness.client_budgets()
     if node is not None:
         app.state.read_ahead = ReadAhead(node.database)
         app.state.status_reader = StatusReader(node.database, node.settings, node.upkeep.now)

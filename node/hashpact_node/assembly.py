@@ -16,6 +16,7 @@ from hashpact_node.services.awakening import Awakening
 from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
+from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.index_feed import IndexFeed
@@ -31,6 +32,7 @@ from hashpact_node.services.restoring import Restorer
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.upkeep import Upkeep
+from hashpact_node.services.witnessing import Witness
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import NODE_TOML, Settings, load_settings
 from hashpact_node.store.database import Database, open_database
@@ -63,6 +65,7 @@ class Node:
     upkeep: Upkeep
     log_files: LogFiles
     mirror: Mirror
+    witness: Witness
     matcher: Matcher
     blobs: Blobs
     blocklist: Blocklist
@@ -133,6 +136,8 @@ def _wire(
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now)
     releaser = Releaser(database, locks, keyring, now, awakening.require)
+    cosigner = Cosigner(database, keyring, now, awakening.require)
+    evidence = EvidenceKeeper(database, now)
     trusting = Trusting(database, fetcher, now)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
     return Node(
@@ -149,14 +154,15 @@ def _wire(
         succession=Succession(database, locks, keyring, releaser, now),
         erasing=Erasing(database, locks, fetcher, now),
         trusting=trusting,
-        puller=Puller(database, locks, fetcher, workers, settings, now),
+        puller=Puller(database, locks, fetcher, workers, settings, now, cosigner),
         peering=Peering(database, locks, trusting, now),
         upkeep=Upkeep(database, locks, keyring, releaser, now),
         log_files=LogFiles(database),
         mirror=Mirror(database),
+        witness=Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number)),
         matcher=Matcher(database, index_feed, now),
         blobs=Blobs(database, now),
         blocklist=Blocklist(database),
         change_feed=ChangeFeed(database),
-        evidence=EvidenceKeeper(database, now),
+        evidence=evidence,
     )

@@ -26,7 +26,16 @@ from hashpact_protocol.notes import (
     verify_note,
 )
 
-__all__ = ["Head", "Judged", "LogTrust", "Verdict", "WitnessKey", "is_stale", "judge_checkpoint"]
+__all__ = [
+    "Head",
+    "Judged",
+    "LogTrust",
+    "Verdict",
+    "WitnessKey",
+    "check_log_signatures",
+    "is_stale",
+    "judge_checkpoint",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ def judge_checkpoint(
     parsed = parse_note(note)
     checkpoint = parse_checkpoint(parsed.text)
     _check_sense(checkpoint, trust)
-    _check_signatures(parsed, trust)
+    check_log_signatures(parsed, trust)
     cosigners, notices = _count_cosigners(parsed, trust)
     verdict = Verdict.GROWN if len(cosigners) >= require_witnesses else Verdict.WAITING
     own_root = held.root if held is not None and checkpoint.size == held.size else root_at(checkpoint.size)
@@ -148,8 +157,8 @@ def _check_sense(checkpoint: Checkpoint, trust: LogTrust) -> None:
         )
 
 
-def _check_signatures(note: Note, trust: LogTrust) -> None:
-    """Raise unless a key of this log signed, and nobody of the publisher signed wrongly."""
+def check_log_signatures(note: Note, trust: LogTrust) -> None:
+    """Check that a key of this log signed, and that nobody of the publisher signed wrongly; SignatureError."""
     witness_keys = {witness.key for witness in trust.publisher_witness}
     signers = verify_note(note, {*trust.keys, *trust.other_keys, *witness_keys})
     if not set(signers) & set(trust.keys):

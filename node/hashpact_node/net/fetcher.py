@@ -1,4 +1,4 @@
-"""GET from a peer: one answer or one FetchError, within a cap of bytes and a total deadline.
+"""GET from a peer, or POST to it: one answer or one FetchError, within a cap of bytes and a total deadline.
 
 Nothing is decoded here: the answer's body is what was transferred, for :func:`hashpact_node.net.decode.decode_body`.
 Redirects are refused, cookies, proxies and the environment are ignored, and the connection goes to an address that
@@ -78,12 +78,25 @@ class Fetcher:
         ``deadline_seconds``, and FetchError for anything else that went wrong on the way.
         """
         parse_url(url)
-        request = httpx.Request(
-            "GET",
-            url,
-            headers={"user-agent": USER_AGENT, "accept": "*/*", **(headers or {})},
-            extensions={"timeout": {"pool": deadline_seconds}},  # the rest is seen to by PeerTransport
-        )
+        return self._ask(httpx.Request("GET", url, headers=_headers(headers)), max_bytes, deadline_seconds)
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Return the answer to one POST, which must be one that may be repeated; else as :meth:`get`."""
+        parse_url(url)
+        request = httpx.Request("POST", url, headers=_headers(headers), content=body)
+        return self._ask(request, max_bytes, deadline_seconds)
+
+    def _ask(self, request: httpx.Request, max_bytes: int, deadline_seconds: float) -> Answer:
+        url = str(request.url)
+        request.extensions = {"timeout": {"pool": deadline_seconds}}  # the rest is seen to by PeerTransport
         with self._deadline.within(deadline_seconds), _told(url, deadline_seconds):
             response = self._send(request)
             try:
@@ -140,6 +153,10 @@ class Fetcher:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _headers(more: Mapping[str, str] | None) -> dict[str, str]:
+    return {"user-agent": USER_AGENT, "accept": "*/*", **(more or {})}
 
 
 def _declared_bytes(response: httpx.Response) -> int:

@@ -6,24 +6,41 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from hashpact_node.net.peer_logs import PeerLogs
 from hashpact_node.services.absorb import Absorber
 from hashpact_node.services.catch_up import CatchUp, Progress
+from hashpact_node.services.cosigning import Cosigner, line_by, witnessed_note
 from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.log_trust import log_trust
 from hashpact_node.services.problems import clear_alarms
 from hashpact_node.services.workers import Workers
 from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.logs import Log, get_log, move_accepted, move_cosigned, see_own_cosignature, set_etag
-from hashpact_protocol.card import Card, WitnessKey
+from hashpact_node.store.logs import (
+    Log,
+    get_log,
+    move_accepted,
+    move_cosigned,
+    see_own_cosignature,
+    set_cosigners,
+    set_etag,
+    tell_news,
+)
+from hashpact_protocol.card import Card
 from hashpact_protocol.errors import (
+    ConfigurationError,
+    ConflictError,
     EntriesError,
     FetchError,
     FetchRefusedError,
     FetchStatusError,
     FetchTimeoutError,
     FetchTooLargeError,
+    ForkError,
+    KeyUnavailableError,
     NoteError,
     SignatureError,
     StoreError,
@@ -32,10 +49,13 @@ from hashpact_protocol.errors import (
     TileError,
     VerificationError,
 )
-from hashpact_protocol.follow import Head, Judged, LogTrust, Verdict, is_stale, judge_checkpoint
+from hashpact_protocol.follow import Head, Judged, Verdict, is_stale, judge_checkpoint
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import CompactRange
+from hashpact_protocol.notes import VerifierKey, parse_note
 
+POLL = "poll"
+DOORBELL = "doorbell"
 OLD_ANSWER_NOTICE = "old-answer-seen"
 OLD_ANSWER = "old-answer"
 STALE = "log-stale"
@@ -44,6 +64,8 @@ WAITING = "cosignatures-missing"
 NOTICE = "checkpoint-notice"
 WAITS_FOR_EARLIER = "waits-for-earlier"
 """In place of a verdict: an earlier log of the same name is not held up to its final size yet, so nothing was asked."""
+told = structlog.get_logger(__name__)
+
 PASSING = tuple(
     kind.code
     for kind in (
@@ -89,6 +111,8 @@ class Poller:
     fetch_threads: int
     require_witnesses: int
     progress: Progress | None = None
+    cosigner: Cosigner | None = None
+    news_by: str = POLL
 
     def poll(self, number: int) -> Polled:
         """Poll one log; raises FetchError, NoteError, TileError, VerificationError and StoreError subclasses.
@@ -113,6 +137,7 @@ class Poller:
         if log.held_size < log.accepted_size:
             # A pull before this one was cut off after its checkpoint was proven.
             self._run(log, Head(log.accepted_size, log.accepted_root), lambda: None, ())
+        self._cosign(number)
         return self._settle(log, before, verdict, answer.card_version)
 
     def _follow_closed(self, log: Log) -> Polled:
@@ -140,7 +165,7 @@ class Poller:
             reader = EntryReader(connection)
             return judge_checkpoint(
                 note,
-                self._trust(log),
+                log_trust(log, self.cards, reader=self.reader),
                 # The final of a log that was closed and is open again was accepted without a note.
                 held=Head(log.accepted_size, log.accepted_root) if log.accepted_note or log.accepted_size else None,
                 accepted_note=_signed_before(log),
@@ -148,22 +173,6 @@ class Poller:
                 now=self.now(),
                 require_witnesses=self.require_witnesses,
             )
-
-    def _trust(self, log: Log) -> LogTrust:
-        card = self.cards[log.member]
-        named = card.log(log.origin)
-        others: dict[str, tuple[WitnessKey, ...]] = {
-            member: other.witness_keys for member, other in self.cards.items() if member != log.member
-        }
-        return LogTrust(
-            origin=log.origin,
-            keys=named.keys if named else (),
-            other_keys=tuple(key for other in card.logs if other.origin != log.origin for key in other.keys),
-            publisher=log.member,
-            reader=self.reader,
-            publisher_witness=card.witness_keys,
-            witnesses=others,
-        )
 
     def _catch_up(self, log: Log, judged: Judged) -> None:
         head = Head(judged.checkpoint.size, judged.checkpoint.root)
@@ -198,10 +207,45 @@ class Poller:
         with self.database.write() as connection:
             current = get_log(connection, log.number, lock=True)
             size, root = head.size, head.root
-            if current.cosigned_size <= size:
-                before = current.cosigned_size
-                move_cosigned(connection, log.number, old_size=before, new_size=size, root=root, note=note)
+            if note is not None and current.cosigned_size == size and current.cosigned_root != root:
+                raise _two_roots(current, note)
             move_accepted(connection, log.number, old_size=log.accepted_size, new_size=size, root=root, note=note)
+
+    def _cosign(self, number: int) -> None:
+        """Cosign what is accepted, once all of it is held and continues what was cosigned before; ForkError."""
+        with self.database.read() as connection:
+            log = get_log(connection, number)
+            same = (log.cosigned_size, log.cosigned_root) == (log.accepted_size, log.accepted_root)
+            ahead = log.held_size < log.accepted_size or log.cosigned_size > log.accepted_size
+            if self.cosigner is None or log.accepted_note is None or ahead:
+                return
+            before = log.cosigned_root if same else EntryReader(connection).root_at(number, log.cosigned_size)
+        if before != log.cosigned_root:
+            raise _two_roots(log, log.accepted_note)
+        try:
+            if same and line_by(log.cosigned_note, self.cosigner.key()):
+                return
+            accepted = parse_note(log.accepted_note)
+            note = witnessed_note(accepted, self._log_keys(log), self.cosigner.cosign(accepted.text))
+        except (KeyUnavailableError, ConfigurationError, ConflictError) as error:
+            told.warning("a checkpoint could not be cosigned", origin=log.origin, error=str(error))
+            return
+        with self.database.write() as connection:
+            current = get_log(connection, number, lock=True)
+            # Whoever was faster has cosigned something that continues the same.
+            if (current.cosigned_size, current.cosigned_root) == (log.cosigned_size, log.cosigned_root):
+                move_cosigned(
+                    connection,
+                    number,
+                    old_size=log.cosigned_size,
+                    new_size=log.accepted_size,
+                    root=log.accepted_root,
+                    note=note,
+                )
+
+    def _log_keys(self, log: Log) -> tuple[VerifierKey, ...]:
+        named = self.cards[log.member].log(log.origin)
+        return named.keys if named else ()
 
     def seen(self, log: Log, judged: Judged, etag: str | None) -> None:
         """Store what a believed checkpoint says beyond its size: freshness, notices, and how it will be asked for."""
@@ -211,6 +255,11 @@ class Poller:
                 root = judged.checkpoint.root
                 size = log.accepted_size
                 move_accepted(connection, log.number, old_size=size, new_size=size, root=root, note=judged.note)
+            if judged.verdict is Verdict.GROWN:
+                age = None if judged.own_cosigned_at is None else max(0, int(now.timestamp()) - judged.own_cosigned_at)
+                tell_news(connection, log.number, by=self.news_by, now=now, age=age)
+            if judged.verdict in (Verdict.NO_NEWS, Verdict.GROWN) and tuple(sorted(judged.cosigners)) != log.cosigners:
+                set_cosigners(connection, log.number, sorted(judged.cosigners))
             if judged.own_cosigned_at is not None:
                 see_own_cosignature(connection, log.number, judged.own_cosigned_at)
             set_etag(connection, log.number, etag if judged.verdict in (Verdict.NO_NEWS, Verdict.GROWN) else None)
@@ -272,6 +321,15 @@ class Poller:
 def _signed_before(log: Log) -> bytes | None:
     """Give the checkpoint that the log signed before; where a card's final took its place, the one cosigned."""
     return log.accepted_note or log.cosigned_note
+
+
+def _two_roots(log: Log, note: bytes) -> ForkError:
+    return ForkError(
+        f"the log does not continue what was cosigned here at size {log.cosigned_size}",
+        evidence=tuple(one for one in (log.cosigned_note, note) if one is not None),
+        where=log.origin,
+        mend="export the evidence and ask the member which story is true; the list held stays in force",
+    )
 
 
 def _raised(connection: Connection, code: str, log: Log) -> bool:

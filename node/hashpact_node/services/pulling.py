@@ -16,8 +16,10 @@ from hashpact_node.net.peer_logs import PeerLogs, peer_rate
 from hashpact_node.net.rates import RateLimit
 from hashpact_node.net.stopping import OutOfTimeError, Stop, StoppableFetcher, Stopped
 from hashpact_node.services.catch_up import Progress
+from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
+from hashpact_node.services.log_trust import card_of
 from hashpact_node.services.polling import WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.replacing import Replacer, may_replace, must_replace
@@ -37,7 +39,6 @@ from hashpact_node.store.peers import (
     record_failure,
     record_success,
 )
-from hashpact_protocol.card import Card, parse_card
 from hashpact_protocol.errors import (
     ConfigurationError,
     ConflictError,
@@ -82,6 +83,7 @@ class Puller:
     workers: Workers
     settings: Settings
     now: Callable[[], datetime]
+    cosigner: Cosigner | None = None
     _rates: dict[str, RateLimit] = field(default_factory=dict, init=False, repr=False)
 
     def pull(
@@ -247,7 +249,7 @@ class Puller:
     def _prepare(self, peer: Peer, source: PeerLogs, progress: Progress | None) -> tuple[list[Log], Poller]:
         with self.database.read() as connection:
             own = find_own(connection)
-            cards = {one.member: _card(one) for one in list_peers(connection, own=True) if one.card is not None}
+            cards = {one.member: card_of(one) for one in list_peers(connection, own=True) if one.card is not None}
             logs = counting_logs(list_logs(connection, peer=peer.number))
         if own is None:
             raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
@@ -261,6 +263,7 @@ class Puller:
             fetch_threads=self.settings.fetch_threads,
             require_witnesses=self.settings.require_witnesses,
             progress=progress,
+            cosigner=self.cosigner,
         )
         return logs, poller
 
@@ -286,7 +289,3 @@ def _hints(error: HashpactError) -> bool:
     if isinstance(error, FetchStatusError):
         return error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
     return isinstance(error, SignatureError)
-
-
-def _card(peer: Peer) -> Card:
-    return parse_card(peer.card or b"", member=peer.member, url=peer.url)

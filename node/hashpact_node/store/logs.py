@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, or_, select, update
@@ -19,6 +20,7 @@ from hashpact_node.store import tables
 from hashpact_node.store.database import insert_into
 from hashpact_protocol.errors import ConflictError, NotFoundError, StoreMovedError
 from hashpact_protocol.merkle import EMPTY_ROOT
+from hashpact_protocol.witness import origin_hash
 
 TERMS = ("kind", "url", "state", "final_size", "final_root", "fresh", "erased")
 
@@ -78,6 +80,11 @@ class Log:
     quarantined: int
     dropped_signals: int
     unknown_statements: int
+    origin_hash: str
+    news_by: str | None
+    news_at: int | None
+    news_age: int | None
+    cosigners: tuple[str, ...]
 
 
 def put_card_logs(connection: Connection, peer: int, terms: Sequence[LogTerms]) -> list[Log]:
@@ -100,6 +107,11 @@ def put_card_logs(connection: Connection, peer: int, terms: Sequence[LogTerms]) 
 def find_log(connection: Connection, origin: str, *, lock: bool = False) -> Log | None:
     """Find a log by its origin; ``lock`` keeps other writers from its row until the transaction ends."""
     return _one(connection, col(tables.Log.origin) == origin, lock=lock)
+
+
+def find_log_by_hash(connection: Connection, hashed: str) -> Log | None:
+    """Find a log by the lower-case hex SHA-256 of its origin."""
+    return _one(connection, col(tables.Log.origin_hash) == hashed, lock=False)
 
 
 def get_log(connection: Connection, log: int, *, lock: bool = False) -> Log:
@@ -149,6 +161,17 @@ def see_own_cosignature(connection: Connection, log: int, timestamp: int) -> Non
     seen = col(tables.Log.own_cosigned_at)
     newer = or_(seen.is_(None), seen < timestamp)
     connection.execute(update(tables.Log).where(col(tables.Log.number) == log, newer).values(own_cosigned_at=timestamp))
+
+
+def tell_news(connection: Connection, log: int, *, by: str, now: datetime, age: int | None) -> None:
+    """Store how the newest checkpoint came, ``doorbell`` or ``poll``, and how many seconds old it was then."""
+    values = {"news_by": by, "news_at": int(now.timestamp()), "news_age": age}
+    connection.execute(update(tables.Log).where(col(tables.Log.number) == log).values(**values))
+
+
+def set_cosigners(connection: Connection, log: int, members: Sequence[str]) -> None:
+    """Store the other members who cosigned the newest accepted checkpoint."""
+    connection.execute(update(tables.Log).where(col(tables.Log.number) == log).values(cosigners=list(members)))
 
 
 def move_held(
@@ -292,6 +315,7 @@ def _put_terms(connection: Connection, peer: int, sequence: int, position: int, 
     values = {name: getattr(terms, name) for name in TERMS}
     values |= {"sequence": sequence, "position": position, "named": True, "keys": list(terms.keys)}
     start = {"accepted_root": EMPTY_ROOT, "cosigned_root": EMPTY_ROOT, "held_size": 0}
+    start |= {"origin_hash": origin_hash(terms.origin), "cosigners": []}
     insert = insert_into(connection, tables.Log).values(peer=peer, origin=terms.origin, **start, **values)
     connection.execute(insert.on_conflict_do_update(index_elements=["origin"], set_=values))
 
@@ -311,4 +335,4 @@ def _one(connection: Connection, condition: ColumnElement[bool], *, lock: bool) 
 
 
 def _log(row: Any) -> Log:
-    return Log(**{**row, "keys": tuple(row["keys"])})
+    return Log(**{**row, "keys": tuple(row["keys"]), "cosigners": tuple(row["cosigners"])})

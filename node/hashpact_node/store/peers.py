@@ -92,7 +92,7 @@ def release_names(connection: Connection, peer: int) -> None:
     end = f"#{peer}"
     _update(connection, peer, url=col(tables.Peer.url) + end)
     logs = update(tables.Log).where(col(tables.Log.peer) == peer, col(tables.Log.origin).not_like("%#%"))
-    connection.execute(logs.values(origin=col(tables.Log.origin) + end))
+    connection.execute(logs.values(origin=col(tables.Log.origin) + end, origin_hash=""))
 
 
 def find_peer(connection: Connection, member: str, *, lock: bool = False) -> Peer | None:

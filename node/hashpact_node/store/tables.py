@@ -93,7 +93,11 @@ class Log(Table, table=True):
     """One log: what the card says of it, how far it is held, accepted, cosigned and (if own) placed."""
 
     __tablename__ = "log"
-    __table_args__ = (Index("ix_log_sequence", "sequence"), Index("ix_log_peer", "peer"))
+    __table_args__ = (
+        Index("ix_log_sequence", "sequence"),
+        Index("ix_log_peer", "peer"),
+        Index("ix_log_origin_hash", "origin_hash"),
+    )
 
     number: int | None = Field(default=None, primary_key=True, sa_type=Integer)
     peer: int = Field(sa_type=Integer, sa_column_args=[ForeignKey("peer.number")])
@@ -111,12 +115,17 @@ class Log(Table, table=True):
     quarantined: int = Field(default=0, sa_type=BigInteger)
     dropped_signals: int = Field(default=0, sa_type=BigInteger)
     unknown_statements: int = Field(default=0, sa_type=BigInteger)
+    news_at: int | None = Field(default=None, sa_type=BigInteger)
+    news_age: int | None = Field(default=None, sa_type=BigInteger)
     erased: bool = Field(default=False, sa_type=Boolean)
     named: bool = Field(default=True, sa_type=Boolean)
     counts: bool = Field(default=False, sa_type=Boolean)
     state: str = Field(sa_type=String)
     kind: str = Field(sa_type=String)
     origin: str = Field(sa_type=String, unique=True)
+    origin_hash: str = Field(default="", sa_type=String)
+    news_by: str | None = Field(default=None, sa_type=String)
+    cosigners: list[str] = Field(default_factory=list, sa_type=JSON)
     url: str = Field(sa_type=String)
     keys: list[str] = Field(sa_type=JSON)
     etag: str | None = Field(default=None, sa_type=String)

@@ -30,6 +30,8 @@ PROMISED = {
     ("POST", "/v1/blobs"),
     ("GET", "/mirror/{origin_hash}/checkpoint"),
     ("GET", "/mirror/{origin_hash}/tile/{tile}"),
+    ("POST", "/witness/add-checkpoint"),
+    ("GET", "/witness/{origin}/checkpoint"),
     ("POST", "/v1/listings"),
     ("GET", "/v1/listings/{listing}"),
     ("POST", "/v1/listings/{listing}/withdraw"),

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from alembic import context
 
-from hashpact_node.store import tables_backups, tables_blobs, tables_evidence, tables_succession  # noqa: F401  # theirs belong, too
+from hashpact_node.store import (  # noqa: F401  # theirs belong, too
+    tables_backups,
+    tables_blobs,
+    tables_evidence,
+    tables_succession,
+    tables_witnesses,
+)
 from hashpact_node.store.tables import Table
 
 context.configure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hashpact_node.net.rates import RateLimit
+from hashpact_node.net.rates import Budgets, RateLimit
 
 
 class Clock:
@@ -40,3 +40,24 @@ def test_the_projects_clock_is_the_default() -> None:
 def test_senseless_rates(per_second: float, burst: float) -> None:
     with pytest.raises(ValueError, match="rate"):
         RateLimit(per_second=per_second, burst=burst)
+
+
+def test_budgets_are_kept_apart_and_fill_again() -> None:
+    clock = [0.0]
+    budgets = Budgets(per_second=2, burst=2, monotonic=lambda: clock[0])
+    assert [budgets.spend("a") for _ in range(3)] == [0.0, 0.0, 0.5]
+    assert budgets.spend("b") == 0.0
+    clock[0] += 0.25
+    assert budgets.spend("a") == 0.25  # asking in vain costs nothing
+    clock[0] += 0.25
+    assert budgets.spend("a") == 0.0
+    clock[0] += 60
+    assert [budgets.spend("a") for _ in range(3)] == [0.0, 0.0, 0.5]
+
+
+def test_budgets_remember_so_many() -> None:
+    budgets = Budgets(per_second=1, burst=1, keys=2, monotonic=lambda: 0.0)
+    assert [budgets.spend(key) for key in "abab"] == [0.0, 0.0, 1.0, 1.0]
+    assert [budgets.spend(key) for key in "cab"] == [0.0, 0.0, 0.0]
+    with pytest.raises(ValueError, match="above 0"):
+        Budgets(per_second=0, burst=1)

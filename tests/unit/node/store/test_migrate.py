@@ -8,7 +8,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from databases import opened
-from hashpact_node.store import tables_backups, tables_blobs, tables_evidence, tables_succession  # noqa: F401  # theirs belong, too
+from hashpact_node.store import (  # noqa: F401  # theirs belong, too
+    tables_backups,
+    tables_blobs,
+    tables_evidence,
+    tables_succession,
+    tables_witnesses,
+)
 from hashpact_node.store.database import Database
 from hashpact_node.store.migrate import check_version, migrate, newest_revision
 from hashpact_node.store.tables import Table
