@@ -11,11 +11,14 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
 from hashpact_keys.rows import ROWS
+from hashpact_node import store
 from hashpact_node.store.tables import Table
 from hashpact_protocol.authenticate import extend_by_entries
 from hashpact_protocol.card import parse_card
@@ -277,6 +280,9 @@ def test_a_blob_and_a_value_of_one_text_are_one_claim() -> None:
 
 def test_the_architecture_names_every_table() -> None:
     rows = {WORD.findall(row[0])[0] for row in table(text_of(ARCHITECTURE), "table")}
+    for module in iter_modules(store.__path__, f"{store.__name__}."):
+        if module.name.rpartition(".")[2].startswith("tables_"):
+            import_module(module.name)
     assert rows == set(Table.metadata.tables)
 
 
