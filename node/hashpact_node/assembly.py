@@ -13,6 +13,7 @@ from hashpact_node.index.scan import ScanIndex
 from hashpact_node.net.addresses import AddressRules
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.services.awakening import Awakening
+from hashpact_node.services.blob_fetching import BlobFetcher
 from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
@@ -42,6 +43,8 @@ from hashpact_node.store.peers import find_own
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.signals import SIGNAL_TYPES
 
+MEBIBYTE = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -68,6 +71,7 @@ class Node:
     witness: Witness
     matcher: Matcher
     blobs: Blobs
+    blob_fetcher: BlobFetcher
     blocklist: Blocklist
     change_feed: ChangeFeed
     evidence: EvidenceKeeper
@@ -139,6 +143,7 @@ def _wire(
     cosigner = Cosigner(database, keyring, now, awakening.require)
     evidence = EvidenceKeeper(database, now)
     trusting = Trusting(database, fetcher, now)
+    puller = Puller(database, locks, fetcher, workers, settings, now, cosigner)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
     return Node(
         settings=settings,
@@ -154,7 +159,7 @@ def _wire(
         succession=Succession(database, locks, keyring, releaser, now),
         erasing=Erasing(database, locks, fetcher, now),
         trusting=trusting,
-        puller=Puller(database, locks, fetcher, workers, settings, now, cosigner),
+        puller=puller,
         peering=Peering(database, locks, trusting, now),
         upkeep=Upkeep(database, locks, keyring, releaser, now),
         log_files=LogFiles(database),
@@ -162,6 +167,7 @@ def _wire(
         witness=Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number)),
         matcher=Matcher(database, index_feed, now),
         blobs=Blobs(database, now),
+        blob_fetcher=BlobFetcher(database, fetcher, settings.blob_quota_mib * MEBIBYTE, now, puller.is_due),
         blocklist=Blocklist(database),
         change_feed=ChangeFeed(database),
         evidence=evidence,

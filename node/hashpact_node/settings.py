@@ -66,6 +66,7 @@ class Settings:
     require_witnesses: int = 0
     worker_processes: int = 1
     fetch_threads: int = 8
+    blob_quota_mib: int = 1_024
     log_format: str = "auto"
 
     def __post_init__(self) -> None:
@@ -238,6 +239,7 @@ SETTINGS = (
         _integer(1, 256),
     ),
     Setting("fetch_threads", "bundles that are fetched from one peer at the same time", "8", _integer(1, 64)),
+    Setting("blob_quota_mib", "how many MiB of blobs are kept for one peer", "1024", _integer(0, 1_048_576)),
     Setting("log_format", "auto (console on a terminal, else json), console or json", "auto", _log_format),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

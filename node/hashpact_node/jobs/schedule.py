@@ -38,10 +38,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """How often what is done, in seconds: look who leads, release, let expire, cosign, renew the trust repository."""
+    """How often what is done, in seconds: look who leads, release, fetch blobs, let expire, cosign, renew trust."""
 
     leader: float = 2.0
     release: float = 0.25
+    blobs: float = 5.0
     expire: float = 30.0
     cosign: float = 300.0
     renew_trust: float = 600.0
@@ -127,6 +128,7 @@ class Schedule:
         self._add("finish-removals", upkeep.finish_removals, every.expire)
         self._add("destroy-erased", self._node.erasing.destroy, every.expire)
         self._add("ask-erased", self._node.erasing.ask, every.ask_erased)
+        self._add("fetch-blobs", lambda: self._node.blob_fetcher.run(self._pulls_stop), every.blobs, quiet=True)
         self._scheduler.start()
 
     def _abdicate(self) -> None:

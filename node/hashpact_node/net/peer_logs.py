@@ -13,6 +13,7 @@ from hashpact_node.net.decode import ACCEPT_ENCODING, decode_body
 from hashpact_node.net.fetcher import Answer, Fetcher
 from hashpact_node.net.rates import RateLimit
 from hashpact_node.net.stopping import Stop, StoppableFetcher
+from hashpact_protocol.blobs import blob_path
 from hashpact_protocol.errors import FetchStatusError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.tiles import FULL_WIDTH, TileId
@@ -101,6 +102,14 @@ class PeerLogs:
         answer, url = self._get_or_full(log_url, tile, LIMITS.bundle_max_bytes, ACCEPT_ENCODING)
         came = width if url.endswith(str(tile)) else FULL_WIDTH
         return BundleAnswer(answer.body, answer.headers.get("content-encoding") or "identity", came)
+
+    def blob(self, log_url: str, sha256: str, max_bytes: int) -> bytes:
+        """Fetch a blob of at most so many bytes, decoded; that it is the right one is for the caller to check."""
+        url = f"{log_url}/{blob_path(sha256)}"
+        answer = self._get(url, max_bytes, TILE_DEADLINE_SECONDS, {"accept-encoding": "identity"})
+        if answer.status != HTTPStatus.OK:
+            raise _status_error(url, answer.status)
+        return decode_body(answer.body, answer.headers.get("content-encoding"), max_bytes=max_bytes, where=url)
 
     def _get_or_full(self, log_url: str, tile: TileId, max_bytes: int, accept: str) -> tuple[Answer, str]:
         url = f"{log_url}/{tile}"

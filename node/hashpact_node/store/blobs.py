@@ -39,6 +39,7 @@ class WantCount:
     code: str | None
     count: int
     reason: str | None
+    most_failures: int
 
 
 def put_blob(connection: Connection, key: bytes, sha256: bytes, data: bytes, *, peer: int, now: datetime) -> bool:
@@ -116,6 +117,10 @@ def set_wanted(connection: Connection, key: bytes, peers: Collection[int], *, no
     for peer in sorted(peers):
         row = {"peer": peer, "key": key, "next_try_at": at, "failures": 0, "held": False}
         connection.execute(insert_into(connection, BlobWant).values(row).on_conflict_do_nothing())
+    # What was dropped while nobody named it, and is named again, is fetched again.
+    stored = select(col(Blob.key)).where(col(Blob.key) == key).exists()
+    gone = update(BlobWant).where(col(BlobWant.key) == key, col(BlobWant.held).is_(True), ~stored)
+    connection.execute(gone.values(held=False, next_try_at=at))
 
 
 def due_peers(connection: Connection, *, now: datetime) -> list[int]:
@@ -161,13 +166,20 @@ def count_wants(connection: Connection) -> list[WantCount]:
     """Count the blobs that are named, by member, by whether they are here, and by what went wrong."""
     row = BlobWant
     query = (
-        select(col(row.peer), col(row.held), col(row.code), func.count(), func.min(col(row.reason)))
+        select(
+            col(row.peer),
+            col(row.held),
+            col(row.code),
+            func.count(),
+            func.min(col(row.reason)),
+            func.max(col(row.failures)),
+        )
         .group_by(col(row.peer), col(row.held), col(row.code))
         .order_by(col(row.peer))
     )
     return [
-        WantCount(peer, bool(held), code, int(count), reason)
-        for peer, held, code, count, reason in connection.execute(query)
+        WantCount(peer, bool(held), code, int(count), reason, int(failures))
+        for peer, held, code, count, reason, failures in connection.execute(query)
     ]
 
 
