@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +28,9 @@ from hashpact_protocol.errors import ConflictError, HashpactError, StoreBusyErro
 UPKEEP_THREADS = 4
 PULL_THREADS = 32
 """Pulls have threads of their own, so that peers that keep us waiting do not keep us from releasing."""
+
+NEWS_SECONDS = 10
+"""By how much the time at which a job runs next must have moved to be written down anew."""
 
 UPKEEP = "default"
 PULLS = "pulls"
@@ -56,6 +59,7 @@ class Schedule:
         self._node = node
         self._intervals = intervals
         self._well: set[str] = set()
+        self._written: dict[str, int | None] = {}
         self._leader = node.leader()
         self._runner = f"{socket.gethostname()}:{os.getpid()}"
         self._stop = threading.Event()
@@ -117,6 +121,7 @@ class Schedule:
         )
         self._scheduler.add_listener(_log_event, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
         self._well.clear()
+        self._written.clear()
         self._pulls_stop = threading.Event()
         if self._stop.is_set():
             self._pulls_stop.set()
@@ -177,12 +182,22 @@ class Schedule:
                 executor=PULLS,
                 next_run_time=clock.now(),
             )
+        self._write_down(scheduler, left_alone)
+
+    def _write_down(self, scheduler: BackgroundScheduler, left_alone: Mapping[str, int]) -> None:
+        """Write down when each job runs next, as far as that is news to who looks: an idle node need not write."""
+        runs: dict[str, int | None] = {}
+        for job in scheduler.get_jobs():
+            at = int(job.next_run_time.timestamp()) if job.next_run_time else 0
+            runs[job.id] = max(at, left_alone.get(job.id, 0)) or None
+        news = {name: at for name, at in runs.items() if _is_news(self._written.get(name, 0), at)}
+        if not news and runs.keys() == self._written.keys():
+            return
         with self._node.database.write() as connection:
-            runs = {job.id: job.next_run_time for job in scheduler.get_jobs()}
             keep_jobs(connection, runs.keys())
-            for name, next_run in sorted(runs.items()):
-                at = int(next_run.timestamp()) if next_run else None
-                plan_job(connection, name, max(at or 0, left_alone.get(name, 0)) or None)
+            for name, at in sorted(news.items()):
+                plan_job(connection, name, at)
+        self._written = {name: news.get(name, self._written.get(name)) for name in runs}
 
     def _pull(self, member: str) -> None:
         with self._node.database.read() as connection:
@@ -226,6 +241,13 @@ class Schedule:
             self._well.discard(name)
         else:
             self._well.add(name)
+
+
+def _is_news(written: int | None, planned: int | None) -> bool:
+    """Say whether it matters to people that a job runs next then, and not when the database says."""
+    if written is None or planned is None:
+        return written is not planned
+    return abs(planned - written) >= NEWS_SECONDS
 
 
 def _attempt(name: str, work: Callable[[], object]) -> tuple[bool, str]:

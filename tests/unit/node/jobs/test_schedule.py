@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from hashpact_node import clock
 from hashpact_node.assembly import Node, open_node
-from hashpact_node.jobs.schedule import Intervals, Schedule
+from hashpact_node.jobs.schedule import Intervals, Schedule, _is_news
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.pulling import Pulled
 from hashpact_node.services.upkeep import Upkeep
@@ -24,7 +24,7 @@ from hashpact_protocol.errors import FetchError, KeyUnavailableError, StoreBusyE
 from members import sha256
 from own_member import OwnMember, found_member
 
-QUICK = Intervals(leader=0.05, release=0.05, expire=0.1, cosign=0.1, renew_trust=0.1)
+QUICK = Intervals(leader=0.05, release=0.05, expire=0.1, cosign=0.1, renew_trust=0.1, blobs=0.1)
 SECONDS = 20.0
 
 
@@ -85,6 +85,7 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
     start()
     names = {
         "release",
+        "fetch-blobs",
         "cosign",
         "renew-trust",
         "expire",
@@ -277,16 +278,56 @@ def test_a_quiet_job_that_failed_is_told_when_it_goes_well_again(
     wait_until(lambda: results() == "ok")
 
 
+def test_what_is_no_news_is_not_written(acme: OwnMember, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that is idle need not write every two seconds when its jobs run next."""
+    planned: list[str] = []
+
+    def plan(_connection: object, name: str, _at: int | None) -> None:
+        planned.append(name)
+
+    monkeypatch.setattr("hashpact_node.jobs.schedule.plan_job", plan)
+    node = open_node(acme.settings, lambda: b"passphrase of a test")
+    try:
+        schedule = Schedule(node, Intervals(release=3_600, blobs=3_600))
+        schedule._step()
+        assert schedule._scheduler is not None
+        assert {"release", "cosign", "renew-trust", "expire"} <= set(planned)
+        before = len(planned)
+        for _ in range(10):
+            schedule._reconcile(schedule._scheduler)
+        # Each moves once more at most, when its first run is over.
+        assert len(planned) <= 2 * before
+        schedule._abdicate()
+    finally:
+        node.close()
+
+
+@pytest.mark.parametrize(
+    ("written", "at", "news"),
+    [
+        (0, 1_000, True),
+        (1_000, 1_002, False),
+        (1_000, 1_010, True),
+        (1_000, 990, True),
+        (None, 5, True),
+        (5, None, True),
+    ],
+)
+def test_news_is_what_moved(written: int | None, at: int | None, news: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert _is_news(written, at) is news
+    assert not _is_news(None, None)
+
+
 def fail_twice(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """Let a schedule that leads fail at every step, until it has failed twice."""
     failed: list[int] = []
 
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_named: object) -> None:
         failed.append(1)
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("hashpact_node.jobs.schedule.keep_jobs", fail)
+        patch.setattr("hashpact_node.jobs.schedule.list_peers", fail)
         wait_until(lambda: len(failed) > 1)
 
 
