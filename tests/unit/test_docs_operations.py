@@ -23,6 +23,7 @@ from hashpact_node.api import connections, front, listings, match
 from hashpact_node.cli.common import EXIT_MEANINGS
 from hashpact_node.cli.main import app
 from hashpact_node.services import change_feed, hashing, import_rows, matching
+from hashpact_node.services.blob_fetching import Trouble
 from hashpact_node.services.metrics import METRICS
 from hashpact_node.services.polling import PASSING, STALE
 from hashpact_node.settings import ENVIRONMENT_ONLY, SETTINGS, load_settings
@@ -164,6 +165,7 @@ def codes_of(argument: ast.expr, module: str) -> set[str]:
         return {code for part in argument.elts for code in codes_of(part, module)}
     return {
         "change.code.value": {code.value for code in ChangeCode if CardChange(code, "", "").alarm},
+        "trouble.value": {trouble.value for trouble in Trouble},
         "error.code": {*PASSING, ForkError.code},
     }[ast.unparse(argument)]
 

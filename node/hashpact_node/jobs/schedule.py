@@ -188,8 +188,8 @@ class Schedule:
         """Write down when each job runs next, as far as that is news to who looks: an idle node need not write."""
         runs: dict[str, int | None] = {}
         for job in scheduler.get_jobs():
-            at = int(job.next_run_time.timestamp()) if job.next_run_time else 0
-            runs[job.id] = max(at, left_alone.get(job.id, 0)) or None
+            planned = int(job.next_run_time.timestamp()) if job.next_run_time else 0
+            runs[job.id] = max(planned, left_alone.get(job.id, 0)) or None
         news = {name: at for name, at in runs.items() if _is_news(self._written.get(name, 0), at)}
         if not news and runs.keys() == self._written.keys():
             return

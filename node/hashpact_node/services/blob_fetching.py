@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from hashpact_node.net.fetcher import Fetcher
@@ -45,14 +46,19 @@ from hashpact_protocol.claims import Claim, Place, unpack_claims
 from hashpact_protocol.errors import FetchStatusError, FetchTooLargeError, HashpactError, SignalError
 from hashpact_protocol.signals import SIGNAL_TYPES, parse_signal_key
 
-MISSING: Final = "blob-missing"
-WRONG: Final = "blob-wrong"
-QUOTA: Final = "blob-quota"
+
+class Trouble(StrEnum):
+    """Why a blob is not here; the codes of alarms."""
+
+    MISSING = "blob-missing"
+    WRONG = "blob-wrong"
+    QUOTA = "blob-quota"
+
 
 MENDS: Final = {
-    MISSING: "ask the member to serve it, or to withdraw the listing; it is asked for again by itself",
-    WRONG: "ask the member to withdraw the listing, and to publish it again with the right blob",
-    QUOTA: "raise blob_quota_mib if you want more of this member; the others are not touched by it",
+    Trouble.MISSING: "ask the member to serve it, or to withdraw the listing; it is asked for again by itself",
+    Trouble.WRONG: "ask the member to withdraw the listing, and to publish it again with the right blob",
+    Trouble.QUOTA: "raise blob_quota_mib if you want more of this member; the others are not touched by it",
 }
 
 PEERS_AT_ONCE: Final = 8
@@ -80,11 +86,11 @@ class _Named:
 
 
 class _NotHereError(Exception):
-    """A blob could not be had: ``code`` is that of the alarm."""
+    """A blob could not be had."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, trouble: Trouble, reason: str) -> None:
         super().__init__(reason)
-        self.code = code
+        self.trouble = trouble
         self.reason = reason
 
 
@@ -165,7 +171,7 @@ class BlobFetcher:
             pause = min(FIRST_PAUSE * 2 ** min(want.failures, 20), LONGEST_PAUSE)
             with self.database.write() as connection:
                 record_missing(
-                    connection, want, code=missing.code, reason=missing.reason, next_try_at=self.now() + pause
+                    connection, want, code=missing.trouble.value, reason=missing.reason, next_try_at=self.now() + pause
                 )
             return False
         with self.database.write() as connection:
@@ -186,10 +192,12 @@ class BlobFetcher:
             raise _NotNamedError
         if stored is not None:
             if stored > named.max_bytes:
-                raise _NotHereError(WRONG, _about(sha256, f"it is longer than the {named.max_bytes:,} bytes said"))
+                raise _NotHereError(
+                    Trouble.WRONG, _about(sha256, f"it is longer than the {named.max_bytes:,} bytes said")
+                )
             return None
         if room < named.max_bytes:
-            raise _NotHereError(QUOTA, _about(sha256, "the member's quota of bytes is used up"))
+            raise _NotHereError(Trouble.QUOTA, _about(sha256, "the member's quota of bytes is used up"))
         return _fetch(source, named, type_name, sha256)
 
     def _tell(self, peer: Peer) -> None:
@@ -197,12 +205,15 @@ class BlobFetcher:
         now = self.now()
         with self.database.write() as connection:
             counts = {one.code: one for one in count_wants(connection) if one.peer == peer.number and not one.held}
-            for code in (MISSING, WRONG, QUOTA):
-                count = counts.get(code)
+            for trouble in Trouble:
+                count = counts.get(trouble.value)
+                seen = FAILURES_SEEN if trouble is Trouble.MISSING else 1
                 if count is None:
-                    clear_alarm(connection, code, now=now, peer=peer.number)
-                elif count.most_failures >= (FAILURES_SEEN if code == MISSING else 1):
-                    raise_alarm(connection, code, _words(count), now=now, mend=MENDS[code], peer=peer.number)
+                    clear_alarm(connection, trouble.value, now=now, peer=peer.number)
+                elif count.most_failures >= seen:
+                    raise_alarm(
+                        connection, trouble.value, _words(count), now=now, mend=MENDS[trouble], peer=peer.number
+                    )
 
     def _drop(self) -> None:
         """Drop what nobody names, once an hour."""
@@ -237,16 +248,20 @@ def _fetch(source: PeerLogs, named: _Named, type_name: str, sha256: str) -> byte
     try:
         data = source.blob(named.log_url, sha256, named.max_bytes)
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise _NotHereError(WRONG, _about(sha256, "what the member serves has another hash"))
+            raise _NotHereError(Trouble.WRONG, _about(sha256, "what the member serves has another hash"))
         check_blob(type_name, data)
     except FetchTooLargeError:
-        raise _NotHereError(WRONG, _about(sha256, f"it is longer than the {named.max_bytes:,} bytes said")) from None
+        raise _NotHereError(
+            Trouble.WRONG, _about(sha256, f"it is longer than the {named.max_bytes:,} bytes said")
+        ) from None
     except SignalError as error:
-        raise _NotHereError(WRONG, _about(sha256, f"it does not have the form of {type_name}: {error}")) from None
+        raise _NotHereError(
+            Trouble.WRONG, _about(sha256, f"it does not have the form of {type_name}: {error}")
+        ) from None
     except FetchStatusError as error:
-        raise _NotHereError(MISSING, _about(sha256, f"the member answers with status {error.status}")) from None
+        raise _NotHereError(Trouble.MISSING, _about(sha256, f"the member answers with status {error.status}")) from None
     except HashpactError as error:
-        raise _NotHereError(MISSING, _about(sha256, error.what)) from None
+        raise _NotHereError(Trouble.MISSING, _about(sha256, error.what)) from None
     return data
 
 

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from follower import Follower
-from hashpact_node.services.blob_fetching import MISSING, QUOTA, WRONG, BlobFetcher
+from hashpact_node.services.blob_fetching import BlobFetcher, Trouble
 from hashpact_node.store.blobs import blob_lengths, count_wants, drop_unclaimed, read_blob
 from hashpact_node.store.peers import set_state
 from hashpact_protocol.blobs import blob_signal
@@ -20,6 +20,7 @@ from members import listing, sha256, withdrawal
 from publisher import Alter, Publisher, gone, login_page, says
 
 MEBIBYTE = 1024 * 1024
+MISSING, WRONG, QUOTA = (trouble.value for trouble in Trouble)
 
 
 def frames(number: int, count: int = 1) -> bytes:
