@@ -47,7 +47,7 @@ def _put(world: World, place: str, change: Alter) -> Member:
     member.log.append(listing(NEW))
     if place in ("timestamp", "next-root", "card"):
         member.log.shown = 5
-        member.publish()
+        member.publish(lambda card: card.update(name="Beta, renamed"))
     member.alter(PLACES[place][0](member), change)
     return member
 
