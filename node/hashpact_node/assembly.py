@@ -17,6 +17,7 @@ from hashpact_node.services.blob_fetching import BlobFetcher
 from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
+from hashpact_node.services.comparing import Comparer
 from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
@@ -75,6 +76,7 @@ class Node:
     blocklist: Blocklist
     change_feed: ChangeFeed
     evidence: EvidenceKeeper
+    comparer: Comparer
 
     @property
     def member(self) -> str:
@@ -171,4 +173,5 @@ def _wire(
         blocklist=Blocklist(database),
         change_feed=ChangeFeed(database),
         evidence=evidence,
+        comparer=Comparer(database, locks, fetcher, evidence, trusting, now),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
+from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
 from hashpact_node.cli.files import read_input, text_output
 from hashpact_node.cli.output import note, say, say_json, warn
 from hashpact_node.cli.program import Commands, examples
@@ -100,6 +100,30 @@ def verify(
         return
     say(f"proven: {proven.what}")
     _say_weight(proven)
+
+
+@app.command(epilog=examples("hashpact evidence compare gamma"))
+def compare(
+    member: Annotated[str, typer.Argument(metavar="ID", help="The peer to compare with.")],
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Compare now with a peer what it and we were shown of all members.
+
+    A running node does so hourly with a few peers. Exit code 1: somebody told two stories, and there is evidence.
+    """
+    with opened(home) as node:
+        compared = node.comparer.compare(member)
+    if as_json:
+        say_json(compared)
+    else:
+        say(f"{member}: {compared.checkpoints} checkpoints and {compared.cards} cards compared")
+        for one in compared.notices:
+            warn(one, "nothing of it was believed")
+        for number in compared.evidence:
+            say(f"two stories: see `hashpact evidence show {number}`")
+    if compared.evidence:
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _say_weight(proven: Proven) -> None:

@@ -16,24 +16,30 @@ from hashpact_protocol.errors import RequestError
 
 def prove(
     listing: Annotated[str, typer.Argument(metavar="LISTING", help="The id of a listing, ours or a peer's.")],
+    *,
     member: Annotated[
         str | None, typer.Option(metavar="ID", help="Its publisher, where several use the same id.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Not standard output; see below.")
     ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no peer for its cosignature.")] = False,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Prove that a listing stands in its log (C2SP tlog-proof).
 
+    The peers are asked for their cosignatures, each for a few seconds; who does not answer is left out.
+
     With -o FILE, the entry that the proof speaks of is written beside it, as FILE.entry.json: whoever verifies needs
     both, and the publisher's card or a policy file that they trust.
     """
+    from hashpact_node.services.gathering import Gatherer
     from hashpact_node.services.proving import Prover
 
     with opened(home) as node:
-        proof = Prover(node.database).prove(listing, member=member)
+        gatherer = Gatherer(node.database, node.fetcher)
+        proof = Prover(node.database).prove(listing, member=member, gather=None if offline else gatherer.gather)
     if output is not None:
         entry = output.with_name(f"{output.name}.entry.json")
         for path, data in ((entry, proof.entry), (output, proof.proof)):
@@ -60,17 +66,16 @@ def verify_proof(
 ) -> None:
     """Verify a proof offline, without a node or a network.
 
-    Exactly one of --policy and --card says whom to believe; it must have come to you in a way that you trust. What is
-    not true ends with exit code 1.
+    --policy and --card say whom to believe: the publisher's keys come from either, witnesses and their quorum from the
+    policy. With both, both must hold. They must have come to you in a way that you trust. What is not true ends with
+    exit code 1.
     """
     from hashpact_node.services.proving import verify_proof_file
 
-    if (policy is None) == (card is None):
-        raise RequestError(
-            "exactly one of --policy and --card says whom to believe", where="verify-proof", mend="give one of them"
-        )
-    trusted = policy or card or Path()
-    verified = verify_proof_file(read_input(proof), read_input(entry), read_input(trusted))
+    trusted = [read_input(one) for one in (policy, card) if one is not None]
+    if not trusted:
+        raise RequestError("nothing says whom to believe", where="verify-proof", mend="give --policy, --card, or both")
+    verified = verify_proof_file(read_input(proof), read_input(entry), *trusted)
     if as_json:
         fields = {name: getattr(verified, name) for name in ("origin", "index", "size", "root")}
         say_json({"verified": True, **fields, "entry": verified.entry.decode()})

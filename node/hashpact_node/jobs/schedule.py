@@ -41,7 +41,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """How often what is done, in seconds: look who leads, release, fetch blobs, let expire, cosign, renew trust."""
+    """How often what is done, in seconds: look who leads, release, fetch blobs, expire, cosign, renew, compare."""
+
 
     leader: float = 2.0
     release: float = 0.25
@@ -50,6 +51,7 @@ class Intervals:
     cosign: float = 300.0
     renew_trust: float = 600.0
     ask_erased: float = 3_600.0
+    compare: float = 3_600.0
 
 
 class Schedule:
@@ -130,6 +132,7 @@ class Schedule:
         self._add("cosign", upkeep.renew_cosignatures, every.cosign)
         self._add("renew-trust", upkeep.renew_trust, every.renew_trust)
         self._add("expire", upkeep.expire, every.expire)
+        self._add("compare", self._node.comparer.compare_some, every.compare)
         self._add("finish-removals", upkeep.finish_removals, every.expire)
         self._add("destroy-erased", self._node.erasing.destroy, every.expire)
         self._add("ask-erased", self._node.erasing.ask, every.ask_erased)

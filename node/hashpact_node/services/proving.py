@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hashpact_node.services.entries import EntryReader
@@ -25,6 +26,9 @@ from hashpact_protocol.notes import parse_checkpoint, parse_note
 from hashpact_protocol.proofs import TlogProof, format_proof, parse_proof, verify_proof
 from hashpact_protocol.statement_fields import is_identifier
 from hashpact_protocol.tlog_policy import TlogPolicy, parse_policy
+
+Gather = Callable[[str, bytes], bytes]
+"""Told an origin and a checkpoint, gives that checkpoint with more cosignatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,11 @@ class Prover:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def prove(self, listing: str, *, member: str | None = None) -> Proof:
+    def prove(self, listing: str, *, member: str | None = None, gather: Gather | None = None) -> Proof:
         """Prove that the newest revision of a listing stands in its log, withdrawn or not.
 
-        The checkpoint in the proof is the one accepted last, with all its cosignatures. Raises NotFoundError for an id
+        The checkpoint in the proof is the one accepted last, with all its cosignatures, and those that ``gather`` adds
+        to it. Raises NotFoundError for an id
         that no listing has, and ConflictError where more than one member uses it, or none can be proven yet.
         """
         if not is_identifier(listing):
@@ -82,21 +87,22 @@ class Prover:
                 raise ConflictError(
                     f"the log is not held whole yet: {error.what}", where=log.origin, mend="wait for the next pull"
                 ) from None
-        proof = format_proof(TlogProof(owner.position, tuple(hashes), log.accepted_note))
+        note = log.accepted_note if gather is None else gather(log.origin, log.accepted_note)
+        proof = format_proof(TlogProof(owner.position, tuple(hashes), note))
         return Proof(log.member, log.origin, owner.position, log.accepted_size, owner.live, entry, proof)
 
 
-def verify_proof_file(proof: bytes, entry: bytes, trusted: bytes) -> VerifiedProof:
+def verify_proof_file(proof: bytes, entry: bytes, *trusted: bytes) -> VerifiedProof:
     """Verify a proof offline.
 
-    ``entry`` is the entry as published, or the same JSON in another layout. ``trusted`` is a policy file (C2SP
-    tlog-policy), or the member card of the publisher, which must have come in a way that is trusted.
+    ``entry`` is the entry as published, or the same JSON in another layout. Each of ``trusted`` is a policy file (C2SP
+    tlog-policy), or the member card of the publisher, which must have come in a way that is trusted; all must hold.
     Raises ProofError, StatementError, NoteError, ConfigurationError and CardError for what is malformed, SignatureError
     and InclusionError for what is not true.
     """
     parsed = parse_proof(proof)
     canonical = _canonical(entry)
-    checkpoint = verify_proof(parsed, leaf_hash(canonical), _policy(parsed, trusted))
+    checkpoint, *_ = [verify_proof(parsed, leaf_hash(canonical), _policy(parsed, one)) for one in trusted]
     return VerifiedProof(checkpoint.origin, parsed.index, checkpoint.size, checkpoint.root, canonical)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from commands import Commands
 from hashpact_node.store.database import open_database
 from hashpact_node.store.peers import find_own
+from hashpact_protocol.notes import KeyType, VerifierKey
 
 Draw = Callable[[int], str]
 
@@ -47,8 +49,6 @@ def test_a_proof_verifies_without_a_node(acme: Commands, listing: str, card: Pat
 
 
 def test_a_policy_says_whom_to_believe_as_well(acme: Commands, listing: str, card: Path, tmp_path: Path) -> None:
-    import json  # noqa: PLC0415  only here
-
     shown = acme.json("prove", listing)
     files = {"proof": shown["proof"], "entry": shown["entry"]}
     keys = [key for log in json.loads(card.read_text())["logs"] for key in log["keys"]]
@@ -64,7 +64,34 @@ def test_a_policy_says_whom_to_believe_as_well(acme: Commands, listing: str, car
     (tmp_path / "proof").write_text("nonsense")
     arguments = ("verify-proof", paths["proof"], "--entry", paths["entry"])
     assert acme.error(*arguments, "--policy", paths["policy"], code=2)["code"] == "proof-malformed"
-    assert "exactly one" in acme.error(*arguments, code=2)["what"]
+    assert "whom to believe" in acme.error(*arguments, code=2)["what"]
+
+
+def test_policy_and_card_must_both_hold(acme: Commands, listing: str, card: Path, tmp_path: Path) -> None:
+    proof, policy = tmp_path / "proof", tmp_path / "policy"
+    acme("prove", listing, "--offline", "-o", str(proof))
+    told = json.loads(card.read_text())
+    (log,) = [log for log in told["logs"] if log["kind"] == "listings"]
+    lines = f"log {log['keys'][0]}\nwitness own {told['witness_keys'][0]['key']}\n"
+    arguments = (
+        "verify-proof",
+        str(proof),
+        "--entry",
+        f"{proof}.entry.json",
+        "--policy",
+        str(policy),
+        "--card",
+        str(card),
+    )
+    policy.write_text(f"{lines}quorum own\n")
+    acme(*arguments)
+    other = VerifierKey("gamma.example/witness-1", KeyType.COSIGNATURE, VerifierKey.parse(log["keys"][0]).public)
+    policy.write_text(f"log {log['keys'][0]}\nwitness other {other}\nquorum other\n")
+    assert "quorum" in acme.error(*arguments, code=1)["what"]
+    policy.write_text(f"{lines}quorum own\n")
+    told["logs"] = [one for one in told["logs"] if one is not log]
+    card.write_text(json.dumps(told))
+    assert "names no log" in acme.error(*arguments, code=1)["what"]
 
 
 def test_unknown_listings(acme: Commands) -> None:
