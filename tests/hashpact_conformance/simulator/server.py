@@ -36,11 +36,12 @@ class Asked:
 class Server:
     """A server on a port of its own; ``answer`` may be replaced for each scenario."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        """Serve on a port of loopback, or on any that is free."""
         self.answer: Callable[[Asked], Reply] = lambda _asked: Reply(503, b"no scenario is running")
         self.asked: list[Asked] = []
         self._stop = threading.Event()
-        self._http = _Http(("127.0.0.1", 0), _handler(self))
+        self._http = _Http(("127.0.0.1", port), _handler(self))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
