@@ -225,6 +225,23 @@ def withdraw(told: argparse.Namespace) -> Any:
         _released(node.publisher.withdraw(told.listing, "error"))
 
 
+def succeed(told: argparse.Namespace) -> Any:
+    with opened(told.home) as node:
+        node.succession.open("listings", fresh=True)
+
+
+def erase(told: argparse.Namespace) -> Any:
+    with opened(told.home) as node:
+        _released(node.publisher.withdraw(told.listing, "error", erase=True))
+        node.succession.open("listings", fresh=True)
+        node.erasing.destroy()
+
+
+def tidy(told: argparse.Namespace) -> Any:
+    with opened(told.home) as node:
+        node.erasing.destroy()
+
+
 def _released(published: Any) -> Any:
     if published.notice is not None:
         raise SystemExit(published.notice)
@@ -289,6 +306,9 @@ COMMANDS: Final[dict[str, tuple[Callable[[argparse.Namespace], Any], tuple[str, 
     "restart": (restart, ()),
     "publish": (publish, ("type", "value")),
     "withdraw": (withdraw, ("listing",)),
+    "succeed": (succeed, ()),
+    "erase": (erase, ("listing",)),
+    "tidy": (tidy, ()),
     "digest": (digest, ("members",)),
 }
 OPTIONAL: Final = {"require-witnesses", "now", "deadline", "plan"}
