@@ -36,7 +36,7 @@ ERASED_WITHIN = timedelta(days=7)
 ASK_SECONDS = 15.0
 STILL_SERVED = "erased-still-served"
 
-DESTROYED = 410
+GONE = 410
 SERVED = 200
 
 
@@ -52,7 +52,7 @@ class CopyView:
     @property
     def word(self) -> str:
         """Say it in a word."""
-        return {DESTROYED: "destroyed", SERVED: "still served", None: "no answer"}.get(self.status, "none to be had")
+        return {GONE: "gone", SERVED: "still served", None: "no answer"}.get(self.status, "none to be had")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Erasing:
             own = own_number(connection)
             logs = [log for log in list_logs(connection, peer=own) if log.number in erased]
             peers = list_peers(connection, states=(ACTIVE, PAUSED))
-            gone = {(one.log, one.peer) for one in list_copies(connection) if one.status == DESTROYED}
+            gone = {(one.log, one.peer) for one in list_copies(connection) if one.status == GONE}
         asked = 0
         for log in logs:
             for peer in peers:

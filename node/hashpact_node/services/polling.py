@@ -10,11 +10,12 @@ import structlog
 
 from hashpact_node.net.peer_logs import PeerLogs
 from hashpact_node.services.absorb import Absorber
-from hashpact_node.services.catch_up import CatchUp, Progress
+from hashpact_node.services.catch_up import CatchUp, LogSource, Progress
 from hashpact_node.services.cosigning import Cosigner, line_by, witnessed_note
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.log_trust import log_trust
 from hashpact_node.services.problems import clear_alarms
+from hashpact_node.services.thrift import thrifty
 from hashpact_node.services.workers import Workers
 from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
@@ -185,6 +186,20 @@ class Poller:
         self._run(log, head, lambda: self._accept(log, head, judged.note), notes)
 
     def _run(self, log: Log, head: Head, accept: Callable[[], None], notes: tuple[bytes, ...]) -> None:
+        saving = thrifty(self.database, self.source, log)
+        if saving is not None:
+            try:
+                self._read(saving, log, head, accept, notes)
+            except EntriesError:  # tiles that name the wrong entries are no proof that those served are wrong
+                with self.database.read() as connection:
+                    log = get_log(connection, log.number)
+            else:
+                return
+        self._read(self.source, log, head, accept, notes)
+
+    def _read(
+        self, source: LogSource, log: Log, head: Head, accept: Callable[[], None], notes: tuple[bytes, ...]
+    ) -> None:
         held = CompactRange.decode(log.held_size, log.held_range)
         ahead = held.size % LIMITS.bundle_width
         with self.database.read() as connection:
@@ -192,7 +207,7 @@ class Poller:
             bundle = held.size // LIMITS.bundle_width
             leaves = reader.leaf_hashes(log.number, bundle, ahead) if ahead else []
         CatchUp(
-            source=self.source,
+            source=source,
             absorber=Absorber(self.database, log, held, now=self.now),
             held_leaves=leaves,
             head=head,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hashpact_node.net.peer_logs import PeerLogs
 from hashpact_node.services.batches import Batch, BatchRequest
-from hashpact_node.services.catch_up import CatchUp
+from hashpact_node.services.catch_up import CatchUp, LogSource
 from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.thrift import thrifty
 from hashpact_node.services.workers import Workers
 from hashpact_node.store.bundles import Bundle, read_tile
 from hashpact_node.store.connection import Connection
@@ -91,8 +92,21 @@ class Staging:
         kept = self._common(log, head)
         with self.database.read() as connection:
             start = read_range(kept, EntryReader(connection).tree(log.number, kept).node)
+        saving = None if kept else thrifty(self.database, self.source, replace(log, held_size=0))
+        if saving is not None:
+            try:
+                self._fetch(saving, log, start, head)
+            except EntriesError:  # tiles that name the wrong entries are no proof that those served are wrong
+                with self.database.write() as connection:
+                    drop_staged(connection, log.number)
+            else:
+                return Staged(log, kept, head)
+        self._fetch(self.source, log, start, head)
+        return Staged(log, kept, head)
+
+    def _fetch(self, source: LogSource, log: Log, start: CompactRange, head: Head) -> None:
         CatchUp(
-            source=self.source,
+            source=source,
             absorber=Stager(self.database, log, start),
             held_leaves=(),
             head=head,
@@ -100,7 +114,6 @@ class Staging:
             workers=self.workers,
             fetch_threads=self.fetch_threads,
         ).run()
-        return Staged(log, kept, head)
 
     def _common(self, log: Log, head: Head) -> int:
         """Say up to where whole bundles that are held are those of ``head``; 0 where its tiles do not tell."""

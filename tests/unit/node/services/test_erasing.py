@@ -246,7 +246,7 @@ def test_peers_are_asked_who_still_serves_what_is_erased(
     answers[0] = Reply(410)
     one.ask()
     assert "erased-still-served" not in follower.alarms()
-    assert [copy.word for copy in one.copies()] == ["destroyed"]
+    assert [copy.word for copy in one.copies()] == ["gone"]
     assert one.ask() == 0, "who has destroyed it is not asked again"
 
 
