@@ -18,6 +18,7 @@ from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.erasures import note_erased
+from hashpact_node.store.log_rows import prune_logs
 from hashpact_node.store.logs import LogTerms, list_logs, put_card_logs
 from hashpact_node.store.peers import Peer, accept_card, get_peer, list_peers, record_trust_check
 from hashpact_node.store.trust import load_files, prune_files, save_files
@@ -32,6 +33,7 @@ TRUST_HINT_INTERVAL = timedelta(minutes=1)
 
 TRUST_ALARM = "trust-repository"
 SHARED_KEY_ALARM = "key-shared"
+DROPPED_HISTORY = "log-history-dropped"
 
 
 @dataclass(slots=True)
@@ -107,10 +109,19 @@ def take_card(connection: Connection, peer: Peer, data: bytes, version: int, now
         if log.named and log.erased:
             note_erased(connection, log.number, now=now)
     settle_card(connection, peer, before, now=now)  # what a card no longer names stops counting at once
+    _prune(connection, peer, now)
     if peer.card is not None:
         _tell_changes(connection, peer, parse_card(peer.card, member=peer.member, url=peer.url), card, now)
     _tell_shared_keys(connection, peer, card, now)
     return card
+
+
+def _prune(connection: Connection, peer: Peer, now: datetime) -> None:
+    """Keep what is left of logs that cards name no more within bounds; our own stay."""
+    gone = [] if peer.own else prune_logs(connection, peer.number)
+    if gone:
+        what = f"{peer.member} renames its logs so often that what was stored of old ones is dropped: {gone[0]}"
+        raise_alarm(connection, DROPPED_HISTORY, what, now=now, mend="ask the member why", peer=peer.number)
 
 
 def _drop_renamed(connection: Connection, peer: Peer, card: Card, now: datetime) -> None:
