@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Final
 
+from fuzz.target import KEYS, VECTORS, Target, files, texts
+from fuzz.targets_witness import WITNESS_TARGETS
 from hashpact_keys.rows import TrustRole
 from hashpact_keys.trust_form import check_form
 from hashpact_node.net.addresses import parse_url
@@ -53,24 +53,13 @@ from hashpact_protocol.proofs import format_proof, parse_proof, verify_proof
 from hashpact_protocol.statements import Listing, Malformed, Statement, Unknown, encode_statement, parse_statement
 from hashpact_protocol.tiles import decode_bundle, decode_tile, encode_bundle, encode_tile, parse_path
 from hashpact_protocol.tlog_policy import TlogPolicy, parse_policy
-from vectors.signers import LOG, WITNESSES
+from vectors.signers import LOG
 
-VECTORS: Final = Path(__file__).parents[1] / "vectors"
 LOG_KINDS: Final = ("listings", "crisis", "opinions")
 ENCODINGS: Final = ("identity", "zstd", "gzip", "br")
-KEYS: Final = tuple(VerifierKey.parse(signer.vkey) for signer in (LOG, *WITNESSES))
 POLICY: Final = TlogPolicy.of_keys(KEYS[:1], KEYS[1:], 1)
 _PAIR: Final = struct.Struct(">QQ")
 _HASH_BYTES: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One reader under test: ``check`` takes any bytes and raises nothing; ``seeds`` are bytes worth starting from."""
-
-    name: str
-    check: Callable[[bytes], None]
-    seeds: Callable[[], Iterator[bytes]]
 
 
 def check_line(data: bytes) -> None:
@@ -247,24 +236,11 @@ def check_url(data: bytes) -> None:
     assert url.path.startswith("/")
 
 
-def _files(area: str, *names: str) -> Iterator[bytes]:
-    for name in names:
-        for path in sorted((VECTORS / area).glob(f"*/{name}")):
-            yield path.read_bytes()
-
-
-def _texts(area: str, *names: str) -> Iterator[bytes]:
-    for path in sorted((VECTORS / area).glob("*/case.json")):
-        facts = json.loads(path.read_bytes())
-        texts = (facts[name] for name in names if isinstance(facts.get(name), str))
-        yield from (text.encode(errors="surrogatepass") for text in texts)
-
-
 def _lines() -> Iterator[bytes]:
     for area in ("statements", "canonical"):
-        yield from (b"\0" + entry for entry in _files(area, "entry.json", "entry.bin"))
-    yield from (b"\1" + entry for entry in _files("statements", "entry.json"))
-    yield from (b"\2" + entry for entry in _files("statements", "entry.json"))
+        yield from (b"\0" + entry for entry in files(area, "entry.json", "entry.bin"))
+    yield from (b"\1" + entry for entry in files("statements", "entry.json"))
+    yield from (b"\2" + entry for entry in files("statements", "entry.json"))
 
 
 def _bundles() -> Iterator[bytes]:
@@ -314,7 +290,7 @@ def _metadata() -> Iterator[bytes]:
 
 
 def _urls() -> Iterator[bytes]:
-    yield from _texts("names", "text", "first", "second")
+    yield from texts("names", "text", "first", "second")
     yield from (b"https://[2001:db8::1]:8470/a", b"http://127.0.0.1:8470/", b"http://localhost/", b"https://0x7f.1/")
 
 
@@ -322,17 +298,18 @@ TARGETS: Final = {
     target.name: target
     for target in (
         Target("line", check_line, _lines),
-        Target("note", check_note, lambda: chain(_files("notes", "note"), _files("follow", "note"))),
-        Target("key", check_key, lambda: _texts("notes", "vkey")),
+        Target("note", check_note, lambda: chain(files("notes", "note"), files("follow", "note"))),
+        Target("key", check_key, lambda: texts("notes", "vkey")),
         Target("bundle", check_bundle, _bundles),
         Target("tile", check_tile, _tiles),
-        Target("path", check_path, lambda: _texts("tiles", "path")),
-        Target("card", check_card, lambda: _files("cards", "card.json")),
-        Target("proof", check_proof, lambda: _files("proofs", "proof")),
-        Target("policy", check_policy, lambda: _files("proofs", "policy")),
+        Target("path", check_path, lambda: texts("tiles", "path")),
+        Target("card", check_card, lambda: files("cards", "card.json")),
+        Target("proof", check_proof, lambda: files("proofs", "proof")),
+        Target("policy", check_policy, lambda: files("proofs", "policy")),
         Target("tree-proof", check_tree_proof, _tree_proofs),
         Target("trust-form", check_trust_form, _metadata),
         Target("url", check_url, _urls),
+        *WITNESS_TARGETS,
     )
 }
 """Every target by its name."""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz.targets import TARGETS, Target
+from fuzz.target import Target
+from fuzz.targets import TARGETS
 
 SEEDS = {name: sorted(set(target.seeds()), key=lambda seed: (len(seed), seed)) for name, target in TARGETS.items()}
 PUTS = st.binary(max_size=4) | st.sampled_from(
