@@ -29,7 +29,7 @@ from hashpact_node.store.bundles import (
     stream_bundles,
 )
 from hashpact_node.store.connection import Connection
-from hashpact_node.store.logs import Log, get_log, list_logs, move_cosigned
+from hashpact_node.store.logs import Log, get_log, list_logs
 from hashpact_node.store.peers import Peer
 from hashpact_node.store.succession import drop_staged, keep_cut, set_accepted, set_held, staged
 from hashpact_protocol.errors import EntriesError, FetchError, NoteError, TileError, VerificationError
@@ -143,9 +143,6 @@ class Replacer:
         if log.state == OPEN and note is None:
             return
         set_accepted(connection, log.number, size=head.size, root=head.root, note=note)
-        if log.cosigned_size < head.size:
-            size, root = head.size, head.root
-            move_cosigned(connection, log.number, old_size=log.cosigned_size, new_size=size, root=root, note=note)
 
     def _set_aside(self, connection: Connection, log: Log) -> None:
         """Cut a log that a fresh successor replaces, too: it might count again by a later card."""
