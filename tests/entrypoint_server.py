@@ -6,6 +6,7 @@ command line of its own: a client (:mod:`entrypoint_client`) that tells this ser
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -47,6 +48,7 @@ def serve(place: str) -> None:
     import own_entrypoint  # noqa: PLC0415  (slow, and the caller of this module does not need it)
 
     own_entrypoint.warm_up()
+    gc.freeze()  # children then leave the objects that they share with this process where they are
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(place)
         listener.listen(64)

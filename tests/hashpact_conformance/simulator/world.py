@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from hashpact_conformance import clock
 from hashpact_conformance.commands import Answer, Entrypoint, Export
 from hashpact_conformance.dump import Dump
 from hashpact_conformance.simulator.member import Member
@@ -80,6 +81,8 @@ class World:
     members: dict[str, Member]
     requests_max: int = REQUESTS_MAX
     deadline: float | None = None
+    moved: bool = False
+    """Whether it is another time here than the real one."""
     _held: Export | None = None
 
     @property
@@ -101,7 +104,8 @@ class World:
 
         What comes then needs an entrypoint that can be told the time.
         """
-        self.now += timedelta(**time)
+        self.now = max(self.now, _real_now()) + timedelta(**time)
+        self.moved = True
         for member in self.members.values():
             member.dated(self.now)
             if renewed:
@@ -111,7 +115,7 @@ class World:
         """Pull all members, at this world's time if that is not the real one."""
         self._held = None
         told = [*options]
-        if self.now != self.stage.now:
+        if self.moved:
             told += ["--now", f"{self.now:%Y-%m-%dT%H:%M:%SZ}"]
         if self.deadline is not None:
             told += ["--deadline", f"{self.deadline:g}"]
@@ -189,7 +193,11 @@ class World:
         assert not lost, f"claims were lost: {sorted(lost)[:5]}"
         assert not won, f"unverified claims were taken: {sorted(won)[:5]}"
         sizes = [
-            {origin: log.held_size for origin, log in one.logs.items() if origin.startswith(f"{self.subject.prefix}/")}
+            {
+                origin: log.held_size
+                for origin, log in one.logs.items()
+                if log.held_size and origin.startswith(f"{self.subject.prefix}/")
+            }
             for one in (before, after)
         ]
         assert sizes[0] == sizes[1], f"what is held moved from {sizes[0]} to {sizes[1]}"
@@ -237,7 +245,7 @@ def prepare(reader: Reader, servers: Mapping[str, Server], folder: Path, *, requ
     Members list 1 to 5 (beta) and 60 001 to 60 003 (gamma), and cosign each other's checkpoints. AssertionError when
     the reader cannot even follow honest members: then nothing else can be said of it.
     """
-    now = datetime.now(tz=UTC).replace(microsecond=0)  # noqa: TID251  the reader under test goes by the real clock
+    now = _real_now()
     founded, following = folder / "founded", folder / "following"
     reader.init(founded, "acme", f"http://127.0.0.1:{_free_port()}", require_witnesses=require_witnesses)
     members = {name: Member(name, server.url, now) for name, server in servers.items()}
@@ -264,6 +272,10 @@ def prepare(reader: Reader, servers: Mapping[str, Server], folder: Path, *, requ
     for member in members.values():
         assert not member.unexpected, f"nobody should ask for {member.unexpected}"
     return Stage(reader, servers, members, {"founded": founded, "following": following}, now, held)
+
+
+def _real_now() -> datetime:
+    return clock.now().replace(microsecond=0)
 
 
 def _free_port() -> int:
