@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install lint test mutants fuzz demo run bench clean
+.PHONY: help install lint test conformance mutants fuzz demo run bench clean
 
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
@@ -24,6 +24,9 @@ lint: install ## check style, types and layers
 test: lint ## lint, then run all tests and show coverage by package
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=
 	@scripts/coverage.sh
+
+conformance: install ## run the conformance suite on our own node, in all modes (ONLY='pair witness' chooses)
+	@$(BIN)/python tests/conformance.py $(ONLY)
 
 mutants: install ## take rules out of our node, and see the conformance suite notice (ONLY='notes' chooses)
 	@$(BIN)/python tests/mutants.py $(if $(ONLY),-k "$(ONLY)")

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
+from conformance import fill
 from faulty import Fault, FaultyProxy, Reply, honest
 from hashpact_conformance.main import main
 from nodes import free_port, make_node
-
-LISTINGS = 300
 
 
 @dataclass
@@ -46,12 +45,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     node = make_node(folder, "acme")
     url, port = node.url, node.port
     node.port = free_port()  # it listens there; its member URL is the proxy's address
-    lines = [
-        {"content": "image", "signals": [{"type": "sha256", "value": f"{number:064x}"}]} for number in range(LISTINGS)
-    ]
-    hashes = folder / "hashes.ndjson"
-    hashes.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    assert node.command("import", str(hashes)).returncode == 0
+    fill(node, folder)
     node.start()
     try:
         root = folder / "1.root.json"

@@ -135,7 +135,19 @@ def test_locks_agree(lock: str) -> None:
 def test_makefile_has_its_targets() -> None:
     text = (ROOT / "Makefile").read_text()
     described = set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
-    assert described == {"help", "install", "lint", "test", "fuzz", "demo", "run", "bench", "clean"}
+    assert described == {
+        "help",
+        "install",
+        "lint",
+        "test",
+        "conformance",
+        "mutants",
+        "fuzz",
+        "demo",
+        "run",
+        "bench",
+        "clean",
+    }
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert phony is not None
     assert set(phony[1].split()) == described

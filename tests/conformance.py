@@ -1,0 +1,118 @@
+"""``make conformance``: the conformance suite on our own node in all of its modes, with the reports printed and kept.
+
+Usage: tests/conformance.py [MODE …]     (publisher, reader, witness, pair, vectors; all without a mode)
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint_server import entrypoint_server
+from hashpact_conformance.main import main as suite
+from hashpact_conformance.publisher.site import Site
+from hashpact_conformance.publisher.trust_chain import read_chain
+from hashpact_protocol.card import parse_card
+from nodes import TestNode, make_node
+
+REPORTS = Path("build/conformance")
+MODES = ("publisher", "reader", "witness", "pair", "vectors")
+LISTINGS = 300
+EXPECTED_FAILURES = Path(__file__).with_name("own_expected_failures.txt")
+
+
+@dataclass
+class Subject:
+    """A node of ours that runs, with a root of its, and one that it does not know yet to be a witness for."""
+
+    node: TestNode
+    root: Path
+
+    @property
+    def witness_key(self) -> str:
+        """The verifier key of its cosignatures, out of its card."""
+        site = Site(self.node.url)
+        try:
+            card = parse_card(read_chain(site, self.root.read_bytes()).card, member=self.node.member, url=self.node.url)
+        finally:
+            site.client.close()
+        return str(card.witness_keys[0].key)
+
+    @property
+    def setup(self) -> str:
+        """The command line that makes it follow the suite's member."""
+        script = shlex.quote(str(Path(__file__).with_name("follow_peer.py")))
+        environment = json.dumps(self.node.environment)
+        place = self.root.with_name("environment.json")
+        place.write_text(environment)
+        return f"{shlex.quote(sys.executable)} {script} {shlex.quote(str(place))} {{member}} {{url}} {{root}}"
+
+
+def fill(node: TestNode, folder: Path) -> None:
+    """Give a node something to show: full and partial bundles, and a closed log before the open one."""
+    lines = [
+        {"content": "image", "signals": [{"type": "sha256", "value": f"{number:064x}"}]} for number in range(LISTINGS)
+    ]
+    hashes = folder / "hashes.ndjson"
+    hashes.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    for arguments in (["import", str(hashes)], ["logs", "open", "listings", "--fresh"]):
+        done = node.command(*arguments)
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+
+
+@contextmanager
+def running_subject(folder: Path) -> Iterator[Subject]:
+    """Run a node of ours that has published, for the body."""
+    node = make_node(folder, "acme")
+    fill(node, folder)
+    node.start()
+    try:
+        root = folder / "1.root.json"
+        root.write_bytes(node.get("/trust/metadata/1.root.json").content)
+        yield Subject(node, root)
+    finally:
+        node.kill()
+
+
+def run(mode: str, subject: Subject, entrypoint: str, more: Sequence[str] = ()) -> int:
+    """Run one mode of the suite on our own node; its exit code."""
+    told = {
+        "publisher": ["--url", subject.node.url, "--root", str(subject.root)],
+        "reader": ["--entrypoint", entrypoint],
+        "witness": [
+            *("--url", f"{subject.node.url}/witness", "--vkey", subject.witness_key),
+            *("--setup", subject.setup),
+        ],
+        "pair": ["--a", entrypoint, "--b", entrypoint],
+        "vectors": [],
+    }
+    expected = ["--expected-failures", str(EXPECTED_FAILURES)] if mode == "reader" else []
+    return suite([mode, *told[mode], *expected, *more])
+
+
+def main(modes: Sequence[str]) -> int:
+    """Run some modes, keep their reports, and say how long it took; the worst exit code."""
+    started = time.monotonic()
+    worst = 0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        entrypoint_server() as entrypoint,
+        running_subject(Path(folder)) as subject,
+    ):
+        for mode in modes or MODES:
+            kinds = (("--html", "html"), ("--json", "json"), ("--junit", "xml"))
+            reports = [word for option, kind in kinds for word in (option, str(REPORTS / f"{mode}.{kind}"))]
+            worst = max(worst, run(mode, subject, entrypoint, reports))
+    print(f"\nreports: {REPORTS}/ ({time.monotonic() - started:.0f} s)")
+    return worst
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
