@@ -11,21 +11,14 @@ from hashpact_node.store.awakening import known_heads
 from hashpact_node.store.logs import get_log
 from hashpact_protocol.errors import ConflictError, NoteError, SignatureError, VerificationError
 from hashpact_protocol.merkle import EMPTY_ROOT
-from hashpact_protocol.notes import Checkpoint, Note, format_checkpoint, format_note, log_signature
 from members import sha256
+from mirroring import signed
 from own_member import NOW, OwnMember
 from publisher import Publisher
 
 
 def publish(acme: OwnMember, *numbers: int) -> None:
     acme.publisher.publish([ListingDraft("image", (sha256(number),)) for number in numbers])
-
-
-def signed(acme: OwnMember, size: int, root: bytes, origin: str | None = None) -> bytes:
-    """Sign a checkpoint with acme's own key, true or not."""
-    key, signer = acme.keyring.log_key(acme.log)
-    text = format_checkpoint(Checkpoint(origin or acme.log.origin, size, root))
-    return format_note(Note(text, (log_signature(key, signer.sign(text)),)))
 
 
 def learned(acme: OwnMember, note: bytes) -> Learned:
