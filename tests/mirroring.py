@@ -52,7 +52,7 @@ class Rememberer(Publisher):
         place = f"mirror/{self.name}/"
         if not asked.path.startswith("mirror/"):
             return super()._honest(asked)
-        if self.remembered is None or not asked.path.startswith(place):
+        if self.remembered is None or not asked.path.startswith(place) or asked.path == f"{place}checkpoint":
             return Reply(404, b"unknown log")
         try:
             data = self.remembered.read(parse_path(asked.path.removeprefix(place)))

@@ -22,6 +22,12 @@ class Health(BaseModel):
     status: Literal["ok"] = Field(description="Always `ok`: else there is no answer.")
 
 
+class Ready(Health):
+    """The node can serve; whether it may also sign is said beside, for lookups do not wait for that."""
+
+    signing: str = Field(description="Whether this process may sign, or what it waits for.", examples=["signs"])
+
+
 @router.get("/healthz", operation_id="healthz", summary="Whether the process answers")
 async def healthz() -> Health:
     """Answer without a look at anything."""
@@ -33,7 +39,7 @@ async def healthz() -> Health:
     operation_id="readyz",
     summary="Whether the node can serve",
 )
-def readyz(node: NodeOf) -> Health:
+def readyz(node: NodeOf) -> Ready:
     """Answer when the database can be reached, is of this version, and an own log is shown."""
     try:
         check_ready(node.database)
@@ -43,4 +49,4 @@ def readyz(node: NodeOf) -> Health:
             error.what if error.where is None else f"{error.where}: {error.what}",
             mend=error.mend,
         ) from error
-    return Health(status="ok")
+    return Ready(status="ok", signing=node.awakening.state)

@@ -55,6 +55,7 @@ def _show(status: NodeStatus, home: Path, database: str, *, running: bool) -> No
         ("home", home),
         ("database", database),
         ("running", "yes" if running else "no: `hashpact serve` starts it"),
+        ("signing", status.signing),
         ("blocklist", ", ".join(f"{figure(number)} {action}" for action, number in status.blocklist.items())),
         ("peers", _peers(status)),
         ("alarms", f"{count(len(status.alarms), 'alarm')}: `hashpact alarms list`" if status.alarms else "none"),

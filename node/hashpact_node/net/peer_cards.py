@@ -10,6 +10,7 @@ from typing import Any
 
 from hashpact_node.net.decode import decode_body
 from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.net.stopping import StoppableFetcher
 from hashpact_protocol.errors import FetchStatusError, MalformedError
 from hashpact_protocol.limits import LIMITS
 
@@ -33,7 +34,7 @@ class CardSeen:
 class PeerCards:
     """Asks one peer, found at ``{member url}/witness``."""
 
-    def __init__(self, fetcher: Fetcher, member_url: str) -> None:
+    def __init__(self, fetcher: Fetcher | StoppableFetcher, member_url: str) -> None:
         self._fetcher = fetcher
         self._url = f"{member_url}/witness/cards"
 

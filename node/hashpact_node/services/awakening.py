@@ -22,9 +22,11 @@ import structlog
 
 from hashpact_node import clock
 from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.net.peer_cards import PeerCards
 from hashpact_node.net.peer_logs import PeerLogs
-from hashpact_node.net.stopping import Stop, Stopped
+from hashpact_node.net.stopping import Stop, StoppableFetcher, Stopped
 from hashpact_node.services.own_heads import Learned, learn
+from hashpact_node.services.own_newer_card import is_newer, learn_own_card, must_have_newest, settle_card
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.awakening import ServingProcess, drop_process, list_processes, put_process
 from hashpact_node.store.connection import Connection
@@ -62,6 +64,14 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
+class _Answer:
+    """What a peer shows: checkpoints of our logs, and newer versions of our card with their targets metadata."""
+
+    notes: list[tuple[Log, bytes]] = field(default_factory=list)
+    cards: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Awakening:
     """Knows whether this process may sign; shared by its threads.
 
@@ -86,12 +96,13 @@ class Awakening:
 
     def require(self) -> None:
         """Raise ConflictError unless this process may sign: it asked, or an awake process of this database vouches."""
-        if self.is_awake() or self._is_vouched_for():
-            return
-        if not self.serves:
-            self.look(COMMAND_SECONDS)
-        if not self._awake:
-            raise ConflictError(f"this node signs nothing yet: it {self.state}", mend=MEND)
+        if not self.is_awake() and not self._is_vouched_for():
+            if not self.serves:
+                self.look(COMMAND_SECONDS)
+            if not self._awake:
+                raise ConflictError(f"this node signs nothing yet: it {self.state}", mend=MEND)
+        with self.database.read() as connection:
+            must_have_newest(connection)
 
     def is_awake(self) -> bool:
         """Say whether this process has asked, and is on the same database still.
@@ -114,6 +125,8 @@ class Awakening:
             peers, logs = self._whom_to_ask()
             wanted = [peer for peer in peers if not self._awake or peer.member in self._unheard]
             heard = self._ask(wanted, logs, seconds)
+            with self.database.write() as connection:
+                settle_card(connection, now=self.now())
             self._unheard = {peer.member for peer in wanted} - heard
             if peers and not heard and not self._awake and not self.alone:
                 names = ", ".join(peer.member for peer in peers)
@@ -194,27 +207,53 @@ class Awakening:
         with ThreadPoolExecutor(min(ASKERS_MAX, len(peers)), "awaken") as pool:
             answers = list(pool.map(lambda peer: self._ask_one(peer, logs, stop), peers))
         heard = set()
-        for peer, notes in zip(peers, answers, strict=True):
-            if notes is None:
+        for peer, answer in zip(peers, answers, strict=True):
+            if answer is None:
                 continue
-            ours = [self._take_up(peer, one, note) for one, note in notes]
+            ours = [self._take_up(peer, one, note) for one, note in answer.notes]
+            ours += [self._take_up_card(peer, *card) for card in answer.cards]
             if all(ours):
                 heard.add(peer.member)
         return heard
 
-    def _ask_one(self, peer: Peer, logs: Sequence[Log], stop: Stop) -> list[tuple[Log, bytes]] | None:
-        """Give what a peer shows of these logs; None where it did not answer."""
+    def _ask_one(self, peer: Peer, logs: Sequence[Log], stop: Stop) -> _Answer | None:
+        """Give what a peer shows of these logs and of our card; None where it did not answer."""
         source = PeerLogs(self.fetcher, stop=stop)
-        notes = []
+        answer = _Answer()
         try:
             for one in logs:
                 note = _witnessed(source, peer, one)
                 if note is not None:
-                    notes.append((one, note))
+                    answer.notes.append((one, note))
+            self._ask_cards(peer, PeerCards(StoppableFetcher(self.fetcher, stop), peer.url), answer)
         except (HashpactError, Stopped) as error:
-            log.info("a peer does not say what it knows of our logs", member=peer.member, reason=str(error))
+            log.info("a peer does not say what it knows of us", member=peer.member, reason=str(error))
             return None
-        return notes
+        return answer
+
+    def _ask_cards(self, peer: Peer, source: PeerCards, answer: _Answer) -> None:
+        """Ask for a card of ours that is newer than the one in force here."""
+        with self.database.read() as connection:
+            own = find_own(connection)
+        for card in source.list():
+            if own is not None and card.member == own.member:
+                with self.database.read() as connection:
+                    newer = is_newer(connection, card.version)
+                if newer:
+                    answer.cards.append((card.version, source.targets(own.member, card.version)))
+                return
+        log.debug("a peer knows no card of ours", member=peer.member)
+
+    def _take_up_card(self, peer: Peer, version: int, targets: bytes) -> bool:
+        """Take up a newer card of ours; give whether it was one, for nobody else's word counts."""
+        try:
+            with self.database.write() as connection:
+                learn_own_card(connection, version, targets, member=peer.member, now=self.now())
+        except HashpactError as error:
+            log.warning("a peer shows a card that we never signed", member=peer.member, reason=str(error))
+            return False
+        log.warning("a peer knows a newer card of ours", member=peer.member, version=version)
+        return True
 
     def _take_up(self, peer: Peer, one: Log, note: bytes) -> bool:
         """Take up what a peer shows; give whether it was our own word, for nobody else's counts."""
@@ -264,11 +303,11 @@ def origin_hash(origin: str) -> str:
 
 
 def _witnessed(source: PeerLogs, peer: Peer, one: Log) -> bytes | None:
-    """Give the checkpoint of a log that a peer cosigned last; None where it knows nothing of that log."""
-    try:
-        answer = source.checkpoint(f"{peer.url}/witness/{origin_hash(one.origin)}", None)
-    except FetchStatusError as error:
-        if error.status == HTTPStatus.NOT_FOUND:
-            return None
-        raise
-    return answer.note
+    """Give the checkpoint of a log that a peer cosigned last, or else holds; None where it knows nothing of it."""
+    for place in ("witness", "mirror"):
+        try:
+            return source.checkpoint(f"{peer.url}/{place}/{origin_hash(one.origin)}", None).note
+        except FetchStatusError as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                raise
+    return None

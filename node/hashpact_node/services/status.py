@@ -13,6 +13,7 @@ from hashpact_keys.rows import RowName
 from hashpact_keys.trust import describe
 from hashpact_node.services.problems import problem
 from hashpact_node.services.pulling import Pulled
+from hashpact_node.services.signing_state import signing_state
 from hashpact_node.services.views import own_card
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import Alarm, list_alarms
@@ -128,6 +129,7 @@ class NodeStatus:
     version: str
     time: str
     notice: str
+    signing: str
     database: str
     logs: tuple[LogStatus, ...]
     peers: tuple[PeerStatus, ...]
@@ -177,6 +179,7 @@ class StatusReader:
                 version=version("hashpact"),
                 time=format_time(now),
                 notice=LOOPBACK_NOTICE,
+                signing=signing_state(connection, now),
                 database="sqlite" if self.database.is_sqlite else "postgresql",
                 logs=_logs(connection, logs, members, counts, now),
                 peers=tuple(peer_status(peer) for peer in peers),

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from hashpact_node.store.database import insert_into, upsert
 from hashpact_node.store.tables import Queue
-from hashpact_node.store.tables_backups import KnownHead, Process
+from hashpact_node.store.tables_backups import KnownCard, KnownHead, Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,19 @@ def forget_heads(connection: Connection, heads: Sequence[Known]) -> None:
     for head in heads:
         same = (col(KnownHead.log) == head.log, col(KnownHead.size) == head.size, col(KnownHead.root) == head.root)
         connection.execute(delete(KnownHead).where(*same))
+
+
+def learn_card(connection: Connection, version: int, targets: bytes, *, member: str, now: datetime) -> None:
+    """Remember that a newer card of this member was signed than the one in force here."""
+    row = {"version": version, "targets": targets, "member": member, "learned_at": int(now.timestamp())}
+    connection.execute(insert_into(connection, KnownCard).values(row).on_conflict_do_nothing())
+
+
+def newest_known_card(connection: Connection) -> tuple[int, str] | None:
+    """Give the version of the newest card of this member that a peer showed, and the peer's id."""
+    query = select(col(KnownCard.version), col(KnownCard.member)).order_by(col(KnownCard.version).desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def put_process(connection: Connection, process: ServingProcess) -> None:

@@ -19,6 +19,17 @@ class KnownHead(Table, table=True):
     note: bytes = Field(sa_type=LargeBinary)
 
 
+class KnownCard(Table, table=True):
+    """Targets metadata of this member, signed by its own targets key, newer than the card in force here."""
+
+    __tablename__ = "known_card"
+
+    version: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    learned_at: int = Field(sa_type=BigInteger)
+    member: str = Field(sa_type=String)
+    targets: bytes = Field(sa_type=LargeBinary)
+
+
 class Process(Table, table=True):
     """A process that serves this database, by the number of the lock that it holds; ``state`` is for people."""
 

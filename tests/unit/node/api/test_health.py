@@ -21,7 +21,7 @@ def test_a_node_is_ready_once_its_log_is_shown(served: Served) -> None:
     assert ORIGIN in early.json()["detail"]
     served.node.upkeep.renew_cosignatures()
     answer = served.get("/readyz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "signing": "signs"})
 
 
 def test_a_database_of_another_version_is_not_ready(served: Served) -> None:

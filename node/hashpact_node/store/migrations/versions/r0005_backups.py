@@ -25,6 +25,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("log", "size", "root", name="pk_known_head"),
     )
     op.create_table(
+        "known_card",
+        sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("learned_at", sa.BigInteger(), nullable=False),
+        sa.Column("member", sa.String(), nullable=False),
+        sa.Column("targets", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("version", name="pk_known_card"),
+    )
+    op.create_table(
         "process",
         sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
