@@ -94,9 +94,9 @@ class TestNode:
         told = {"capture_output": True, "text": True, "timeout": 120, "env": self.environment, **options}
         return subprocess.run(line, check=False, **told)
 
-    def start(self) -> None:
-        """Serve, and wait until it is ready."""
-        line = [str(Path(sys.executable).parent / "hashpact"), "serve", "--port", str(self.port)]
+    def start(self, *arguments: str) -> None:
+        """Serve, with these arguments besides, and wait until it is ready."""
+        line = [str(Path(sys.executable).parent / "hashpact"), "serve", "--port", str(self.port), *arguments]
         with (self.home / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(line, env=self.environment, stdout=log, stderr=log)
         deadline = time.monotonic() + READY_SECONDS

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -45,6 +46,9 @@ COMMAND_SECONDS: Final = 5.0
 SERVING_SECONDS: Final = 15.0
 """How long a process that serves waits for them, each time that it asks."""
 
+FIRST_LOOK_SECONDS: Final = 10.0
+"""How long whoever wants to sign waits for the first answers after the start of a process that serves."""
+
 HEARTBEAT_SECONDS: Final = 10.0
 VOUCHES_SECONDS: Final = 60.0
 """How old the last heartbeat of an awake process may be for others to rely on it."""
@@ -61,6 +65,21 @@ MEND: Final = (
 )
 
 log = structlog.get_logger(__name__)
+
+
+def _set_event() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+@contextmanager
+def _setting(event: threading.Event) -> Iterator[None]:
+    """Set an event after the body, however that ends."""
+    try:
+        yield
+    finally:
+        event.set()
 
 
 @dataclass(slots=True)
@@ -92,12 +111,15 @@ class Awakening:
     _slot: int = field(default=0, init=False, repr=False)
     _held: HeldLock | None = field(default=None, init=False, repr=False)
     _started_at: int = field(default=0, init=False, repr=False)
+    _looked: threading.Event = field(default_factory=_set_event, init=False, repr=False)
     _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def require(self) -> None:
         """Raise ConflictError unless this process may sign: it asked, or an awake process of this database vouches."""
         if not self.is_awake() and not self._is_vouched_for():
-            if not self.serves:
+            if self.serves:
+                self._looked.wait(FIRST_LOOK_SECONDS)
+            else:
                 self.look(COMMAND_SECONDS)
             if not self._awake:
                 raise ConflictError(f"this node signs nothing yet: it {self.state}", mend=MEND)
@@ -121,7 +143,7 @@ class Awakening:
         One peer's answer is enough, and "nothing" is one; where there is no peer, there is nobody to ask. Those that
         did not answer are asked again at the next look. Raises StoreError.
         """
-        with self._asking:
+        with self._asking, _setting(self._looked):
             peers, logs = self._whom_to_ask()
             wanted = [peer for peer in peers if not self._awake or peer.member in self._unheard]
             heard = self._ask(wanted, logs, seconds)
@@ -147,6 +169,7 @@ class Awakening:
     def begin(self) -> None:
         """Take a place among the processes that serve this database; not awake yet."""
         self._started_at = int(self.now().timestamp())
+        self._looked.clear()
         for slot in range(SLOTS):
             held = self.locks.try_hold(f"process/{slot}")
             if held is not None:

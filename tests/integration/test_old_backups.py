@@ -1,0 +1,159 @@
+"""A node restored from yesterday's copy never tells a second story: real nodes, over HTTP (docs/operations.md)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hashpact_node.store.logs import Log
+from material import drafts
+from nodes import TestNode, free_port, make_node, wait_until
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[TestNode, TestNode]]:
+    """Two members that follow each other; acme has published three listings, and a copy of its database was made."""
+    acme, beta = make_node(tmp_path, "acme"), make_node(tmp_path, "beta")
+    try:
+        for node in (acme, beta):
+            node.start()
+        acme.follow(beta)
+        beta.follow(acme)
+        publish(acme, drafts(3))
+        pull(beta)
+        with closing(sqlite3.connect(database(acme))) as connection:
+            connection.execute("VACUUM INTO ?", (str(tmp_path / "yesterday.sqlite3"),))
+        yield acme, beta
+    finally:
+        for node in (acme, beta):
+            node.kill()
+
+
+def publish(node: TestNode, listings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Publish listings, and give what is said of each."""
+    body = "\n".join(json.dumps(listing) for listing in listings)
+    answer = node.post("/v1/listings", content=body, headers={"content-type": "application/x-ndjson"})
+    assert answer.status_code in (200, 201, 202), answer.text
+    found: list[dict[str, Any]] = answer.json()["listings"]
+    return found
+
+
+def pull(beta: TestNode) -> None:
+    answer = beta.post("/v1/peers/acme/pull")
+    assert answer.status_code == 200, answer.text
+    assert not answer.json()["errors"], answer.text
+
+
+def database(node: TestNode) -> Path:
+    return node.home / "node.sqlite3"
+
+
+def restore(node: TestNode, copy: Path) -> None:
+    """Put yesterday's copy in the place of a stopped node's database."""
+    for file in node.home.glob("node.sqlite3*"):
+        file.unlink()
+    database(node).write_bytes(copy.read_bytes())
+
+
+def alarms(node: TestNode) -> set[str]:
+    return {alarm["code"] for alarm in node.get("/v1/status").json()["alarms"]}
+
+
+def shown(node: TestNode) -> Log:
+    return node.log(node)
+
+
+def test_own_entries_are_read_back_from_a_peer(pair: tuple[TestNode, TestNode], tmp_path: Path) -> None:
+    acme, beta = pair
+    today, tomorrow = drafts(503)[3:502], drafts(503)[502:]
+    publish(acme, today)
+    pull(beta)
+    before = shown(acme)
+    assert before.accepted_size == 502
+    acme.stop()
+    restore(acme, tmp_path / "yesterday.sqlite3")
+    beta.stop()
+
+    acme.start()  # nobody answers: it serves, and signs nothing
+    (waiting,) = publish(acme, tomorrow)
+    assert waiting["index"] is None
+    assert "signs nothing yet" in waiting["notice"]
+    assert "signing-waits" in alarms(acme)
+    assert shown(acme).accepted_size == 3
+    wait_until(lambda: "waits" in acme.get("/readyz").json()["signing"])
+    wait_until(lambda: "waits" in acme.get("/v1/status").json()["signing"])
+
+    beta.start()
+    wait_until(lambda: shown(acme).held_size == 503, seconds=90)
+    assert not {"signing-waits", "own-log-behind", "own-log-forked"} & alarms(acme)
+    pull(beta)
+    assert beta.log(acme).held_size == 503
+    assert "log-forked" not in alarms(beta)
+    assert acme.digest(acme) == beta.digest(acme)
+
+
+def test_a_command_on_a_restored_home_asks_and_reads_back(pair: tuple[TestNode, TestNode], tmp_path: Path) -> None:
+    acme, beta = pair
+    publish(acme, drafts(20)[3:])
+    pull(beta)
+    acme.stop()
+    restore(acme, tmp_path / "yesterday.sqlite3")
+    file = tmp_path / "content.txt"
+    file.write_text("synthetic content of a test")
+    line = ("publish", str(file), "--content", "other", "--label", "behaviour:glorification")
+    beta.stop()
+    refused = acme.command(*line)
+    assert refused.returncode == 4, refused.stderr
+    assert "signs nothing yet" in refused.stderr
+    assert shown(acme).accepted_size == 3
+    beta.start()
+    done = acme.command(*line)
+    assert done.returncode == 0, done.stderr
+    assert "reading our own entries back" in done.stderr
+    assert shown(acme).accepted_size == 21
+
+
+def test_two_stories_end_the_log_and_a_successor_goes_on(pair: tuple[TestNode, TestNode], tmp_path: Path) -> None:
+    acme, beta = pair
+    publish(acme, drafts(20)[3:10])
+    pull(beta)
+    acme.stop()
+    restore(acme, tmp_path / "yesterday.sqlite3")
+    beta.stop()
+    acme.start("--alone")
+    assert "signing-alone" in alarms(acme)
+    (told,) = publish(acme, drafts(20)[10:11])
+    assert told["index"] == 3
+    acme.stop()
+    assert "THIS NODE SIGNS ALONE" in (acme.home / "serve.log").read_text()
+
+    beta.start()
+    acme.start()
+    wait_until(lambda: "own-log-forked" in alarms(acme), seconds=60)
+    (waiting,) = publish(acme, drafts(20)[11:12])
+    assert waiting["index"] is None
+    assert shown(acme).accepted_size == 4
+    for words in (("close", "listings", "--at", "3"), ("open", "listings")):
+        done = acme.command("logs", *words)
+        assert done.returncode == 0, done.stderr
+
+
+def test_another_process_of_the_same_database_relies_on_one_that_is_awake(
+    pair: tuple[TestNode, TestNode],
+) -> None:
+    acme, beta = pair
+    beta.stop()
+    port = free_port()
+    other = TestNode(acme.member, acme.home, port, acme.database_url, "", acme.settings)
+    other.start()
+    try:
+        (told,) = publish(other, drafts(20)[5:6])
+        assert told["index"] == 3
+    finally:
+        other.kill()
