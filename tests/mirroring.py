@@ -7,7 +7,7 @@ from datetime import datetime
 
 from follower import InlineWorkers
 from hashpact_node.net.fetcher import Fetcher
-from hashpact_node.services.awakening import Awakening, origin_hash
+from hashpact_node.services.awakening import Awakening
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.restoring import Restorer
 from hashpact_node.store.locks import Locks
@@ -16,6 +16,7 @@ from hashpact_protocol.errors import TileError
 from hashpact_protocol.notes import Checkpoint, Note, format_checkpoint, format_note, log_signature
 from hashpact_protocol.statements import encode_statement
 from hashpact_protocol.tiles import parse_path
+from hashpact_protocol.witness import origin_hash
 from members import listing, sha256
 from own_member import NOW, OwnMember
 from publisher import Asked, Publisher, Reply, ScriptedLog

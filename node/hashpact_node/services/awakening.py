@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
 
@@ -36,6 +35,7 @@ from hashpact_node.store.locks import HeldLock, Locks
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.peers import ACTIVE, Peer, find_own, list_peers
 from hashpact_protocol.errors import ConflictError, FetchStatusError, HashpactError, StoreBusyError
+from hashpact_protocol.witness import origin_hash
 
 ASLEEP: Final = "signing-waits"
 ALONE: Final = "signing-alone"
@@ -318,11 +318,6 @@ class Awakening:
 def _own(connection: Connection) -> int | None:
     own = find_own(connection)
     return None if own is None else own.number
-
-
-def origin_hash(origin: str) -> str:
-    """Give the lower-case hex SHA-256 by which a log is named in the paths of witnesses and mirrors."""
-    return sha256(origin.encode()).hexdigest()
 
 
 def _witnessed(source: PeerLogs, peer: Peer, one: Log) -> bytes | None:

@@ -20,7 +20,6 @@ from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.net.peer_logs import PeerLogs
 from hashpact_node.net.stopping import OutOfTimeError, Stop
 from hashpact_node.services.absorb import Absorber
-from hashpact_node.services.awakening import origin_hash
 from hashpact_node.services.batches import Batch, BatchRequest
 from hashpact_node.services.catch_up import CatchUp, Progress
 from hashpact_node.services.entries import EntryReader, open_bundle
@@ -37,6 +36,7 @@ from hashpact_protocol.follow import Head
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import CompactRange
 from hashpact_protocol.tiles import decode_bundle
+from hashpact_protocol.witness import origin_hash
 
 MIRROR_SECONDS: Final = 15 * 60.0
 """How long one mirror is read before the next one has its turn; what was stored by then stays."""

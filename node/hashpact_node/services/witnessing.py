@@ -18,6 +18,7 @@ from hashpact_node.net.rates import Budgets
 from hashpact_node.services.cosigning import Cosigner, line_by, made_at, witnessed_note
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.log_trust import card_of, log_trust
+from hashpact_node.services.own_heads import learn
 from hashpact_node.services.problems import alarm_about
 from hashpact_node.store.alarms import raise_alarm
 from hashpact_node.store.connection import Connection
@@ -47,6 +48,8 @@ WORK_PER_SECOND: Final = 20.0
 WORK_BURST: Final = 60.0
 FORKS_REMEMBERED: Final = 256
 OWN_AHEAD: Final = "own-log-ahead"
+SOMEBODY: Final = "whoever sent it"
+"""Who showed a checkpoint of our own by add-checkpoint: it counts because our key signed it."""
 
 told = structlog.get_logger(__name__)
 
@@ -214,6 +217,9 @@ class Witness:
         else:
             with self.database.write() as connection:
                 alarm_about(connection, fork, now=self.now(), peer=log.peer, log=log.number)
+        if known.peer.own:
+            with self.database.write() as connection:
+                learn(connection, log.number, request.note, member=SOMEBODY, now=self.now())
         self._forks[request.parsed.text] = None
         if len(self._forks) > FORKS_REMEMBERED:
             self._forks.popitem(last=False)
@@ -244,6 +250,7 @@ class Witness:
             what = f"{log.origin}: a checkpoint of size {checkpoint.size} is signed, and {log.accepted_size} are shown"
             mend = "this database is older than what was published: see 'An old backup' in docs/operations.md"
             with self.database.write() as connection:
+                learn(connection, log.number, request.note, member=SOMEBODY, now=self.now())
                 raise_alarm(
                     connection, OWN_AHEAD, what, now=self.now(), mend=mend, log=log.number, evidence=request.note
                 )
