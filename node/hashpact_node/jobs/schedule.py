@@ -43,7 +43,6 @@ log = structlog.get_logger(__name__)
 class Intervals:
     """How often what is done, in seconds: look who leads, release, fetch blobs, expire, cosign, renew, compare."""
 
-
     leader: float = 2.0
     release: float = 0.25
     blobs: float = 5.0
