@@ -61,6 +61,14 @@ def _signature_text(change: Callable[[str], str]) -> Forge:
     return forge
 
 
+def spare_bits(text: str) -> str:
+    """Write the same bytes in another spelling: base64 whose last letter has a bit set that means nothing."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    bare = text.rstrip("=")
+    assert bare != text, "without padding there are no spare bits"
+    return bare[:-1] + letters[letters.index(bare[-1]) ^ 1] + "=" * (len(text) - len(bare))
+
+
 def _padded(member: Member, count: int) -> bytes:
     """Attach signatures of strangers until there are so many."""
     text = member.log.text()
@@ -112,7 +120,8 @@ MALFORMED: dict[str, Forge] = {
     "signature-no-base64": _signature_text(lambda text: "!" + text[1:]),
     "signature-url-base64": _signature_text(lambda text: text[:-4] + "-_A="),
     "signature-no-padding": _signature_text(lambda text: text.rstrip("=")),
-    "signature-spare-bits": _signature_text(lambda text: text.rstrip("=")[:-1] + "/" + "=" * text.count("=")),
+    "signature-spare-bits": _signature_text(spare_bits),
+    "root-spare-bits": lambda m: _signed(m, _text(m, root=spare_bits(encoded(m.log.root())))),
     "signature-too-short": _signature_text(lambda text: text[:40]),
     "signature-empty": _signature_text(lambda _text: ""),
     "root-no-padding": lambda m: _signed(m, _text(m, root=encoded(m.log.root())[:-1])),
