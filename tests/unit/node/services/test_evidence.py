@@ -20,6 +20,7 @@ from hashpact_protocol.errors import (
     VerificationError,
 )
 from hashpact_protocol.evidence import parse_evidence
+from hashpact_protocol.notes import parse_note
 from hashpact_protocol.statements import encode_statement
 from members import listing, sha256
 from publisher import Publisher, flipped, says
@@ -214,3 +215,28 @@ def test_a_proof_that_does_not_lead_there_proves_nothing(reader: Follower, publi
     error = ForkError("two", evidence=(ours, theirs), prefix_root=bytes(32), proof=(bytes(32),))
     keeper(reader).keep_fork(error, reader.log(publisher).number)
     assert "consistency" in json.loads(keeper(reader).read(1).data)["reason"]
+
+
+def test_a_log_that_is_opened_again_answers_for_what_it_had_signed(reader: Follower, publisher: Publisher) -> None:
+    """A cut makes what lies beyond unhappened; once the log is open again, both stories were signed, and are meant."""
+    publisher.log.append(*entries(1, 5))
+    reader.add(publisher)
+    reader.pull(publisher)
+    first = publisher.note()
+    for closed in (True, False):
+        reader.later(hours=2)
+        publisher.now = reader.clock[0]
+        if closed:
+            publisher.log.close(3)
+        else:
+            publisher.log.final = None
+            publisher.log.tell(entries(1, 3) + entries(100, 2))
+        publisher.publish()
+        assert reader.pull(publisher) == []
+    assert reader.held(publisher) == 5  # what counts is a function of the newest card
+    errors = reader.pull(publisher)
+    assert [type(error) for error in errors] == [ForkError]
+    data = exported(reader)
+    proven = verify_evidence(data, publisher.root_file)
+    assert proven.void is None
+    assert parse_note(parse_evidence(data).notes[0]).text == parse_note(first).text
