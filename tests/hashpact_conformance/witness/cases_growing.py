@@ -199,8 +199,8 @@ def test_logs_apart(witness: Witness, tree: Tree, other: Tree) -> None:
 
 
 @case(Layer.WITNESS, "Of a log that it never cosigned a witness shows nothing: 404", MONITORING)
-def test_monitoring_nothing(witness: Witness, tree: Tree) -> None:
-    answer = witness.monitored(tree.log.origin)
+def test_monitoring_nothing(witness: Witness, silent: Tree) -> None:
+    answer = witness.monitored(silent.log.origin)
     assert answer.status_code == 404, f"it answers {answer.status_code}"
 
 

@@ -13,6 +13,7 @@ from hashpact_conformance import clock
 from hashpact_conformance.dump import Dump
 from hashpact_conformance.plugin import RunOptions
 from hashpact_conformance.simulator.member import Member
+from hashpact_conformance.simulator.replies import gone
 from hashpact_conformance.simulator.server import Server
 from hashpact_conformance.witness.asking import Witness
 from hashpact_conformance.witness.tree import Tree, request
@@ -32,6 +33,7 @@ def member(options: RunOptions) -> Iterator[Member]:
     for number in range(LOGS):
         one.add_log(f"listings-w{number}", name=f"listings-w{number}")
     one.publish()
+    one.alter(f"/{one.log.path}/checkpoint", gone)  # so that no witness finds anything to cosign there by itself
     server.answer = one.answer
     yield one
     server.close()
@@ -98,6 +100,12 @@ def unused(followed: Member) -> Iterator[Tree]:
 def tree(unused: Iterator[Tree]) -> Tree:
     """A log of this case's own."""
     return next(unused)
+
+
+@pytest.fixture(scope="session")
+def silent(followed: Member) -> Tree:
+    """A log that the card names, and that shows no checkpoint yet."""
+    return Tree(followed, followed.log)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import tomllib
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from hashpact_conformance import main as command_line
 from hashpact_conformance.main import MODES, main
 from hashpact_conformance.vectors.lookup import vector_folders, vectors_root
 
@@ -43,7 +43,7 @@ def test_the_extra_is_what_the_script_asks_for() -> None:
 def test_without_pytest_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command_line.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert main(["vectors"]) == 2
     assert "pip install 'hashpact[conformance]'" in capsys.readouterr().err
 
