@@ -169,6 +169,7 @@ class Publisher:
         self.before: Callable[[Asked], None] = lambda _asked: None
         self.asked: list[Asked] = []
         self.unexpected: list[str] = []
+        self.takes: Callable[[bytes], tuple[int, bytes]] | None = None
         self.zstd = False
         self._server = _server(self)
         self._thread = threading.Thread(target=lambda: self._server.serve_forever(poll_interval=0.01), daemon=True)
@@ -372,6 +373,15 @@ def _card_log(log: ScriptedLog) -> dict[str, Any]:
 
 def _server(publisher: Publisher) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            """Take a checkpoint to be cosigned, where the test says how."""
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            status, answer = (404, b"") if publisher.takes is None else publisher.takes(body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
         def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = publisher.answer(Asked(self.path.removeprefix("/"), headers))

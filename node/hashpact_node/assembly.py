@@ -34,6 +34,7 @@ from hashpact_node.services.restoring import Restorer
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.upkeep import Upkeep
+from hashpact_node.services.witness_lines import WitnessLines
 from hashpact_node.services.witnessing import Witness
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import NODE_TOML, Settings, load_settings
@@ -59,6 +60,7 @@ class Node:
     workers: Workers
     awakening: Awakening
     restorer: Restorer
+    witness_lines: WitnessLines
     releaser: Releaser
     publisher: Publisher
     succession: Succession
@@ -90,6 +92,7 @@ class Node:
     def close(self) -> None:
         """Leave the others, end worker processes, close connections."""
         self.awakening.end()
+        self.witness_lines.close()
         self.workers.close()
         self.fetcher.close()
         self.database.dispose()
@@ -141,7 +144,8 @@ def _wire(
     fetcher = Fetcher(AddressRules(settings.allow_networks))
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now)
-    releaser = Releaser(database, locks, keyring, now, awakening.require)
+    witness_lines = WitnessLines(database, fetcher, now, settings.publish_witnesses)
+    releaser = Releaser(database, locks, keyring, now, awakening.require, witness_lines)
     cosigner = Cosigner(database, keyring, now, awakening.require)
     evidence = EvidenceKeeper(database, now)
     trusting = Trusting(database, fetcher, now)
@@ -156,6 +160,7 @@ def _wire(
         workers=workers,
         awakening=awakening,
         restorer=Restorer(database, locks, fetcher, workers, settings.fetch_threads, now),
+        witness_lines=witness_lines,
         releaser=releaser,
         publisher=Publisher(database, releaser, now, releases=releases),
         succession=Succession(database, locks, keyring, releaser, now),

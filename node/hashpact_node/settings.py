@@ -64,6 +64,7 @@ class Settings:
     pull_jitter_seconds: float = _PULL_INTERVAL_SECONDS / 10
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     require_witnesses: int = 0
+    publish_witnesses: int = 2
     worker_processes: int = 1
     fetch_threads: int = 8
     blob_quota_mib: int = 1_024
@@ -231,6 +232,12 @@ SETTINGS = (
         "how many other members must have cosigned a checkpoint before its entries count",
         "0",
         _integer(0, 64),
+    ),
+    Setting(
+        "publish_witnesses",
+        "how many peers' cosignatures a release waits for, a second at most; all peers' if there are fewer",
+        "2",
+        _integer(0, 14),
     ),
     Setting(
         "worker_processes",

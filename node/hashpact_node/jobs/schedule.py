@@ -21,6 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from hashpact_node import clock
 from hashpact_node.assembly import Node
+from hashpact_node.jobs.waker import Waker
 from hashpact_node.store.jobs import keep_jobs, plan_job, record_run
 from hashpact_node.store.peers import list_peers
 from hashpact_protocol.errors import ConflictError, HashpactError, StoreBusyError
@@ -66,6 +67,7 @@ class Schedule:
         self._stop = threading.Event()
         self._pulls_stop = threading.Event()
         self._scheduler: BackgroundScheduler | None = None
+        self._waker: Waker | None = None
         self._thread = threading.Thread(target=self._watch, name="leader", daemon=True)
 
     @property
@@ -137,11 +139,16 @@ class Schedule:
         self._add("ask-erased", self._node.erasing.ask, every.ask_erased)
         self._add("fetch-blobs", lambda: self._node.blob_fetcher.run(self._pulls_stop), every.blobs, quiet=True)
         self._scheduler.start()
+        self._waker = Waker(self._node)
+        self._waker.start()
 
     def _abdicate(self) -> None:
         self._pulls_stop.set()
         scheduler, self._scheduler = self._scheduler, None
+        waker, self._waker = self._waker, None
         try:
+            if waker is not None:
+                waker.stop()
             if scheduler is not None and scheduler.running:
                 scheduler.shutdown(wait=True)
         finally:

@@ -20,7 +20,7 @@ from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.log_trust import card_of
-from hashpact_node.services.polling import WAITS_FOR_EARLIER, Polled, Poller
+from hashpact_node.services.polling import DOORBELL, POLL, WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.replacing import Replacer, may_replace, must_replace
 from hashpact_node.services.trusting import Trusting
@@ -73,6 +73,15 @@ class Pulled:
     unfinished: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a pull goes: whom it tells of progress, why it began, and which sequences it reads, all if it is None."""
+
+    progress: Progress | None
+    by: str
+    sequences: frozenset[int] | None
+
+
 @dataclass(slots=True)
 class Puller:
     """Pulls peers, one process and thread at a time each."""
@@ -93,12 +102,15 @@ class Puller:
         progress: Progress | None = None,
         wait_seconds: float = 0.0,
         stop: threading.Event | None = None,
+        by: str = POLL,
+        sequences: frozenset[int] | None = None,
     ) -> Pulled:
         """Pull one peer now; what went wrong is in the result, and shown with the peer.
 
         Where it is being pulled already, that is waited for up to ``wait_seconds``; then it is pulled once more. It
         ends within a moment once ``stop`` is set or the peer is paused or removed, and after 30 minutes; what was
-        committed by then stays.
+        committed by then stays. ``by`` a doorbell only those ``sequences`` are read, and what fails is not counted
+        against the peer.
 
         Raises NotFoundError for an unknown member, ConflictError for a paused one, StoreBusyError while it is being
         pulled already, and other StoreErrors.
@@ -108,16 +120,16 @@ class Puller:
             pulled = Pulled(member)
             until = Stop(seconds=PULL_SECONDS, event=stop, asks=lambda: self._unwanted(member))
             source = PeerLogs(self.fetcher, rate=self._rates.setdefault(member, peer_rate()), stop=until)
-            told = self._pull_until(peer, source, pulled, progress)
+            told = self._pull_until(peer, source, pulled, _Way(progress, by, sequences))
             pulled.requests, pulled.bytes = source.requests, source.bytes
-            if told:
+            if told and not (by == DOORBELL and pulled.errors):
                 self._record(peer, pulled)
         return pulled
 
-    def _pull_until(self, peer: Peer, source: PeerLogs, pulled: Pulled, progress: Progress | None) -> bool:
+    def _pull_until(self, peer: Peer, source: PeerLogs, pulled: Pulled, way: _Way) -> bool:
         """Pull until there is no more or it has to stop; give whether that says anything about the peer."""
         try:
-            self._pull(peer, source, pulled, progress)
+            self._pull(peer, source, pulled, way)
         except StoreBusyError:
             raise
         except HashpactError as error:
@@ -160,24 +172,24 @@ class Puller:
             )
         return peer
 
-    def _pull(self, peer: Peer, source: PeerLogs, pulled: Pulled, progress: Progress | None) -> None:
+    def _pull(self, peer: Peer, source: PeerLogs, pulled: Pulled, way: _Way) -> None:
         trusting = Trusting(self.database, StoppableFetcher(self.fetcher, source.stop), self.now)
         if trusting.due(peer):
             peer = trusting.refresh(peer)
-        hinted = self._poll_all(peer, source, pulled, progress)
+        hinted = self._poll_all(peer, source, pulled, way)
         if hinted and trusting.due(peer, hint=True):
             peer = trusting.refresh(peer)
             pulled.logs.clear()
             pulled.errors.clear()
-            self._poll_all(peer, source, pulled, progress)
+            self._poll_all(peer, source, pulled, way)
 
-    def _poll_all(self, peer: Peer, source: PeerLogs, pulled: Pulled, progress: Progress | None) -> bool:
+    def _poll_all(self, peer: Peer, source: PeerLogs, pulled: Pulled, way: _Way) -> bool:
         """Poll every log that counts; give whether anything hinted at news in the trust repository.
 
         What a log says may depend on the logs before it in its sequence, so it waits until those are held as far as
         they count; one that starts afresh does not.
         """
-        logs, poller = self._prepare(peer, source, progress)
+        logs, poller = self._prepare(peer, source, way)
         replacer = Replacer(peer, poller)
         logs, hinted = self._replace_some(replacer, logs, pulled)
         short: set[int] = set()
@@ -246,11 +258,12 @@ class Puller:
             return error
         return None
 
-    def _prepare(self, peer: Peer, source: PeerLogs, progress: Progress | None) -> tuple[list[Log], Poller]:
+    def _prepare(self, peer: Peer, source: PeerLogs, way: _Way) -> tuple[list[Log], Poller]:
         with self.database.read() as connection:
             own = find_own(connection)
             cards = {one.member: card_of(one) for one in list_peers(connection, own=True) if one.card is not None}
             logs = counting_logs(list_logs(connection, peer=peer.number))
+            logs = [log for log in logs if way.sequences is None or log.sequence in way.sequences]
         if own is None:
             raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
         poller = Poller(
@@ -262,8 +275,9 @@ class Puller:
             cards=cards,
             fetch_threads=self.settings.fetch_threads,
             require_witnesses=self.settings.require_witnesses,
-            progress=progress,
+            progress=way.progress,
             cosigner=self.cosigner,
+            news_by=way.by,
         )
         return logs, poller
 

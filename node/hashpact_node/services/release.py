@@ -18,6 +18,7 @@ from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.own_heads import must_know
 from hashpact_node.services.views import own_card
+from hashpact_node.services.witness_lines import WitnessLines
 from hashpact_node.store.bundles import Bundle, Tile, put_bundles, put_tiles, read_tile, stream_bundles
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -31,11 +32,14 @@ from hashpact_protocol.merkle import CompactRange, bundle_hashes
 from hashpact_protocol.notes import (
     Checkpoint,
     Note,
+    NoteSignature,
+    VerifierKey,
     cosignature,
     cosignature_message,
     format_checkpoint,
     format_note,
     log_signature,
+    parse_note,
 )
 from hashpact_protocol.tiles import encode_bundle
 
@@ -58,6 +62,7 @@ class Releaser:
     now: Callable[[], datetime]
     may_sign: Callable[[], None] = _anybody
     """Raises ConflictError while this process must not sign (``services.awakening``)."""
+    witness_lines: WitnessLines | None = None
 
     def release(self, log: int) -> int:
         """Release everything that waits for a log, and give the size that is shown then.
@@ -126,26 +131,41 @@ class Releaser:
         key, signer = self.keyring.log_key(log)
         witness, witness_signer = self.keyring.witness_key(card)
         text = format_checkpoint(Checkpoint(log.origin, size, root))
+        signature = log_signature(key, signer.sign(text))
+        others = _cosigned_by_others(log.accepted_note, text, (key, witness))
+        if self.witness_lines is not None:
+            others = self.witness_lines.gather(log, Note(text, (signature,)), others)
+        # Our own comes last: it says that the checkpoint is shown.
         timestamp = int(self.now().timestamp())
-        note = Note(
-            text,
-            (
-                log_signature(key, signer.sign(text)),
-                cosignature(witness, timestamp, witness_signer.sign(cosignature_message(text, timestamp))),
-            ),
-        )
+        own = cosignature(witness, timestamp, witness_signer.sign(cosignature_message(text, timestamp)))
+        note = Note(text, (signature, own, *others))
         with self.database.write() as connection:
             current = get_log(connection, log.number, lock=True)
             if current.pending_size is None:
                 set_pending(connection, log.number, size=size, root=root)
             show(connection, log.number, old_size=log.accepted_size, note=format_note(note), size=size, root=root)
             see_own_cosignature(connection, log.number, timestamp)
+        grown = log.accepted_note is None or size != log.accepted_size
+        if self.witness_lines is not None and grown:
+            self.witness_lines.ring(log.number)
 
     def _merge(self, number: int) -> None:
         """Merge what is shown and not merged yet, exactly like a peer's log."""
         with self.database.read() as connection:
             log = get_log(connection, number)
         merge_stored(self.database, log, log.accepted_size, now=self.now)
+
+
+def _cosigned_by_others(
+    shown: bytes | None, text: bytes, own: tuple[VerifierKey, VerifierKey]
+) -> tuple[NoteSignature, ...]:
+    """Give the cosignatures of others that the checkpoint shown carries, if it is this one."""
+    note = None if shown is None else parse_note(shown)
+    if note is None or note.text != text:
+        return ()
+    ours = {(key.name, key.key_id) for key in own}
+    origin = own[0].name  # an earlier key of the log signed under the same name
+    return tuple(one for one in note.signatures if (one.name, one.key_id) not in ours and one.name != origin)
 
 
 def merge_stored(database: Database, log: Log, size: int, *, now: Callable[[], datetime]) -> None:

@@ -1,0 +1,128 @@
+"""The waker: pulls at once what doorbells asked for, in the process that runs the jobs.
+
+A ring may come from anybody who has a checkpoint that its log signed, again and again. So it is bounded: one pull of a
+peer at a time, the next after a pause, which grows as long as pulls bring nothing new.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+
+from hashpact_node import clock
+from hashpact_node.assembly import Node
+from hashpact_node.services.polling import DOORBELL
+from hashpact_node.store.doorbells import Ring, list_rings, ring, take_rings
+from hashpact_protocol.errors import HashpactError, StoreBusyError
+
+LOOK_SECONDS: Final = 0.2
+PAUSE_SECONDS: Final = 0.3
+PAUSE_MAX_SECONDS: Final = 60.0
+AGAIN_MILLISECONDS: Final = 200
+THREADS: Final = 32
+
+log = structlog.get_logger(__name__)
+
+
+class Waker:
+    """A thread that looks for rings, and threads that pull; ``stop`` ends them, and waits for them."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._stop = threading.Event()
+        self._pullers = ThreadPoolExecutor(THREADS, "woken")
+        self._guard = threading.Lock()
+        self._running: set[str] = set()
+        self._pauses: defaultdict[str, float] = defaultdict(lambda: PAUSE_SECONDS)
+        self._not_before: dict[str, float] = {}
+        self._thread = threading.Thread(target=self._watch, name="waker", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop looking, end the pulls that run, and wait for them."""
+        self._stop.set()
+        self._node.witness.rung.set()
+        self._thread.join()
+        self._pullers.shutdown()
+
+    def _watch(self) -> None:
+        rung = self._node.witness.rung
+        while not self._stop.is_set():
+            try:
+                rung.wait(LOOK_SECONDS)
+                rung.clear()
+                self._look()
+            except HashpactError as error:
+                log.warning("doorbells could not be looked after", error=str(error))
+                self._stop.wait(LOOK_SECONDS)
+            except Exception:  # a waker that ended would leave a node that only polls
+                log.exception("the waker broke, and goes on")
+                self._stop.wait(LOOK_SECONDS)
+
+    def _look(self) -> None:
+        """Begin a pull of each peer of which a log is due, unless one runs or it is too early."""
+        now_ms = int(clock.now().timestamp() * 1_000)
+        with self._node.database.read() as connection:
+            rings = list_rings(connection)
+        over = [one.log for one in rings if one.size <= one.accepted_size]
+        if over:
+            with self._node.database.write() as connection:
+                take_rings(connection, over)
+        due: defaultdict[str, list[Ring]] = defaultdict(list)
+        for one in rings:
+            if one.due_ms <= now_ms and one.size > one.accepted_size and self._may_pull(one.member):
+                due[one.member].append(one)
+        for member, asked in due.items():
+            with self._guard:
+                self._running.add(member)
+                self._not_before[member] = clock.monotonic() + self._pauses[member]
+            self._pullers.submit(self._pull, member, asked)
+
+    def _may_pull(self, member: str) -> bool:
+        with self._guard:
+            return member not in self._running and clock.monotonic() >= self._not_before.get(member, 0.0)
+
+    def _pull(self, member: str, asked: list[Ring]) -> None:
+        """Pull what was asked for; what is asked for meanwhile is asked for anew."""
+        try:
+            self._pull_now(member, asked)
+        except HashpactError as error:
+            log.info("a doorbell was answered in vain", member=member, code=error.code, error=str(error))
+            self._wait_longer(member)
+        except Exception:  # polling goes on
+            log.exception("answering a doorbell broke", member=member)
+            self._wait_longer(member)
+        finally:
+            with self._guard:
+                self._running.discard(member)
+
+    def _pull_now(self, member: str, asked: list[Ring]) -> None:
+        with self._node.database.write() as connection:
+            take_rings(connection, [one.log for one in asked])
+        sequences = frozenset(one.sequence for one in asked)
+        try:
+            pulled = self._node.puller.pull(member, stop=self._stop, by=DOORBELL, sequences=sequences)
+        except StoreBusyError:
+            # It is being pulled already; whether that sees what was rung for is known when it is over.
+            again = int(clock.now().timestamp() * 1_000) + AGAIN_MILLISECONDS
+            with self._node.database.write() as connection:
+                for one in asked:
+                    ring(connection, one.log, size=one.size, due_ms=again)
+            return
+        if any(polled.after > polled.before for polled in pulled.logs):
+            with self._guard:
+                self._pauses[member] = PAUSE_SECONDS
+        else:
+            self._wait_longer(member)
+
+    def _wait_longer(self, member: str) -> None:
+        with self._guard:
+            self._pauses[member] = min(self._pauses[member] * 2, PAUSE_MAX_SECONDS)
+            self._not_before[member] = clock.monotonic() + self._pauses[member]

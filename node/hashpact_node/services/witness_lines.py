@@ -1,0 +1,260 @@
+"""Gathering cosignatures before a checkpoint is shown, and ringing at its readers afterwards (docs/protocol.md).
+
+One request a peer and log is in flight. Whoever finds a line busy leaves the newest checkpoint there, and the thread
+that has the line sends it afterwards: no thread ever waits for another's slow peer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from hashpact_node import clock
+from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.net.peer_witness import ADD_CHECKPOINT_SECONDS, Behind, PeerWitness
+from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.log_trust import card_of
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.logs import Log, get_log, move_accepted
+from hashpact_node.store.peers import Peer, list_peers
+from hashpact_protocol.card import Card
+from hashpact_protocol.errors import HashpactError, SignatureError, StoreMovedError
+from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.merkle import consistency_proof
+from hashpact_protocol.notes import Note, NoteSignature, cosignatures, format_note, parse_checkpoint, parse_note
+from hashpact_protocol.witness import format_add_checkpoint, parse_signatures
+
+GATHER_SECONDS: Final = 1.0
+BELL_SECONDS: Final = 5.0
+OTHERS_MAX: Final = LIMITS.note_signatures_max - 2
+"""Cosignatures of others on a checkpoint, beside the log's signature and our own cosignature."""
+
+THREADS: Final = 32
+GATHER_PAUSE_MAX_SECONDS: Final = 300.0
+BELL_PAUSE_MAX_SECONDS: Final = 10.0
+
+told = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Line:
+    """The way to one peer's witness about one log. ``size`` is what it answered last."""
+
+    member: str
+    size: int | None = None
+    failures: int = 0
+    failed_at: float = 0.0
+    busy: bool = False
+    busy_since: float = 0.0
+    newest: _Job | None = None
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def rests(self, longest: float) -> bool:
+        """Say whether it failed so lately that it is left alone; before showing also whether it is stuck."""
+        if self.busy and clock.monotonic() - self.busy_since > GATHER_SECONDS:
+            return longest > BELL_PAUSE_MAX_SECONDS
+        pause = min(2.0 ** min(self.failures, 16), longest)
+        return self.failures > 0 and clock.monotonic() - self.failed_at < pause
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One checkpoint on its way to one peer; ``done`` is told the peer's cosignature, or None."""
+
+    peer: Peer
+    card: Card
+    log: int
+    note: Note
+    shown_size: int
+    seconds: float
+    done: Callable[[str, NoteSignature | None], None]
+
+
+class _Gathering:
+    """The cosignatures that have come, for one thread to wait for and others to bring."""
+
+    def __init__(self, members: Iterable[str], wanted: int) -> None:
+        self._open = set(members)
+        self._wanted = wanted
+        self._found: dict[str, NoteSignature] = {}
+        self._changed = threading.Condition()
+
+    def bring(self, member: str, line: NoteSignature | None) -> None:
+        with self._changed:
+            self._open.discard(member)
+            if line is not None:
+                self._found[member] = line
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> dict[str, NoteSignature]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open or len(self._found) >= self._wanted, seconds)
+            return dict(self._found)
+
+
+@dataclass(slots=True)
+class WitnessLines:
+    """Sends checkpoints of our own logs to the witnesses of our peers; may be shared by threads."""
+
+    database: Database
+    fetcher: Fetcher
+    now: Callable[[], datetime]
+    wanted: int
+    seconds: float = GATHER_SECONDS
+    _lines: dict[tuple[str, int], _Line] = field(default_factory=dict, init=False, repr=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _askers: ThreadPoolExecutor = field(init=False, repr=False)
+    _ringers: ThreadPoolExecutor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._askers = ThreadPoolExecutor(THREADS, "gather")
+        self._ringers = ThreadPoolExecutor(THREADS, "doorbell")
+
+    def gather(self, log: Log, note: Note, have: tuple[NoteSignature, ...] = ()) -> tuple[NoteSignature, ...]:
+        """Give cosignatures of peers on a signed checkpoint that is not shown yet, those at hand first.
+
+        It waits until there are as many as wanted, or all have answered, or for a second. Where nobody can be asked it
+        takes no time.
+        """
+        if len(have) >= self.wanted:
+            return have[:OTHERS_MAX]
+        with self.database.read() as connection:
+            peers = _witnesses(connection)
+        lines = {peer.member: self._line(peer.member, log.number) for peer, _ in peers}
+        # Who failed lately is left alone, so that one peer that is down does not make every release wait.
+        asked = [(peer, card) for peer, card in peers if not lines[peer.member].rests(GATHER_PAUSE_MAX_SECONDS)]
+        gathering = _Gathering([peer.member for peer, _ in asked], self.wanted - len(have))
+        for peer, card in asked:
+            job = _Job(peer, card, log.number, note, log.accepted_size, ADD_CHECKPOINT_SECONDS, gathering.bring)
+            self._askers.submit(self._send, lines[peer.member], job)
+        found = gathering.wait(self.seconds) if asked else {}
+        names = {(line.name, line.key_id) for line in have}
+        new = [line for line in found.values() if (line.name, line.key_id) not in names]
+        return (*have, *new)[:OTHERS_MAX]
+
+    def ring(self, log: int) -> None:
+        """Send what is shown of a log to all its readers, who pull at once; nobody waits for it."""
+        with self.database.read() as connection:
+            row = get_log(connection, log)
+            peers = _witnesses(connection)
+        if row.accepted_note is None:
+            return
+        note = parse_note(row.accepted_note)
+
+        def late(_member: str, line: NoteSignature | None) -> None:
+            if line is not None:
+                self._show_late(log, note.text, line)
+
+        for peer, card in peers:
+            line = self._line(peer.member, log)
+            if not line.rests(BELL_PAUSE_MAX_SECONDS):
+                job = _Job(peer, card, log, note, row.accepted_size, BELL_SECONDS, late)
+                self._ringers.submit(self._send, line, job)
+
+    def close(self) -> None:
+        """Wait for what is on its way, which ends by its deadlines."""
+        self._askers.shutdown()
+        self._ringers.shutdown()
+
+    def _line(self, member: str, log: int) -> _Line:
+        with self._guard:
+            return self._lines.setdefault((member, log), _Line(member))
+
+    def _send(self, line: _Line, job: _Job) -> None:
+        """Send a checkpoint, unless one is on its way: then that thread sends the newest afterwards."""
+        next_job: _Job | None = None
+        with line.guard:
+            skipped = None
+            if line.busy:
+                skipped, line.newest = line.newest, job
+            else:
+                next_job, line.busy = job, True
+                line.busy_since = clock.monotonic()
+        if skipped is not None:
+            skipped.done(line.member, None)
+        while next_job is not None:
+            self._send_one(line, next_job)
+            with line.guard:
+                next_job, line.newest = line.newest, None
+                line.busy = next_job is not None
+                line.busy_since = clock.monotonic()
+
+    def _send_one(self, line: _Line, job: _Job) -> None:
+        """Ask one peer about one checkpoint; whatever goes wrong is written down, and the line goes on."""
+        found = None
+        try:
+            found = self._ask(line, job)
+            line.failures = 0
+        except HashpactError as error:
+            line.failures, line.failed_at = line.failures + 1, clock.monotonic()
+            told.info("a witness could not be asked", member=line.member, code=error.code, error=str(error))
+        except Exception:  # noqa: BLE001 - a line that stayed busy would never send anything again
+            line.failures, line.failed_at = line.failures + 1, clock.monotonic()
+            told.exception("asking a witness broke", member=line.member)
+        job.done(line.member, found)
+
+    def _ask(self, line: _Line, job: _Job) -> NoteSignature | None:
+        witness = PeerWitness(self.fetcher, job.peer.url)
+        size = parse_checkpoint(job.note.text).size
+        for old in (job.shown_size if line.size is None else line.size, None):
+            start = line.size if old is None else old
+            if start is None or start > size:
+                return None
+            with self.database.read() as connection:
+                proof = consistency_proof(start, size, EntryReader(connection).tree(job.log, size).node)
+            body = format_add_checkpoint(start, tuple(proof), format_note(job.note))
+            answer = witness.add_checkpoint(body, deadline_seconds=job.seconds)
+            if not isinstance(answer, Behind):
+                line.size = size
+                return valid_cosignature(job.card, job.note.text, answer.data, self.now())
+            line.size = answer.size
+        return None
+
+    def _show_late(self, log: int, text: bytes, line: NoteSignature) -> None:
+        """Add a cosignature that came after its checkpoint was shown, as long as there are fewer than wanted."""
+        try:
+            with self.database.write() as connection:
+                row = get_log(connection, log, lock=True)
+                note = parse_note(row.accepted_note or b"")
+                known = {(one.name, one.key_id) for one in note.signatures}
+                if note.text != text or (line.name, line.key_id) in known or len(known) >= self.wanted + 2:
+                    return
+                more = format_note(Note(note.text, (*note.signatures, line)))
+                size, root = row.accepted_size, row.accepted_root
+                move_accepted(connection, log, old_size=size, new_size=size, root=root, note=more)
+        except StoreMovedError:
+            told.info("a late cosignature came after the next release", log=log)
+        except HashpactError as error:
+            told.warning("a late cosignature could not be shown", log=log, error=str(error))
+
+
+def valid_cosignature(card: Card, text: bytes, answer: bytes, now: datetime) -> NoteSignature | None:
+    """Find the cosignature on ``text`` in a witness's answer that counts by the member's card; NoteError.
+
+    SignatureError where the answer holds none: lines of unknown keys are ignored, wrong ones and old ones are none.
+    """
+    lines = parse_signatures(answer, text)
+    latest = now.timestamp() + LIMITS.clock_skew_seconds
+    for witness in card.witness_keys:
+        for line in lines:
+            try:
+                signed = cosignatures(Note(text, (line,)), (witness.key,))
+            except SignatureError:
+                continue
+            since, until = witness.valid_from.timestamp(), min(witness.valid_until.timestamp(), latest)
+            if any(since <= one.timestamp <= until for one in signed):
+                return line
+    raise SignatureError("the witness answered without a cosignature by a key in its member's card", where=card.url)
+
+
+def _witnesses(connection: Connection) -> list[tuple[Peer, Card]]:
+    """Give the peers that may read our logs and whose cards name a witness."""
+    peers = [(peer, card_of(peer)) for peer in list_peers(connection, states=("active",)) if peer.card is not None]
+    return [(peer, card) for peer, card in peers if card.witness_keys]

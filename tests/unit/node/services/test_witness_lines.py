@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from follower import Follower
+from hashpact_node.services.drafts import ListingDraft
+from hashpact_node.services.release import Releaser
+from hashpact_node.services.witness_lines import WitnessLines, valid_cosignature
+from hashpact_protocol.card import parse_card
+from hashpact_protocol.errors import NoteError, SignatureError
+from hashpact_protocol.notes import (
+    Checkpoint,
+    Note,
+    NoteSignature,
+    cosignature,
+    cosignature_message,
+    cosignatures,
+    format_checkpoint,
+    parse_note,
+)
+from hashpact_protocol.witness import AddCheckpoint, format_signatures, format_size, parse_add_checkpoint
+from members import sha256
+from own_member import NOW
+from publisher import Publisher
+
+GENEROUS_SECONDS = 60.0
+
+
+class Witness:
+    """A peer's witness that answers for a publisher; ``asked`` holds what came."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self.cosigned = 0
+        self.asked: list[AddCheckpoint] = []
+        self.hold: threading.Event | None = None
+
+    def answer(self, body: bytes) -> tuple[int, bytes]:
+        request = parse_add_checkpoint(body)
+        self.asked.append(request)
+        if self.hold is not None:
+            self.hold.wait(GENEROUS_SECONDS)
+        if request.old != self.cosigned:
+            return 409, format_size(self.cosigned)
+        self.cosigned = request.checkpoint.size
+        return 200, format_signatures((self.line(request.parsed.text),))
+
+    def line(self, text: bytes) -> NoteSignature:
+        timestamp = int(NOW.timestamp())
+        signed = self.publisher.witness.sign(cosignature_message(text, timestamp))
+        return cosignature(self.publisher.witness_key, timestamp, signed)
+
+
+@pytest.fixture
+def peers(sqlite_follower: Follower) -> Iterator[list[Witness]]:
+    """Two peers of acme, whose witnesses cosign."""
+    with Publisher("beta") as beta, Publisher("gamma") as gamma:
+        witnesses = [Witness(beta), Witness(gamma)]
+        for witness in witnesses:
+            witness.publisher.takes = witness.answer
+            sqlite_follower.add(witness.publisher)
+        yield witnesses
+
+
+def make_lines(follower: Follower, wanted: int = 2, seconds: float = GENEROUS_SECONDS) -> WitnessLines:
+    return WitnessLines(follower.database, follower.fetcher, follower.now, wanted, seconds)
+
+
+def release(follower: Follower, lines: WitnessLines, number: int) -> Note:
+    own = follower.own
+    releaser = Releaser(follower.database, follower.locks, own.keyring, follower.now, witness_lines=lines)
+    own.lazy_publisher().publish([ListingDraft("image", (sha256(number),))], wait=False)
+    releaser.release(own.log.number)
+    return shown(follower)
+
+
+def shown(follower: Follower) -> Note:
+    return parse_note(follower.own.log.accepted_note or b"")
+
+
+def wait_for(question: Callable[[], object]) -> None:
+    deadline = time.monotonic() + GENEROUS_SECONDS
+    while not question():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
+
+
+def test_a_release_is_shown_with_the_cosignatures_of_its_readers(
+    sqlite_follower: Follower, peers: list[Witness]
+) -> None:
+    lines = make_lines(sqlite_follower)
+    note = release(sqlite_follower, lines, 1)
+    witnesses = [witness.publisher.witness_key for witness in peers]
+    assert len(cosignatures(note, witnesses)) == 2
+    lines.close()
+    for witness in peers:
+        first, *_, bell = witness.asked
+        # Gathering carries the log's signature alone, and the doorbell all that is shown.
+        assert len(first.parsed.signatures) == 1
+        assert bell.parsed.signatures == shown(sqlite_follower).signatures
+        assert (bell.old, bell.checkpoint.size) == (1, 1)
+        assert len(bell.parsed.signatures) == 4
+
+
+def test_the_size_that_each_answered_last_is_where_the_next_proof_starts(
+    sqlite_follower: Follower, peers: list[Witness]
+) -> None:
+    lines = make_lines(sqlite_follower)
+    for number in range(3):
+        release(sqlite_follower, lines, number)
+    lines.close()
+    olds = [(asked.old, asked.checkpoint.size) for asked in peers[0].asked if len(asked.parsed.signatures) == 1]
+    assert olds == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_a_conflict_is_sent_once_more_from_its_size(sqlite_follower: Follower, peers: list[Witness]) -> None:
+    lines = make_lines(sqlite_follower, wanted=0)
+    for number in range(3):
+        release(sqlite_follower, lines, number)
+    lines.close()
+    peers[0].cosigned, peers[0].asked = 1, []
+    again = make_lines(sqlite_follower, wanted=2)
+    note = release(sqlite_follower, again, 4)
+    assert len(cosignatures(note, [peers[0].publisher.witness_key])) == 1
+    again.close()
+    assert [asked.old for asked in peers[0].asked][:2] == [3, 1]
+
+
+def test_nobody_is_waited_for_where_there_is_nobody(sqlite_follower: Follower) -> None:
+    lines = make_lines(sqlite_follower, seconds=10 * GENEROUS_SECONDS)
+    assert len(release(sqlite_follower, lines, 1).signatures) == 2
+    lines.close()
+
+
+def test_a_peer_that_does_not_cosign_is_not_waited_for(sqlite_follower: Follower, peers: list[Witness]) -> None:
+    peers[0].publisher.takes = None  # 404: it does not follow us
+    lines = make_lines(sqlite_follower, seconds=10 * GENEROUS_SECONDS)
+    note = release(sqlite_follower, lines, 1)
+    assert len(cosignatures(note, [peers[1].publisher.witness_key])) == 1
+    lines.close()
+
+
+def test_a_slow_peer_holds_nobody_up_and_gets_the_newest(sqlite_follower: Follower, peers: list[Witness]) -> None:
+    slow, quick = peers
+    slow.hold = threading.Event()
+    lines = make_lines(sqlite_follower, wanted=1)
+    for number in range(40):  # more than there are threads
+        assert len(cosignatures(release(sqlite_follower, lines, number), [quick.publisher.witness_key])) == 1
+    assert len(slow.asked) < 10
+    slow.hold.set()
+    slow.hold = None
+    lines.ring(sqlite_follower.own.log.number)
+    lines.close()
+    assert slow.asked[-1].checkpoint.size == 40
+
+
+def test_a_late_cosignature_is_shown_afterwards(sqlite_follower: Follower, peers: list[Witness]) -> None:
+    late = peers[0]
+    late.hold = threading.Event()
+    lines = make_lines(sqlite_follower, seconds=0.05)
+    note = release(sqlite_follower, lines, 1)
+    assert cosignatures(note, [late.publisher.witness_key]) == ()
+    late.hold.set()
+    late.hold = None
+    number, key = sqlite_follower.own.log.number, late.publisher.witness_key
+
+    def is_shown() -> bool:
+        lines.ring(number)
+        return bool(cosignatures(shown(sqlite_follower), [key]))
+
+    wait_for(is_shown)
+    lines.close()
+
+
+def test_renewing_keeps_the_cosignatures_of_others(sqlite_follower: Follower, peers: list[Witness]) -> None:
+    lines = make_lines(sqlite_follower)
+    before = release(sqlite_follower, lines, 1)
+    own = sqlite_follower.own
+    sqlite_follower.later(minutes=5)
+    Releaser(
+        sqlite_follower.database, sqlite_follower.locks, own.keyring, sqlite_follower.now, witness_lines=lines
+    ).renew(own.log.number)
+    lines.close()
+    after = shown(sqlite_follower)
+    assert set(before.signatures) - set(after.signatures) != set()
+    witnesses = [witness.publisher.witness_key for witness in peers]
+    assert len(cosignatures(after, witnesses)) == 2
+    assert len(after.signatures) == 4
+
+
+def test_only_what_a_card_names_and_what_is_right_counts(publisher: Publisher) -> None:
+    card = parse_card(publisher.card(), member="beta", url=publisher.url)
+    witness = Witness(publisher)
+    text = format_checkpoint(Checkpoint("acme.example/logs/listings-1", 1, bytes(32)))
+    other = format_checkpoint(Checkpoint("acme.example/logs/listings-1", 2, bytes(32)))
+    good = witness.line(text)
+    assert valid_cosignature(card, text, format_signatures((good,)), NOW) == good
+    with pytest.raises(SignatureError):
+        valid_cosignature(card, text, format_signatures((witness.line(other),)), NOW)
+    publisher.witness, honest = Ed25519PrivateKey.generate(), publisher.witness
+    with pytest.raises(SignatureError):
+        valid_cosignature(card, text, format_signatures((witness.line(text),)), NOW)
+    assert valid_cosignature(card, text, format_signatures((witness.line(text), good)), NOW) == good
+    publisher.witness = honest
+    with pytest.raises(NoteError):
+        valid_cosignature(card, text, b"", NOW)
