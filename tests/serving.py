@@ -56,10 +56,10 @@ class Served:
 
 
 @contextmanager
-def serving(node: Node, *, schedule: bool = False) -> Iterator[Served]:
+def serving(node: Node, *, schedule: bool = False, port: int = 0) -> Iterator[Served]:
     """Serve a node, without its schedule unless that is wanted, for the body."""
     app = create_app(node, schedule=schedule)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     port = listener.getsockname()[1]
     config = server_config(app, loop="asyncio")
     server = uvicorn.Server(config)

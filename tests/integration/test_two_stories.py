@@ -7,15 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from hashpact_node import clock
+from hashpact_node.assembly import Node, open_node, open_settings
 from hashpact_protocol.statements import encode_statement
 from members import listing, sha256
-from nodes import MakeNode, TestNode, running
+from nodes import PASSPHRASE, MakeNode, TestNode
 from publisher import Publisher
+from serving import serving
 
 
 def entries(first: int, count: int) -> list[bytes]:
@@ -26,35 +29,27 @@ def entries(first: int, count: int) -> list[bytes]:
 def liar() -> Iterator[Publisher]:
     with Publisher("gamma", now=clock.now()) as one:
         yield one
-        # It holds nothing of others that a node which starts, or compares, could learn from it.
+        # It holds nothing of others that a node which compares could learn from it.
         one.unexpected = [path for path in one.unexpected if not path.startswith(("witness/", "mirror/"))]
 
 
-def tell(liar: Publisher, reader: TestNode, story: list[bytes]) -> None:
-    """Tell one reader a story; what it is told later is not its business here, so it pulls no more."""
+def opened(home: TestNode) -> Node:
+    return open_node(open_settings(home.home, home.environment), PASSPHRASE.encode)
+
+
+def tell(liar: Publisher, reader: Node, story: list[bytes]) -> None:
+    """Tell one reader a story."""
     liar.log.tell(story)
-    for arguments in (
-        ("add", "gamma", liar.url, "--fingerprint", liar.fingerprint),
-        ("pull", "gamma"),
-        ("pause", "gamma"),
-    ):
-        done = reader.command("peer", *arguments)
-        assert done.returncode == 0, done.stderr
+    reader.peering.add("gamma", liar.url, fingerprint=liar.fingerprint)
+    assert reader.puller.pull("gamma").errors == []
 
 
 def verify_apart(file: Path, root: Path) -> dict[str, object]:
     """Verify evidence in a process that has neither home nor node."""
-    line = [
-        str(Path(sys.executable).parent / "hashpact"),
-        "evidence",
-        "verify",
-        str(file),
-        "--root",
-        str(root),
-        "--json",
-    ]
+    program = str(Path(sys.executable).parent / "hashpact")
+    line = [program, "evidence", "verify", str(file), "--root", str(root), "--json"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HASHPACT_")}
-    done = subprocess.run(line, env=kept, cwd=root.parent, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(line, env=kept, cwd=root.parent, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
@@ -64,25 +59,24 @@ def verify_apart(file: Path, root: Path) -> dict[str, object]:
 def test_both_readers_find_out_and_prove_it_apart(
     make: MakeNode, liar: Publisher, tmp_path: Path, ours: int, theirs: int
 ) -> None:
-    acme, delta = make("acme"), make("delta")
-    tell(liar, acme, entries(1, ours))
-    tell(liar, delta, entries(900, 1) + entries(2, theirs - 1))
+    homes = {member: make(member) for member in ("acme", "delta")}
     (tmp_path / "apart").mkdir()
     root = tmp_path / "apart" / "root.json"
     root.write_bytes(liar.root_file)
-    with running(acme, delta):
-        acme.follow(delta)
-        delta.follow(acme)
-        for reader, other in ((acme, delta), (delta, acme)):
-            compared = reader.command("evidence", "compare", other.member, "--json")
-            assert compared.returncode == 1, compared.stderr + compared.stdout
-            (number,) = json.loads(compared.stdout)["evidence"]
+    with ExitStack() as stack:
+        acme, delta = (opened(home) for home in homes.values())
+        for node, home in ((acme, homes["acme"]), (delta, homes["delta"])):
+            stack.callback(node.close)
+            stack.enter_context(serving(node, port=home.port))
+        tell(liar, acme, entries(1, ours))
+        tell(liar, delta, entries(900, 1) + entries(2, theirs - 1))
+        for reader, other in ((acme, homes["delta"]), (delta, homes["acme"])):
+            reader.peering.add(other.member, other.url, fingerprint=other.fingerprint)
+            compared = reader.comparer.compare(other.member)
+            assert (len(compared.evidence), compared.notices) == (1, [])
             file = tmp_path / "apart" / f"{reader.member}.json"
-            exported = reader.command("evidence", "export", str(number), str(file))
-            assert exported.returncode == 0, exported.stderr
+            file.write_bytes(reader.evidence.read(compared.evidence[0]).data)
             proven = verify_apart(file, root)
             assert (proven["proven"], proven["void"], proven["member"]) == (True, None, "gamma")
             assert proven["sizes"] == sorted((ours, theirs))
-            alarms = reader.get("/v1/status").json()["alarms"]
-            assert f"hashpact evidence export {number}" in str(alarms)
-            assert {alarm["member"] for alarm in alarms if alarm["code"] == "log-forked"} == {"gamma"}
+            assert reader.peering.show("gamma").alarms[0].code == "log-forked"

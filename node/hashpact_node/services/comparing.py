@@ -99,7 +99,9 @@ class Comparer:
         """Compare with one peer what it was shown; NotFoundError, FetchError when it cannot be read, StoreErrors."""
         with self.database.read() as connection:
             peer = get_peer(connection, member)
-            logs = [one for one in list_logs(connection) if one.named and one.state == "open"]
+            members = {one.member for one in list_peers(connection, own=True) if one.card is not None}
+            held = [one for one in list_logs(connection) if one.member in members]
+        logs = [one for one in held if one.named and one.state == "open"]
         compared = Compared(member)
         until = clock.monotonic() + SECONDS_A_PEER
         witness = PeerWitness(self.fetcher, peer.url)

@@ -226,3 +226,14 @@ def test_a_few_peers_are_compared_with_and_none_is_blamed(reader: Follower, publ
     assert PEERS_AT_ONCE >= 1
     assert reader.peer().failures == 0
     publisher.unexpected.clear()  # the checkpoints of logs that it does not hold
+
+
+def test_logs_of_members_who_were_removed_are_not_compared(
+    reader: Follower, publisher: Publisher, gamma: Publisher
+) -> None:
+    publisher.log.append(*entries(1, 3))
+    reader.add(publisher)
+    reader.pull(publisher)
+    show(gamma, publisher.log, publisher.note())
+    reader.peering.remove("beta")
+    assert compare(reader).checkpoints == 0
