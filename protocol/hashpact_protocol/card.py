@@ -6,13 +6,13 @@ function of the newest accepted one alone.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hashpact_protocol.base64_text import encode_base64
 from hashpact_protocol.canonical import canonical_bytes
 from hashpact_protocol.card_fields import Fields, read_object, refuse
 from hashpact_protocol.card_logs import (
@@ -131,7 +131,7 @@ def encode_card(card: Card) -> bytes:
         "member": card.member,
         "name": card.name,
         "request_keys": [
-            {"from": _time_text(key.valid_from), "id": key.id, "key": _base64(key.public)}
+            {"from": _time_text(key.valid_from), "id": key.id, "key": encode_base64(key.public)}
             | {"until": _time_text(key.valid_until)}
             for key in card.request_keys
         ],
@@ -192,16 +192,12 @@ def _log_value(log: CardLog) -> dict[str, Any]:
         "url": log.url,
     }
     if log.final is not None:
-        value["final"] = {"root": _base64(log.final.root), "size": log.final.size}
+        value["final"] = {"root": encode_base64(log.final.root), "size": log.final.size}
     if log.fresh is not None:
         value["fresh"] = log.fresh
     if log.erased:
         value["erased"] = True
     return value
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 def _time_text(time: datetime) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from hashpact_protocol.base64_text import decode_base64
 from hashpact_protocol.card_fields import Fields
 from hashpact_protocol.errors import MemberNameError, NoteError
 from hashpact_protocol.limits import LIMITS
@@ -157,10 +157,10 @@ def read_bytes(fields: Fields, name: str, length: int) -> bytes:
     """Read a string of canonical base64 (RFC 4648, section 4) that holds ``length`` bytes, or raise CardError."""
     text = fields.text(name)
     try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError:
-        fields.refuse(name, "is not base64")
-    if len(data) != length or base64.b64encode(data).decode() != text:
+        data = decode_base64(text)
+    except ValueError as error:
+        fields.refuse(name, str(error))
+    if len(data) != length:
         fields.refuse(name, f"is not {length} bytes in canonical base64")
     return data
 

@@ -6,12 +6,11 @@ the form, the checkpoints and the trees; whose cards these are, ``hashpact_keys.
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
+from hashpact_protocol.base64_text import decode_base64, encode_base64
 from hashpact_protocol.canonical import canonical_bytes, parse_canonical
 from hashpact_protocol.card import Card
 from hashpact_protocol.errors import EvidenceError, SignatureError, StatementError, VerificationError
@@ -26,7 +25,6 @@ CARDS_MAX: Final = 4
 PROOF_HASHES_MAX: Final = 64
 _NOTES: Final = 2
 _MEND: Final = "ask for the file again, as `hashpact evidence export` wrote it"
-_BASE64: Final = re.compile("[A-Za-z0-9+/]+={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +98,8 @@ def encode_evidence(evidence: Evidence) -> bytes:
     if evidence.notes:
         value["notes"] = [_text(note, "a note") for note in evidence.notes]
     if evidence.divergence is not None:
-        value["prefix_root"] = _encode_base64(evidence.divergence.prefix_root)
-        value["proof"] = [_encode_base64(one) for one in evidence.divergence.proof]
+        value["prefix_root"] = encode_base64(evidence.divergence.prefix_root)
+        value["proof"] = [encode_base64(one) for one in evidence.divergence.proof]
     data = canonical_bytes(value) + b"\n"
     if parse_evidence(data) != evidence:
         raise EvidenceError("this evidence cannot be written as it is")
@@ -245,14 +243,13 @@ def _all_text(values: list[Any], name: str) -> list[str]:
 
 
 def _hash(text: str) -> bytes:
-    data = base64.b64decode(text) if _BASE64.fullmatch(text) and len(text) % 4 == 0 else b""
-    if len(data) != HASH_BYTES or _encode_base64(data) != text:
+    try:
+        data = decode_base64(text)
+    except ValueError:
+        data = b""
+    if len(data) != HASH_BYTES:
         _refuse(f"a hash in evidence is not {HASH_BYTES} bytes in canonical base64")
     return data
-
-
-def _encode_base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
 
 
 def _text(data: bytes, what: str) -> str:

@@ -5,7 +5,6 @@ Two kinds of keys are known: Ed25519 (0x01), with which a log signs, and timesta
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from hashlib import sha256
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from hashpact_protocol.base64_text import decode_base64, encode_base64
 from hashpact_protocol.ed25519 import check_public_key
 from hashpact_protocol.errors import NoteError, SignatureError
 from hashpact_protocol.limits import LIMITS
@@ -80,7 +80,7 @@ class VerifierKey:
 
     def __str__(self) -> str:
         """The vkey text, which ``parse`` reads."""
-        return f"{self.name}+{self.key_id.hex()}+{_encode_base64(bytes([self.type]) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{encode_base64(bytes([self.type]) + self.public)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class NoteSignature:
 
     def __str__(self) -> str:
         """The line without its newline."""
-        return f"{_EM_DASH} {self.name} {_encode_base64(self.key_id + self.signature)}"
+        return f"{_EM_DASH} {self.name} {encode_base64(self.key_id + self.signature)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +127,11 @@ class Cosigned:
     timestamp: int
 
 
-def _encode_base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
 def _decode_base64(text: str, what: str) -> bytes:
-    """Decode the one spelling that encoding gives: padded, no spare bits, nothing between (RFC 4648, section 4)."""
     try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise NoteError(f"{what} is not base64") from None
-    if _encode_base64(data) != text:
-        raise NoteError(f"{what} is not canonical base64")
-    return data
+        return decode_base64(text)
+    except ValueError as error:
+        raise NoteError(f"{what} {error}") from None
 
 
 def _check_key_name(name: str) -> None:
@@ -220,7 +212,7 @@ def _parse_root(text: str) -> bytes:
 
 def format_checkpoint(c: Checkpoint) -> bytes:
     """Write the text that a log signs; NoteError when ``parse_checkpoint`` would not read it back as it is."""
-    lines = (c.origin, str(c.size), _encode_base64(c.root), *c.extensions)
+    lines = (c.origin, str(c.size), encode_base64(c.root), *c.extensions)
     text = "".join(f"{line}\n" for line in lines).encode()
     if parse_checkpoint(text) != c:
         raise NoteError("a line of a checkpoint holds a newline")

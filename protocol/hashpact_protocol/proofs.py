@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 
+from hashpact_protocol.base64_text import decode_base64, encode_base64
 from hashpact_protocol.errors import ProofError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import HASH_BYTES, verify_inclusion
@@ -82,25 +82,18 @@ def _parse_hash(line: str) -> bytes:
 
 def _decode_base64(text: str) -> bytes:
     try:
-        data = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise ProofError("a line of the proof is not base64") from None
-    if _encode_base64(data) != text:
-        raise ProofError("a line of the proof is not canonical base64")
-    return data
-
-
-def _encode_base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+        return decode_base64(text)
+    except ValueError as error:
+        raise ProofError(f"a line of the proof {error}") from None
 
 
 def format_proof(proof: TlogProof) -> bytes:
     """Write a proof; ProofError when ``parse_proof`` would not read it back as it is."""
     lines = [_HEADER]
     if proof.extra is not None:
-        lines.append(f"extra {_encode_base64(proof.extra)}")
+        lines.append(f"extra {encode_base64(proof.extra)}")
     lines.append(f"index {proof.index}")
-    lines += [_encode_base64(value) for value in proof.hashes]
+    lines += [encode_base64(value) for value in proof.hashes]
     data = "".join(f"{line}\n" for line in (*lines, "")).encode() + proof.note
     if parse_proof(data) != proof:
         raise ProofError(f"a proof's hashes have {HASH_BYTES} bytes, not none")

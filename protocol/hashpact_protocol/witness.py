@@ -6,11 +6,11 @@ signatures on it.
 
 from __future__ import annotations
 
-import base64
 import re
 from dataclasses import dataclass
 from hashlib import sha256
 
+from hashpact_protocol.base64_text import decode_base64, encode_base64
 from hashpact_protocol.errors import ConsistencyError, NoteError, ProofError
 from hashpact_protocol.follow import Head
 from hashpact_protocol.limits import LIMITS
@@ -66,7 +66,7 @@ def parse_add_checkpoint(data: bytes) -> AddCheckpoint:
 
 def format_add_checkpoint(old: int, proof: tuple[bytes, ...], note: bytes) -> bytes:
     """Write the body of an add-checkpoint request; errors as ``parse_add_checkpoint``, which reads it back."""
-    lines = [f"{_OLD}{old}", *(base64.b64encode(value).decode("ascii") for value in proof), ""]
+    lines = [f"{_OLD}{old}", *(encode_base64(value) for value in proof), ""]
     data = "".join(f"{line}\n" for line in lines).encode() + note
     parse_add_checkpoint(data)
     return data
@@ -122,9 +122,9 @@ def _parse_size(text: str) -> int:
 
 def _parse_hash(line: str) -> bytes:
     try:
-        value = base64.b64decode(line, validate=True)
-    except ValueError:
-        raise ProofError("a line of the proof is not base64", where=repr(line[:80])) from None
-    if len(value) != HASH_BYTES or base64.b64encode(value).decode("ascii") != line:
+        value = decode_base64(line)
+    except ValueError as error:
+        raise ProofError(f"a line of the proof {error}", where=repr(line[:80])) from None
+    if len(value) != HASH_BYTES:
         raise ProofError(f"a line of the proof is not the base64 of {HASH_BYTES} bytes", where=repr(line[:80]))
     return value

@@ -88,7 +88,7 @@ def test_the_published_example_is_read() -> None:
         ("old \u0661", "ASCII"),
         (f"old 1\n{HASH} ", "base64"),
         (f"old 1\n{HASH[:-1]}", "base64"),
-        ("old 1\n" + HASH.replace("A=", "B="), "base64 of 32"),
+        ("old 1\n" + HASH.replace("A=", "B="), "canonical base64"),
         (f"old 1\n{base64.b64encode(bytes(31)).decode()}", "base64 of 32"),
         ("\n".join(["old 1", *[HASH] * (PROOF_LINES_MAX + 1)]), "at most 63"),
     ],
