@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import structlog
 
 from hashpact_keys.keystore import KeyStore
 from hashpact_keys.rows import TrustRole
@@ -79,6 +80,8 @@ class InlineWorkers(Workers):
         return future
 
 
+# What a command tells is on standard output, what the node logs belongs on the other.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 # Reading the system's certificates takes a tenth of a second, and peers of the suite have none.
 vars(ssl)["create_default_context"] = cache(ssl.create_default_context)
 # The assembly makes what stands under this name.
