@@ -138,6 +138,10 @@ class PeerState(Model):
     failures: int = Field(description="How often in a row it failed.", examples=[0])
     last_error: Trouble | None = Field(description="What went wrong last; null if it went well.")
     trust_error: Trouble | None = Field(description="What is wrong with its trust repository; null if nothing.")
+    stale: bool = Field(description="Whether it has not said for too long that one of its open logs is fresh.")
+    blobs_held: int = Field(description="How many blobs that its listings name are here.", examples=[12])
+    blobs_missing: int = Field(description="How many are not here, or not yet.", examples=[0])
+    blob_bytes: int = Field(description="How many bytes of blobs it brought.", examples=[983040])
 
 
 class Peer(PeerState):

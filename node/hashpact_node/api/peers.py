@@ -93,7 +93,7 @@ def _told(node: Node, view: PeerView) -> Peer:
     origins = {one.log.number: one.log.origin for one in view.logs}
     return Peer.model_validate(
         {
-            **asdict(peer_status(view.peer)),
+            **asdict(peer_status(view.peer, stale=view.stale, blobs=view.blobs)),
             "logs": [log_status(one.log, own=view.peer.own, live=one.live, waiting=0, now=now) for one in view.logs],
             "alarms": [alarm_status(alarm, members, origins) for alarm in view.alarms],
         }

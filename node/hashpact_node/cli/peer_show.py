@@ -22,8 +22,10 @@ def show_peer(view: PeerView, now: datetime) -> None:
         ("card version", peer.card_version),
         ("trust read", ago(peer.trust_checked_at, now)),
         ("last good pull", ago(peer.last_good_at, now)),
+        ("last try", ago(peer.last_try_at, now)),
         ("failures", figure(peer.failures) if peer.failures else None),
         ("next try", ago(peer.next_try_at, now) if peer.failures else None),
+        ("blobs", _blobs(view)),
         ("trouble", trouble),
         ("mend", (peer.last_error or {}).get("mend") if trouble else None),
     )
@@ -42,3 +44,11 @@ def show_peer(view: PeerView, now: datetime) -> None:
     for alarm in view.alarms:
         mend = f" ({alarm.mend})" if alarm.mend else ""
         say(f"alarm {alarm.number}, {ago(alarm.last_at, now)}: {alarm.what}{mend}")
+
+
+def _blobs(view: PeerView) -> str | None:
+    """Say how many blobs are here; nothing of a peer whose listings name none."""
+    blobs = view.blobs
+    if not blobs.held and not blobs.missing:
+        return None
+    return f"{figure(blobs.held)} here ({figure(blobs.bytes)} bytes), {figure(blobs.missing)} missing"

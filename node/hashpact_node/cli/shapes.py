@@ -15,8 +15,10 @@ FAILING: Final = "failing"
 
 
 def peer_state(view: PeerView) -> str:
-    """Give a peer's state in one word: ``failing`` where it is active and cannot be read."""
-    return FAILING if view.peer.state == "active" and view.peer.failures else view.peer.state
+    """Give a peer's state in one word: of an active one ``failing`` where it cannot be read, else ``stale``."""
+    if view.peer.state != "active":
+        return view.peer.state
+    return FAILING if view.peer.failures else "stale" if view.stale else view.peer.state
 
 
 def log_state(view: LogView) -> str:
@@ -32,7 +34,8 @@ def peer_shape(view: PeerView, now: datetime) -> dict[str, Any]:
     logs = [log_status(one.log, own=peer.own, live=one.live, waiting=0, now=now) for one in view.logs]
     origins = {one.log.number: one.log.origin for one in view.logs}
     alarms = [alarm_status(alarm, {peer.number: peer.member}, origins) for alarm in view.alarms]
-    return {**plain(peer_status(peer)), "logs": plain(logs), "alarms": plain(alarms)}
+    status = peer_status(peer, stale=view.stale, blobs=view.blobs)
+    return {**plain(status), "logs": plain(logs), "alarms": plain(alarms)}
 
 
 def published_shape(published: Published) -> dict[str, Any]:

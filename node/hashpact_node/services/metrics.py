@@ -47,6 +47,10 @@ METRICS: Final = (
     MetricKind("peer_trust_checked_timestamp_seconds", PEER, "when its trust repository was last read"),
     MetricKind("peer_failures", PEER, "how often in a row it failed"),
     MetricKind("peer_trust_failing", PEER, "1 if something is wrong with its trust repository"),
+    MetricKind("peer_stale", PEER, "1 if it has not said for too long that one of its open logs is fresh"),
+    MetricKind("peer_blobs_held", PEER, "how many blobs that its listings name are here"),
+    MetricKind("peer_blobs_missing", PEER, "how many blobs that its listings name are not here, or not yet"),
+    MetricKind("peer_blob_bytes", PEER, "how many bytes of blobs it brought"),
     MetricKind("peer_card_version", PEER, "the version of its accepted card"),
     MetricKind("log_accepted_entries", LOG, "the accepted size; of an own log the released one"),
     MetricKind("log_held_entries", LOG, "how much of it is merged"),
@@ -123,6 +127,10 @@ def _of_peer(peer: PeerStatus) -> Iterator[Sample]:
     yield "peer_failures", labels, peer.failures
     yield "peer_trust_failing", labels, peer.trust_error is not None
     yield "peer_card_version", labels, peer.card_version
+    yield "peer_stale", labels, peer.stale
+    yield "peer_blobs_held", labels, peer.blobs_held
+    yield "peer_blobs_missing", labels, peer.blobs_missing
+    yield "peer_blob_bytes", labels, peer.blob_bytes
 
 
 def _of_log(log: LogStatus) -> Iterator[Sample]:

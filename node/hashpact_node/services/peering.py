@@ -12,6 +12,7 @@ from hashpact_node.net.trust import FINGERPRINT
 from hashpact_node.services.removal import drop_claims_of
 from hashpact_node.services.trusting import TRUST_ALARM, Trusting
 from hashpact_node.store.alarms import Alarm, clear_alarm, list_alarms
+from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
@@ -54,6 +55,12 @@ class PeerView:
     peer: Peer
     logs: tuple[LogView, ...]
     alarms: tuple[Alarm, ...]
+    blobs: BlobCounts = NO_BLOBS
+
+    @property
+    def stale(self) -> bool:
+        """Whether the member has not said for too long that one of its open logs is fresh."""
+        return any(log.stale for log in self.logs)
 
 
 @dataclass(slots=True)
@@ -124,6 +131,7 @@ class Peering:
     def _views(self, connection: Connection, peers: Sequence[Peer]) -> Sequence[PeerView]:
         """Look at some peers; live listings, of which there may be millions, are counted once for all."""
         now, live, alarms = self.now(), count_live(connection), list_alarms(connection)
+        blobs = blob_counts(connection)
         return [
             PeerView(
                 peer,
@@ -133,6 +141,7 @@ class Peering:
                     if log.named
                 ),
                 tuple(alarm for alarm in alarms if alarm.peer == peer.number),
+                blobs.get(peer.number, NO_BLOBS),
             )
             for peer in peers
         ]

@@ -17,6 +17,7 @@ from hashpact_node.services.signing_state import signing_state
 from hashpact_node.services.views import own_card
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import Alarm, list_alarms
+from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
 from hashpact_node.store.changes import last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -66,7 +67,11 @@ class LogStatus:
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """How reading one peer went lately; errors are tables of code, what, where and mend."""
+    """How reading one peer went lately; errors are tables of code, what, where and mend.
+
+    ``stale``: it has not said for too long that one of its open logs is fresh. Of the blobs that its listings name some
+    are here and some are not; ``blob_bytes`` is how many bytes of blobs it brought.
+    """
 
     member: str
     url: str
@@ -80,6 +85,10 @@ class PeerStatus:
     failures: int
     last_error: dict[str, Any] | None
     trust_error: dict[str, Any] | None
+    stale: bool
+    blobs_held: int
+    blobs_missing: int
+    blob_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +191,7 @@ class StatusReader:
                 signing=signing_state(connection, now),
                 database="sqlite" if self.database.is_sqlite else "postgresql",
                 logs=_logs(connection, logs, members, counts, now),
-                peers=tuple(peer_status(peer) for peer in peers),
+                peers=_peers(connection, peers, logs, now),
                 blocklist=counts.actions,
                 last_change=last_change(connection),
                 queue=count_entries(connection),
@@ -240,7 +249,7 @@ def log_status(log: Log, *, own: bool, live: int, waiting: int, now: datetime) -
     )
 
 
-def peer_status(peer: Peer) -> PeerStatus:
+def peer_status(peer: Peer, *, stale: bool = False, blobs: BlobCounts = NO_BLOBS) -> PeerStatus:
     """Give a peer as people look at it."""
     return PeerStatus(
         member=peer.member,
@@ -255,6 +264,10 @@ def peer_status(peer: Peer) -> PeerStatus:
         failures=peer.failures,
         last_error=peer.last_error,
         trust_error=peer.trust_error,
+        stale=stale,
+        blobs_held=blobs.held,
+        blobs_missing=blobs.missing,
+        blob_bytes=blobs.bytes,
     )
 
 
@@ -270,6 +283,14 @@ def alarm_status(alarm: Alarm, members: Mapping[int, str], origins: Mapping[int,
         first_at=_text(alarm.first_at),
         last_at=_text(alarm.last_at),
         times=alarm.times,
+    )
+
+
+def _peers(connection: Connection, peers: Iterable[Peer], logs: Iterable[Log], now: datetime) -> tuple[PeerStatus, ...]:
+    blobs = blob_counts(connection)
+    stale = {log.peer for log in logs if log.state == "open" and is_stale(log.own_cosigned_at, now)}
+    return tuple(
+        peer_status(peer, stale=peer.number in stale, blobs=blobs.get(peer.number, NO_BLOBS)) for peer in peers
     )
 
 

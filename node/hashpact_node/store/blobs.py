@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counted
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +41,18 @@ class WantCount:
     count: int
     reason: str | None
     most_failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlobCounts:
+    """How many blobs that a member's listings name are here, how many are not, and how many bytes it brought."""
+
+    held: int = 0
+    missing: int = 0
+    bytes: int = 0
+
+
+NO_BLOBS = BlobCounts()
 
 
 def put_blob(connection: Connection, key: bytes, sha256: bytes, data: bytes, *, peer: int, now: datetime) -> bool:
@@ -181,6 +194,15 @@ def count_wants(connection: Connection) -> list[WantCount]:
         WantCount(peer, bool(held), code, int(count), reason, int(failures))
         for peer, held, code, count, reason, failures in connection.execute(query)
     ]
+
+
+def blob_counts(connection: Connection) -> dict[int, BlobCounts]:
+    """Count the blobs of each member of whom there is or should be one."""
+    held, missing = Counted[int](), Counted[int]()
+    for one in count_wants(connection):
+        (held if one.held else missing)[one.peer] += one.count
+    brought = bytes_by_peer(connection)
+    return {peer: BlobCounts(held[peer], missing[peer], brought.get(peer, 0)) for peer in {*held, *missing, *brought}}
 
 
 def _update(connection: Connection, peer: int, key: bytes, **values: object) -> bool:

@@ -86,6 +86,9 @@ def test_a_blob_is_fetched_once_and_kept_while_it_is_named(reader: Reader, publi
     assert reader.pull(publisher) == 1
     assert reader.held(signal) == data
     assert reader.wants() == {"held": 1}
+    view = reader.follower.peering.show("beta")
+    assert (view.blobs.held, view.blobs.missing, view.blobs.bytes) == (1, 0, len(data))
+    assert not view.stale
     assert not reader.follower.alarms()
     assert reader.again() == 0
     assert len(publisher.paths("blob/")) == 1

@@ -15,6 +15,7 @@ from own_member import NOW, ORIGIN, OwnMember
 TIME = "2026-11-24T04:00:00Z"
 OLDER = "2026-11-20T00:00:00Z"
 SECONDS = NOW.timestamp()
+BLOBS = {"stale": True, "blobs_held": 3, "blobs_missing": 2, "blob_bytes": 99}
 Labels = frozenset[tuple[str, str]]
 
 
@@ -34,7 +35,7 @@ def value(told: bytes, name: str, **labels: str) -> float | None:
 
 def peer(member: str, **fields: object) -> PeerStatus:
     nothing = dict.fromkeys(PeerStatus.__slots__)
-    return PeerStatus(**{**nothing, "member": member, "state": "active", "failures": 0, **fields})  # type: ignore[arg-type]  # as the fields are
+    return PeerStatus(**{**nothing, "member": member, "state": "active", "failures": 0, **BLOBS, **fields})  # type: ignore[arg-type]  # as the fields are
 
 
 def alarm(number: int, code: str, member: str | None, first_at: str) -> AlarmStatus:
@@ -75,6 +76,10 @@ def test_peers(status: NodeStatus) -> None:
     assert value(told, "peer_last_good_timestamp_seconds", member="beta") == SECONDS - 4 * 86_400 - 4 * 3_600
     assert value(told, "peer_trust_failing", member="beta") == 1
     assert value(told, "peer_card_version", member="beta") == 7
+    assert value(told, "peer_stale", member="beta") == 1
+    assert value(told, "peer_blobs_held", member="beta") == 3
+    assert value(told, "peer_blobs_missing", member="beta") == 2
+    assert value(told, "peer_blob_bytes", member="beta") == 99
     # What never happened has no figure; 0 would be a time in 1970.
     assert value(told, "peer_last_good_timestamp_seconds", member="gamma") is None
 
