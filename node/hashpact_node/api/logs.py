@@ -13,10 +13,10 @@ from hashpact_node.api.deps import get_node
 from hashpact_node.api.files import IMMUTABLE, check_raw_path, choose_encoding, is_unchanged, unchanged
 from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.plain import PlainRoute
-from hashpact_node.api.problems import PROBLEM_RESPONSES, HttpProblem
+from hashpact_node.api.problems import PROBLEM_RESPONSES, HttpProblem, respond
 from hashpact_node.api.read_ahead import ReadAhead
 from hashpact_node.services.log_files import GZIP, IDENTITY, ZSTD, Served
-from hashpact_protocol.errors import NotFoundError, TileError
+from hashpact_protocol.errors import GoneError, NotFoundError, TileError
 from hashpact_protocol.tiles import FULL_WIDTH, TileId, parse_path
 
 CARD_HEADER: Final = "Hashpact-Card"
@@ -49,7 +49,13 @@ TilePath = Annotated[
 async def checkpoint(request: Request, log: LogName) -> Response:
     """Give the checkpoint that is shown; `Hashpact-Card` says the version of the member card in force."""
     check_raw_path(request)
-    served = await run_in_threadpool(get_node(request).log_files.checkpoint, log)
+    files = get_node(request).log_files
+    try:
+        served = await run_in_threadpool(files.checkpoint, log)
+    except GoneError as closed:
+        response = respond(closed)
+        response.headers[CARD_HEADER] = str(await run_in_threadpool(files.card_version))
+        return response
     headers = {
         "ETag": served.etag,
         "Cache-Control": "private, no-cache",

@@ -76,6 +76,11 @@ class LogFiles:
             raise GoneError("this log is closed", where=log.origin, mend="read the card for the log that follows it")
         return serve_note(_note(log), card_version=own.card_version)
 
+    def card_version(self) -> int:
+        """Give the version of this member's card in force."""
+        with self._database.read() as connection:
+            return _own(connection).card_version
+
     def tile(self, log_path: str, tile: TileId, *, accepts: Collection[str] = ()) -> Served:
         """Give a tile, or a bundle where ``tile.level`` is None; NotFoundError beyond what is shown.
 

@@ -235,3 +235,11 @@ def test_nothing_is_read_ahead_that_is_not_full(filled: Served) -> None:
 
 def test_before_init_there_is_nothing(sqlite_database: object) -> None:
     assert ReadAhead(sqlite_database)._load("listings-1", 0) == {}  # type: ignore[arg-type]  # the fixture's Database
+
+
+def test_a_closed_log_tells_the_card_with_its_410(served: Served) -> None:
+    served.node.succession.close("listings")
+    answer = served.get(f"{LOG}/checkpoint")
+    assert answer.status_code == 410
+    assert answer.headers["hashpact-card"] == str(served.node.log_files.card_version())
+    assert int(answer.headers["hashpact-card"]) > 0
