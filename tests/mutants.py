@@ -143,13 +143,6 @@ MUTANTS = (
         "    return False",
         "reader-notes-stale-old",
     ),
-    Mutant(
-        "a cosignature from the future is fresh",
-        PROTOCOL + "follow.py",
-        "            if cosigned.timestamp <= latest and _within",
-        "            if _within",
-        "reader-notes-stale-in-the-future",
-    ),
     # cards
     Mutant(
         "a card of another member is taken",
