@@ -53,10 +53,10 @@ MUTANTS = (
     ),
     Mutant(
         "base64 need not be canonical",
-        PROTOCOL + "notes.py",
-        "    if _encode_base64(data) != text:\n",
-        "    if not data:\n",
-        "reader-notes-malformed-signature-spare-bits",
+        PROTOCOL + "base64_text.py",
+        "    if encode_base64(data) != text:\n",
+        "    if not text:\n",
+        "reader-notes-malformed-(root|signature)-spare-bits",
     ),
     Mutant(
         "control characters are text",
