@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hashpact_keys.keystore import KeyStore
 from hashpact_node import clock
@@ -46,6 +47,8 @@ from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.signals import SIGNAL_TYPES
 
 MEBIBYTE = 1024 * 1024
+
+COMMAND_ASKS_AGAIN_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def _wire(
     keyring = Keyring(KeyStore(settings.home, passphrase), settings.keys)
     fetcher = Fetcher(AddressRules(settings.allow_networks))
     workers = Workers(settings.worker_processes)
-    awakening = Awakening(database, locks, fetcher, now)
+    awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)
     witness_lines = WitnessLines(database, fetcher, now, settings.publish_witnesses)
     releaser = Releaser(database, locks, keyring, now, awakening.require, witness_lines)
     cosigner = Cosigner(database, keyring, now, awakening.require)

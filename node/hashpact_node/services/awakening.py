@@ -104,9 +104,12 @@ class Awakening:
     now: Callable[[], datetime]
     serves: bool = False
     alone: bool = False
+    again_seconds: float = 0.0
+    """How long whoever asked here and now, and was not answered, does not ask again."""
     state: str = "has not asked its peers yet"
     _awake: bool = field(default=False, init=False, repr=False)
     _unheard: set[str] = field(default_factory=set, init=False, repr=False)
+    _asked_at: float | None = field(default=None, init=False, repr=False)
     _vouched_at: float | None = field(default=None, init=False, repr=False)
     _slot: int = field(default=0, init=False, repr=False)
     _held: HeldLock | None = field(default=None, init=False, repr=False)
@@ -119,8 +122,9 @@ class Awakening:
         if not self.is_awake() and not self._is_vouched_for():
             if self.serves:
                 self._looked.wait(FIRST_LOOK_SECONDS)
-            else:
+            elif self._asked_at is None or clock.monotonic() - self._asked_at >= self.again_seconds:
                 self.look(COMMAND_SECONDS)
+                self._asked_at = clock.monotonic()
             if not self._awake:
                 raise ConflictError(f"this node signs nothing yet: it {self.state}", mend=MEND)
         with self.database.read() as connection:
