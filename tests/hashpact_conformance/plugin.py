@@ -127,5 +127,6 @@ def message_of(report: pytest.TestReport) -> str:
     if isinstance(found, tuple):
         return str(found[2]).removeprefix("Skipped: ")
     crash = getattr(found, "reprcrash", None)
-    said = str(crash.message) if crash is not None else str(found)
-    return said.removeprefix("AssertionError: ")[:_MESSAGE_MAX_CHARACTERS]
+    said = (str(crash.message) if crash is not None else str(found)).removeprefix("AssertionError: ")
+    # Where a check says itself what is wrong, pytest's view of its operands only tires whoever reads a report.
+    return said.partition("\nassert ")[0][:_MESSAGE_MAX_CHARACTERS]

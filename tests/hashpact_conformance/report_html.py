@@ -31,7 +31,7 @@ main{max-width:60rem;margin:auto}h1{font-size:1.6rem;margin:0}h2{font-size:1.15r
 .figures div{background:#fff;border-radius:.5rem;padding:.75rem 1.25rem;flex:1}
 .figures b{display:block;font-size:1.6rem}table{border-collapse:collapse;width:100%;background:#fff;border-radius:.5rem}
 th,td{text-align:left;padding:.45rem .75rem;border-bottom:1px solid #e6e9ee;vertical-align:top}
-td.number{text-align:right}
+td.number,th+th{text-align:right}
 .good{color:#14683a}.bad{color:#a4201b}.none{color:#775500}.known{color:#6b3fa0}
 td.outcome{white-space:nowrap;font-weight:600}.rule,code{color:#66707d;font-size:.82rem}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.82rem;background:#f5f6f8;padding:.5rem;margin:.4rem 0 0}
