@@ -311,7 +311,7 @@ class Publisher:
 
     def _honest(self, asked: Asked) -> Reply | None:
         """Give the honest answer; None for what no reader should ask for."""
-        if asked.path.startswith("witness/"):
+        if asked.path.startswith(("witness/", "mirror/")):
             return Reply(404, b"nothing was cosigned here")
         if asked.path.startswith("trust/"):
             return self._trust_file(*asked.path.split("/", 2)[1:])

@@ -24,8 +24,10 @@ sys.path.insert(0, str(TESTS))
 
 from bench.bootstrap import bootstrap  # noqa: E402 - the path comes first
 from bench.floor import floor_rate  # noqa: E402
+from bench.latency import latencies  # noqa: E402
 from bench.results import Results  # noqa: E402
 from bench.steady import lookup_rates, one_new_hash, poll_without_news  # noqa: E402
+from bench.witness import witness_rates  # noqa: E402
 from databases import PostgresDatabases  # noqa: E402
 from hashpact_node.store.bundles import stream_bundles  # noqa: E402
 from hashpact_node.store.database import open_database  # noqa: E402
@@ -33,6 +35,10 @@ from material import draft  # noqa: E402
 from nodes import TestNode, make_node  # noqa: E402
 
 SMALL = 10_000
+WITNESS_KINDS = ("honest", "bad_signature", "unknown_origin", "bad_proof", "replay")
+WITNESS = (*WITNESS_KINDS, *(f"http.{kind}" for kind in WITNESS_KINDS[1:]))
+CIRCLES = (3, 10)
+QUANTILES = ("p50", "p95", "p99")
 DEFAULT_N = 100_000
 IMPORT_SECONDS = 3_600
 
@@ -45,11 +51,29 @@ def main() -> int:
         postgres = PostgresDatabases(Path(folder).name)
         ends.callback(postgres.stop)
         bench = Bench(Path(folder), results, postgres, ends)
-        for n in sorted({min(SMALL, options.n), min(DEFAULT_N, options.n), options.n}):
+        news(Path(folder), results)
+        for n in [] if _only_news(results) else sorted({min(SMALL, options.n), min(DEFAULT_N, options.n), options.n}):
             bench.measure(n, second=n == options.n)
     results.show()
     results.write(Path(options.output))
     return 0
+
+
+def news(folder: Path, results: Results) -> None:
+    """Measure what needs no large log: witnesses, and how fast news goes around."""
+    if results.wants(*(f"witness.{name}" for name in WITNESS)):
+        for name, rate in witness_rates(folder / "witness").items():
+            results.add(f"witness.{name}", 0, rate, "1/s")
+    for count in CIRCLES:
+        names = [f"latency.{count}_nodes.{quantile}" for quantile in QUANTILES]
+        if results.wants(*names):
+            found = latencies(folder, count)
+            for name, quantile in zip(names, QUANTILES, strict=True):
+                results.add(name, 0, found[quantile], "ms")
+
+
+def _only_news(results: Results) -> bool:
+    return results.only.pattern.startswith(("latency", "witness"))
 
 
 def _options() -> argparse.Namespace:

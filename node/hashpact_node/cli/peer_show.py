@@ -7,7 +7,7 @@ from datetime import datetime
 from hashpact_node.cli.output import say
 from hashpact_node.cli.shapes import log_state, peer_state
 from hashpact_node.cli.tables import ago, figure, moment, show_fields, show_table
-from hashpact_node.services.peering import PeerView
+from hashpact_node.services.peering import LogView, PeerView
 
 
 def show_peer(view: PeerView, now: datetime) -> None:
@@ -41,6 +41,13 @@ def show_peer(view: PeerView, now: datetime) -> None:
         for one in view.logs
     ]
     show_table(("log", "state", "held", "listings", "malformed"), rows, right=("held", "listings", "malformed"))
+    news = [
+        (one.log.origin, one.log.news_by, ago(one.log.news_at, now), age_text(one.log.news_age), cosigners_text(one))
+        for one in view.logs
+        if one.log.news_at is not None
+    ]
+    if news:
+        show_table(("log", "news by", "came", "then old", "cosigned by"), news, right=("then old",))
     for alarm in view.alarms:
         mend = f" ({alarm.mend})" if alarm.mend else ""
         say(f"alarm {alarm.number}, {ago(alarm.last_at, now)}: {alarm.what}{mend}")
@@ -52,3 +59,13 @@ def _blobs(view: PeerView) -> str | None:
     if not blobs.held and not blobs.missing:
         return None
     return f"{figure(blobs.held)} here ({figure(blobs.bytes)} bytes), {figure(blobs.missing)} missing"
+
+
+def age_text(seconds: int | None) -> str:
+    """Say how old news was when it came."""
+    return "-" if seconds is None else f"{seconds:,} s"
+
+
+def cosigners_text(view: LogView) -> str:
+    """Name the members whose cosignatures count on the newest checkpoint."""
+    return ", ".join(view.log.cosigners) or "nobody else"

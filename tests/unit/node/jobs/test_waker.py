@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hashpact_node import clock
+from hashpact_node.assembly import Node, open_node
+from hashpact_node.jobs import waker
+from hashpact_node.jobs.waker import Waker
+from hashpact_node.store.database import Database
+from hashpact_node.store.doorbells import find_ring, ring
+from hashpact_node.store.logs import Log, find_log
+from hashpact_node.store.peers import Peer, get_peer
+from members import listing, sha256
+from own_member import found_member
+from publisher import Publisher, gone
+
+GENEROUS_SECONDS = 60.0
+
+
+@pytest.fixture
+def beta() -> Iterator[Publisher]:
+    with Publisher(now=clock.now()) as one:
+        one.log.append(listing(0, sha256(0)))
+        yield one
+
+
+@pytest.fixture
+def node(sqlite_database: Database, tmp_path: Path, beta: Publisher) -> Iterator[Node]:
+    own = found_member(sqlite_database, tmp_path / "home", sqlite_database.where)
+    one = open_node(own.settings, lambda: b"passphrase of a test")
+    one.peering.add(beta.member, beta.url, fingerprint=beta.fingerprint)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def running(node: Node) -> Iterator[Waker]:
+    one = Waker(node)
+    one.start()
+    yield one
+    one.stop()
+
+
+def wait_for(question: Callable[[], object]) -> None:
+    deadline = time.monotonic() + GENEROUS_SECONDS
+    while not question():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
+
+
+def row(node: Node, beta: Publisher) -> Log:
+    with node.database.read() as connection:
+        found = find_log(connection, beta.log.origin)
+    assert found is not None
+    return found
+
+
+def peer(node: Node) -> Peer:
+    with node.database.read() as connection:
+        return get_peer(connection, "beta")
+
+
+def rings(node: Node, beta: Publisher, size: int, *, later: float = 0.0) -> None:
+    with node.database.write() as connection:
+        ring(connection, row(node, beta).number, size=size, due_ms=int((clock.now().timestamp() + later) * 1_000))
+
+
+def asked_for(node: Node, beta: Publisher) -> bool:
+    with node.database.read() as connection:
+        return find_ring(connection, row(node, beta).number) is not None
+
+
+def test_what_was_rung_for_is_pulled_and_told(node: Node, running: Waker, beta: Publisher) -> None:
+    rings(node, beta, 1)
+    wait_for(lambda: row(node, beta).held_size == 1)
+    wait_for(lambda: row(node, beta).news_by == "doorbell")
+    assert not asked_for(node, beta)
+    assert row(node, beta).news_age is not None
+    del running
+
+
+def test_what_is_due_later_waits_and_what_is_held_is_forgotten(node: Node, running: Waker, beta: Publisher) -> None:
+    rings(node, beta, 1, later=3_600)
+    time.sleep(3 * waker.LOOK_SECONDS)
+    assert row(node, beta).held_size == 0
+    assert node.puller.pull("beta").errors == []
+    wait_for(lambda: not asked_for(node, beta))
+    assert row(node, beta).news_by == "poll"
+    del running
+
+
+def test_rings_that_bring_nothing_are_answered_ever_more_slowly(
+    node: Node, running: Waker, beta: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waker, "PAUSE_MAX_SECONDS", 3_600.0)
+    beta.alter("checkpoint", gone)
+    running._pauses["beta"] = 1_800.0
+    rings(node, beta, 9)
+    wait_for(lambda: beta.paths("checkpoint"))
+    wait_for(lambda: not running._running)
+    for _ in range(5):
+        rings(node, beta, 9)
+        node.witness.rung.set()
+        time.sleep(waker.LOOK_SECONDS)
+    assert len(beta.paths("checkpoint")) == 1
+    # Nothing of it is held against the peer, and polling is as it was.
+    assert (peer(node).failures, peer(node).next_try_at, peer(node).last_error) == (0, None, None)
+
+
+def test_it_goes_on_whatever_breaks(
+    node: Node, running: Waker, beta: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, broken = Waker._look, threading.Event()
+
+    def breaks(one: Waker) -> None:
+        if not broken.is_set():
+            broken.set()
+            raise RuntimeError("a fault of this program")
+        look(one)
+
+    monkeypatch.setattr(Waker, "_look", breaks)
+    assert broken.wait(GENEROUS_SECONDS)
+    rings(node, beta, 1)
+    wait_for(lambda: row(node, beta).held_size == 1)
+    del running
+
+
+def test_a_pull_that_runs_already_is_asked_for_again(node: Node, running: Waker, beta: Publisher) -> None:
+    with node.locks.hold("peer/beta", timeout=GENEROUS_SECONDS):
+        rings(node, beta, 1)
+        wait_for(lambda: not asked_for(node, beta))
+        wait_for(lambda: asked_for(node, beta))
+    wait_for(lambda: row(node, beta).held_size == 1)
+    del running
