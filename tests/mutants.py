@@ -152,13 +152,6 @@ MUTANTS = (
         "reader-trust-card-another-members-id",
     ),
     Mutant(
-        "one key may serve two rows of a card",
-        PROTOCOL + "card.py",
-        "        if rows.setdefault(public, row) != row:\n",
-        "        if False:\n",
-        "reader-trust-card-log-key-is-request-key",
-    ),
-    Mutant(
         "an origin may lie anywhere",
         PROTOCOL + "card_logs.py",
         "        member_url.check_origin(origin)\n",
