@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hashpact_keys.rows import TrustRole
-from hashpact_keys.trust_files import newest
+from hashpact_keys.trust_files import newest, version_of
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.services.own_cards import own_trust, sign_card
 from hashpact_node.services.own_newer_card import CARD_BEHIND, is_newer, learn_own_card, must_have_newest, settle_card
@@ -60,7 +60,13 @@ def test_what_our_targets_key_did_not_sign_changes_nothing(
     with Publisher() as liar:
         theirs = newest(liar.files, TrustRole.TARGETS)
     assert theirs is not None
-    for said, data in ((version, theirs), (version + 1, targets), (version, targets[:-9] + b"}"), (version, b"{}")):
+    their_version = version_of(TrustRole.TARGETS, theirs, where="theirs")
+    for said, data in (
+        (their_version, theirs),
+        (version + 1, targets),
+        (version, targets[:-9] + b"}"),
+        (version, b"{}"),
+    ):
         with pytest.raises(TrustError):
             learn(acme, said, data)
     with acme.database.read() as connection:
