@@ -248,7 +248,7 @@ class Witness:
         told = request.parsed.text in self._forks
         if checkpoint.size > log.placed_size and not told and not self.work.spend(log.origin):
             what = f"{log.origin}: a checkpoint of size {checkpoint.size} is signed, and {log.accepted_size} are shown"
-            mend = "this database is older than what was published: see 'An old backup' in docs/operations.md"
+            mend = "this database is older than what was published: see 'Restoring' in docs/operations.md"
             with self.database.write() as connection:
                 learn(connection, log.number, request.note, member=SOMEBODY, now=self.now())
                 raise_alarm(

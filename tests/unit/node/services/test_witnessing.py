@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -423,7 +424,11 @@ def test_our_own_log_only_grows_by_our_own_hand(follower: Follower) -> None:
     for _ in range(2):
         assert witness.add_checkpoint(format_add_checkpoint(0, (), note)) == Stands(0)
     assert own.log.cosigned_size == 0
-    assert follower.alarms()[OWN_AHEAD].times == 1
+    alarm = follower.alarms()[OWN_AHEAD]
+    assert alarm.times == 1
+    (heading,) = re.findall("'(.+)' in docs/operations.md", alarm.mend or "")
+    operations = Path(__file__).parents[4] / "docs" / "operations.md"
+    assert f"\n### {heading}\n" in operations.read_text(encoding="utf-8")
 
 
 def test_a_cosigned_head_that_a_pull_contradicts_is_a_fork(asker: Asker) -> None:
