@@ -63,7 +63,7 @@ class Settings:
     pull_interval_seconds: float = _PULL_INTERVAL_SECONDS
     pull_jitter_seconds: float = _PULL_INTERVAL_SECONDS / 10
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    require_witnesses: int = 0
+    require_witnesses: int | Path = 0
     publish_witnesses: int = 2
     worker_processes: int = 1
     fetch_threads: int = 8
@@ -173,6 +173,16 @@ def _path(value: object) -> Path:
     return Path(_text(value)).expanduser()
 
 
+_required_number = _integer(0, 64)
+
+
+def _required(value: object) -> int | Path:
+    """Read a number of witnesses, or the path of a policy file; what has no letter is meant as a number."""
+    if isinstance(value, str) and re.search(r"[^\W\d_]", value):
+        return _path(value)
+    return _required_number(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting: its key in ``node.toml``, what it means, what holds without it, and how its value is read."""
@@ -229,9 +239,9 @@ SETTINGS = (
     ),
     Setting(
         "require_witnesses",
-        "how many other members must have cosigned a checkpoint before its entries count",
+        "how many other members must have cosigned a checkpoint before its entries count, or the path of a policy file",
         "0",
-        _integer(0, 64),
+        _required,
     ),
     Setting(
         "publish_witnesses",
@@ -267,6 +277,8 @@ def load_settings(environment: Mapping[str, str], home: Path) -> Settings:
         raise ConfigurationError(
             "pull_jitter_seconds is longer than pull_interval_seconds", where=str(home), mend="make it shorter"
         )
+    if isinstance(values.get("require_witnesses"), Path):
+        values["require_witnesses"] = home / values["require_witnesses"]
     return Settings(home=home, **values)
 
 

@@ -25,6 +25,7 @@ from hashpact_protocol.notes import (
     parse_note,
     verify_note,
 )
+from hashpact_protocol.tlog_policy import TlogPolicy
 
 __all__ = [
     "Head",
@@ -70,7 +71,7 @@ class Verdict(StrEnum):
     OLD_ANSWER = "old-answer"
     GROWN = "grown"
     WAITING = "waiting"
-    """Larger, and not cosigned by as many others as the reader asks for."""
+    """Larger, and not cosigned by as many others, or those others, as the reader asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,14 @@ def judge_checkpoint(
     accepted_note: bytes | None,
     root_at: Callable[[int], bytes | None],
     now: datetime,
-    require_witnesses: int = 0,
+    require_witnesses: int | TlogPolicy = 0,
 ) -> Judged:
     """Judge the bytes of a checkpoint against the newest accepted one.
 
     ``held`` is what was accepted, ``accepted_note`` its note, None before the first. ``root_at`` gives the reader's own
-    root at a size, or None where it does not hold the entries. ``require_witnesses`` counts other members.
+    root at a size, or None where it does not hold the entries. ``require_witnesses`` counts other members; of a
+    policy (C2SP tlog-policy) the quorum counts, by the keys that the policy names for its witnesses. Its logs do not
+    matter, since cards say what signs a log.
 
     Raises ``NoteError`` for bytes that are no checkpoint, ``SignatureError`` when no key of the log signed or a key of
     the publisher signed wrongly, ``ForkError`` with both notes when two stories are told, and ``VerificationError``
@@ -113,7 +116,11 @@ def judge_checkpoint(
     _check_sense(checkpoint, trust)
     check_log_signatures(parsed, trust)
     cosigners, notices = _count_cosigners(parsed, trust)
-    verdict = Verdict.GROWN if len(cosigners) >= require_witnesses else Verdict.WAITING
+    if isinstance(require_witnesses, TlogPolicy):
+        enough = require_witnesses.is_met(_witnessing(parsed, trust, require_witnesses))
+    else:
+        enough = len(cosigners) >= require_witnesses
+    verdict = Verdict.GROWN if enough else Verdict.WAITING
     own_root = held.root if held is not None and checkpoint.size == held.size else root_at(checkpoint.size)
     _check_story(checkpoint, own_root, evidence=(accepted_note, note))
     if held is not None and checkpoint.size <= held.size:
@@ -203,11 +210,25 @@ def _count_cosigners(note: Note, trust: LogTrust) -> tuple[frozenset[str], list[
             notices.append(f"a signature that claims to be the cosignature of {member} is wrong, and counts as none")
         if member not in {trust.publisher, trust.reader}:
             signed[member] = {cosigned.key.public for cosigned in right if _within_validity(cosigned, witness_keys)}
+    own = _own_witness_keys(trust)
+    return _distinct(signed, own), notices
+
+
+def _own_witness_keys(trust: LogTrust) -> set[bytes]:
+    """Give the public keys with which publisher and reader witness."""
     own = {witness.key.public for witness in trust.publisher_witness}
-    own |= {
+    return own | {
         witness.key.public for member in (trust.publisher, trust.reader) for witness in trust.witnesses.get(member, ())
     }
-    return _distinct(signed, own), notices
+
+
+def _witnessing(note: Note, trust: LogTrust, policy: TlogPolicy) -> set[bytes]:
+    """Give the names of the policy's witnesses that cosigned, without publisher and reader.
+
+    A wrong line counts as none: anybody may have added it. The time that a cosignature tells does not matter.
+    """
+    own = _own_witness_keys(trust) | {key.public for key in (*trust.keys, *trust.other_keys)}
+    return {name for name, key in policy.witnesses.items() if key.public not in own and _right_lines(note, key)[0]}
 
 
 def _cosigned_by(note: Note, witness_keys: Iterable[WitnessKey]) -> tuple[list[Cosigned], bool]:
@@ -215,11 +236,20 @@ def _cosigned_by(note: Note, witness_keys: Iterable[WitnessKey]) -> tuple[list[C
     right: list[Cosigned] = []
     wrong = False
     for key in {witness.key: None for witness in witness_keys}:
-        for line in note.signatures:
-            try:
-                right += cosignatures(Note(note.text, (line,)), (key,))
-            except SignatureError:
-                wrong = True
+        by_key, by_nobody = _right_lines(note, key)
+        right += by_key
+        wrong = wrong or by_nobody
+    return right, wrong
+
+
+def _right_lines(note: Note, key: VerifierKey) -> tuple[list[Cosigned], bool]:
+    right: list[Cosigned] = []
+    wrong = False
+    for line in note.signatures:
+        try:
+            right += cosignatures(Note(note.text, (line,)), (key,))
+        except SignatureError:
+            wrong = True
     return right, wrong
 
 

@@ -1,7 +1,8 @@
 """Which logs and how many witnesses make a checkpoint good enough to verify a proof with (C2SP tlog-policy).
 
 A policy is a file of ``log``, ``witness``, ``group`` and ``quorum`` lines. Names in it are octets and mean nothing
-outside of it.
+outside of it. A key of a type that is not known here, such as ML-DSA's 0x06, refuses no policy: nothing that it signs
+can be verified, so its log is none of those accepted, and its witness never witnesses.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 
+from hashpact_protocol.base64_text import decode_base64
 from hashpact_protocol.errors import ConfigurationError, NoteError, SignatureError
 from hashpact_protocol.notes import (
+    KEY_ID_BYTES,
     Checkpoint,
     KeyType,
     Note,
@@ -25,6 +29,7 @@ NO_QUORUM = b"none"
 POLICY_MAX_BYTES = 256 * 1024
 _WHITESPACE = b" \t"
 _FORBIDDEN = re.compile(rb"[^\t\n\x20-\x7e\x80-\xff]")
+_TWICE = "a public key that an earlier line has already"
 _THRESHOLD = re.compile(rb"[1-9][0-9]{0,5}")
 
 
@@ -41,7 +46,8 @@ class TlogPolicy:
     """The logs that are accepted, the witnesses, and the rule which of them must have cosigned.
 
     ``groups`` stand in the order of their lines, so that each speaks of earlier ones alone; ``quorum`` is the name of
-    a witness or a group, or ``none``.
+    a witness or a group, or ``none``. Groups and quorum may name witnesses that ``witnesses`` does not hold, since the
+    types of their keys are not known here.
     """
 
     logs: tuple[VerifierKey, ...]
@@ -77,12 +83,16 @@ class TlogPolicy:
         self._check_quorum({name for name, key in self.witnesses.items() if key in signed})
         return checkpoint
 
-    def _check_quorum(self, witnessing: set[bytes]) -> None:
-        names = {NO_QUORUM} | witnessing
+    def is_met(self, witnessing: Iterable[bytes]) -> bool:
+        """Whether the quorum is there when the witnesses of these names have cosigned."""
+        names = {NO_QUORUM, *witnessing}
         for name, group in self.groups.items():
             if len(names.intersection(group.members)) >= group.threshold:
                 names.add(name)
-        if self.quorum not in names:
+        return self.quorum in names
+
+    def _check_quorum(self, witnessing: set[bytes]) -> None:
+        if not self.is_met(witnessing):
             quorum = self.quorum.decode(errors="backslashreplace")
             raise SignatureError(f"the quorum {quorum!r} is not met: {len(witnessing)} known witnesses cosigned")
 
@@ -113,6 +123,18 @@ def _refusal(number: int, what: str, mend: str | None = None) -> ConfigurationEr
     return ConfigurationError(what, where=f"line {number}", mend=mend)
 
 
+def _is_of_unknown_type(text: bytes) -> bool:
+    """Whether this is a verifier key, whole and with its right id, of a type that is not known here."""
+    try:
+        name, key_id, encoded = text.decode().split("+", 2)
+        material = decode_base64(encoded)
+    except ValueError:
+        return False
+    if not name or not material or material[0] in set(KeyType):
+        return False
+    return key_id == sha256(name.encode() + b"\n" + material).digest()[:KEY_ID_BYTES].hex()
+
+
 @dataclass(slots=True)
 class _PolicyReader:
     """What the lines read so far have defined."""
@@ -122,6 +144,9 @@ class _PolicyReader:
     groups: dict[bytes, Group] = field(default_factory=dict)
     quorum: bytes | None = None
     members: set[bytes] = field(default_factory=set)
+    unknown: dict[bytes, bytes] = field(default_factory=dict)
+    """Witnesses with a key of an unknown type: its text by their name."""
+    unknown_logs: set[bytes] = field(default_factory=set)
 
     def take(self, number: int, words: list[bytes]) -> None:
         readers: dict[bytes, tuple[Callable[[int, list[bytes]], None], int, int | None]] = {
@@ -139,12 +164,20 @@ class _PolicyReader:
         read(number, values)
 
     def _log(self, number: int, values: list[bytes]) -> None:
-        self.logs.append(self._key(number, values[0], KeyType.ED25519, self.logs))
+        if _is_of_unknown_type(values[0]):
+            self._check_unknown(number, values[0], self.unknown_logs)
+            self.unknown_logs.add(values[0])
+        else:
+            self.logs.append(self._key(number, values[0], KeyType.ED25519, self.logs))
 
     def _witness(self, number: int, values: list[bytes]) -> None:
         name, key = values[:2]
         self._check_new(number, name)
-        self.witnesses[name] = self._key(number, key, KeyType.COSIGNATURE, self.witnesses.values())
+        if _is_of_unknown_type(key):
+            self._check_unknown(number, key, self.unknown.values())
+            self.unknown[name] = key
+        else:
+            self.witnesses[name] = self._key(number, key, KeyType.COSIGNATURE, self.witnesses.values())
 
     def _group(self, number: int, values: list[bytes]) -> None:
         name, threshold, *members = values
@@ -161,14 +194,22 @@ class _PolicyReader:
             self._check_defined(number, values[0])
         self.quorum = values[0]
 
+    def _is_defined(self, name: bytes) -> bool:
+        return name in self.witnesses or name in self.unknown or name in self.groups
+
+    def _check_unknown(self, number: int, text: bytes, others: Iterable[bytes]) -> None:
+        # Where in it the public key stands is not known; what follows name and id is compared as a whole.
+        if any(text.split(b"+", 2)[2] == other.split(b"+", 2)[2] for other in others):
+            raise _refusal(number, _TWICE)
+
     def _check_new(self, number: int, name: bytes) -> None:
-        if name == NO_QUORUM or name in self.witnesses or name in self.groups:
+        if name == NO_QUORUM or self._is_defined(name):
             raise _refusal(
                 number, "the name is taken", "witnesses and groups share their names, and 'none' is reserved"
             )
 
     def _check_defined(self, number: int, name: bytes) -> None:
-        if name not in self.witnesses and name not in self.groups:
+        if not self._is_defined(name):
             raise _refusal(number, "a name that no earlier line defines")
 
     def _check_member(self, number: int, name: bytes) -> None:
@@ -193,5 +234,5 @@ class _PolicyReader:
         if key.type is not kind:
             raise _refusal(number, f"a key of type {key.type:#04x} where {kind:#04x} is needed")
         if any(key.public == other.public for other in others):
-            raise _refusal(number, "a public key that an earlier line has already")
+            raise _refusal(number, _TWICE)
         return key

@@ -18,6 +18,7 @@ LEAF = leaf(ENTRIES[INDEX]).hex()
 HASHES = [base64(value) for value in path(INDEX, ENTRIES)]
 CHECKPOINT = checkpoint_text("7", base64(tree(ENTRIES)))
 HEAD = "c2sp.org/tlog-proof@v1"
+STRANGE = Signer("strange.example", 0x7F, "strange")
 LOG_LINE = f"log {LOG.vkey}\n"
 THREE = "".join(f"witness W{number} {key.vkey}\n" for number, key in enumerate(WITNESSES))
 TWO_OF_THREE = f"{LOG_LINE}{THREE}group most 2 W0 W1 W2\nquorum most\n"
@@ -194,6 +195,18 @@ def policies(proofs: Family) -> None:
         ("witness-with-more", "A witness has name, key and URL.", 1, f"{w0[:-1]} https://a.example b\n{ALONE}"),
         ("witness-key-of-a-log", "A witness does not cosign with a log key.", 1, f"witness W0 {LOG.vkey}\n{ALONE}"),
         ("witness-key-twice", "One public key, one witness.", 2, f"{w0}witness W1 {same_key}\n{ALONE}"),
+        (
+            "unknown-key-type-twice",
+            "One public key, one witness, of whatever type.",
+            2,
+            f"witness S {STRANGE.vkey}\nwitness T {STRANGE.vkey}\n{ALONE}",
+        ),
+        (
+            "unknown-key-type-other-id",
+            "A key id is that of name and key, of whatever type.",
+            1,
+            f"witness S other.example+{STRANGE.vkey.split('+', 1)[1]}\n{ALONE}",
+        ),
         ("witness-name-twice", "One name, one witness.", 2, f"{w0}witness W0 {WITNESSES[1].vkey}\n{ALONE}"),
         ("witness-named-none", "The name is taken.", 1, f"witness none {WITNESSES[0].vkey}\n{ALONE}"),
         ("group-named-none", "The name is taken.", 2, f"{w0}group none any W0\n{ALONE}"),
@@ -225,6 +238,9 @@ def policies(proofs: Family) -> None:
     )
     sound: dict[str, object] = {"read": "policy", "logs": 0, "witnesses": 1, "groups": 0}
     proofs.add("policy-octets", "Names, URLs and comments are octets.", sound, policy=octets)
+    strange = f"{LOG_LINE}log {STRANGE.vkey}\n{w0}witness S {STRANGE.vkey}\ngroup g any W0 S\nquorum g\n"
+    sound = {"read": "policy", "logs": 1, "witnesses": 1, "groups": 1}
+    proofs.add("policy-unknown-key-type", "Keys of an unknown type refuse nothing.", sound, policy=strange.encode())
     most = "".join(f"witness {number} {Signer(f'w{number}.example', 4, f'm{number}').vkey}\n" for number in range(32))
     most += "".join(f"log {Signer(f'l{number}.example', 1, f'n{number}').vkey}\n" for number in range(32))
     most += "group g0 any 0\n" + "".join(f"group g{number} 2 {number} g{number - 1}\n" for number in range(1, 32))

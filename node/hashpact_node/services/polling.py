@@ -54,6 +54,7 @@ from hashpact_protocol.follow import Head, Judged, Verdict, is_stale, judge_chec
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import CompactRange
 from hashpact_protocol.notes import VerifierKey, parse_note
+from hashpact_protocol.tlog_policy import TlogPolicy
 
 POLL = "poll"
 DOORBELL = "doorbell"
@@ -110,7 +111,7 @@ class Poller:
     reader: str
     cards: dict[str, Card]
     fetch_threads: int
-    require_witnesses: int
+    require_witnesses: int | TlogPolicy
     progress: Progress | None = None
     cosigner: Cosigner | None = None
     news_by: str = POLL
@@ -286,9 +287,9 @@ class Poller:
 
     def _tell_waiting(self, connection: Connection, log: Log, judged: Judged, now: datetime) -> None:
         if judged.verdict is Verdict.WAITING:
-            what = (
-                f"{log.origin}: size {judged.checkpoint.size} waits for cosignatures of {self.require_witnesses} others"
-            )
+            asked = self.require_witnesses
+            whom = "the policy's quorum" if isinstance(asked, TlogPolicy) else f"{asked} others"
+            what = f"{log.origin}: size {judged.checkpoint.size} waits for cosignatures of {whom}"
             raise_alarm(connection, WAITING, what, now=now, peer=log.peer, log=log.number)
         else:
             clear_alarm(connection, WAITING, now=now, peer=log.peer, log=log.number)

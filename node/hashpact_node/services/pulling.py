@@ -23,6 +23,7 @@ from hashpact_node.services.log_trust import card_of
 from hashpact_node.services.polling import DOORBELL, POLL, WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.replacing import Replacer, may_replace, must_replace
+from hashpact_node.services.required_witnesses import required_witnesses
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import Settings
@@ -49,6 +50,7 @@ from hashpact_protocol.errors import (
     SignatureError,
     StoreBusyError,
 )
+from hashpact_protocol.tlog_policy import TlogPolicy
 
 BACKOFF_MAX_SECONDS = 3_600.0
 ASKED_WAIT_SECONDS = 60.0
@@ -84,7 +86,10 @@ class _Way:
 
 @dataclass(slots=True)
 class Puller:
-    """Pulls peers, one process and thread at a time each."""
+    """Pulls peers, one process and thread at a time each.
+
+    ConfigurationError when the settings name a policy file that cannot be used; it is read here, once.
+    """
 
     database: Database
     locks: Locks
@@ -94,6 +99,10 @@ class Puller:
     now: Callable[[], datetime]
     cosigner: Cosigner | None = None
     _rates: dict[str, RateLimit] = field(default_factory=dict, init=False, repr=False)
+    _required: int | TlogPolicy = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._required = required_witnesses(self.settings)
 
     def pull(
         self,
@@ -274,7 +283,7 @@ class Puller:
             reader=own.member,
             cards=cards,
             fetch_threads=self.settings.fetch_threads,
-            require_witnesses=self.settings.require_witnesses,
+            require_witnesses=self._required,
             progress=way.progress,
             cosigner=self.cosigner,
             news_by=way.by,

@@ -86,6 +86,12 @@ def test_the_settings_of_a_home(acme: OwnMember, tmp_path: Path) -> None:
     assert "hashpact init" in caught.value.mend
 
 
+def test_a_policy_that_cannot_be_used_is_refused_at_the_start(acme: OwnMember, tmp_path: Path) -> None:
+    settings = replace(acme.settings, require_witnesses=tmp_path / "witness.policy")
+    with pytest.raises(ConfigurationError, match="policy file cannot be read"):
+        open_node(settings, lambda: PASSPHRASE)
+
+
 def test_another_members_database_is_refused(acme: OwnMember) -> None:
     with pytest.raises(ConfigurationError, match=r"is that of acme, and node\.toml says beta"):
         open_node(replace(acme.settings, member="beta"), lambda: PASSPHRASE)

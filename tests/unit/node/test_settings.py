@@ -46,6 +46,8 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         pull_jitter_seconds = 0.5
         allow_networks = ["10.1.0.0/16", "fd00::/8"]
         require_witnesses = 2
+        publish_witnesses = 3
+        blob_quota_mib = 5
         worker_processes = 3
         fetch_threads = 4
         log_format = "json"
@@ -68,6 +70,8 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         "HASHPACT_PULL_JITTER_SECONDS": "0.5",
         "HASHPACT_ALLOW_NETWORKS": "10.1.0.0/16, fd00::/8",
         "HASHPACT_REQUIRE_WITNESSES": "2",
+        "HASHPACT_PUBLISH_WITNESSES": "3",
+        "HASHPACT_BLOB_QUOTA_MIB": "5",
         "HASHPACT_WORKER_PROCESSES": "3",
         "HASHPACT_FETCH_THREADS": "4",
         "HASHPACT_LOG_FORMAT": "json",
@@ -99,6 +103,14 @@ def test_jitter_follows_the_interval(tmp_path: Path) -> None:
         load_settings({"HASHPACT_PULL_INTERVAL_SECONDS": "2", "HASHPACT_PULL_JITTER_SECONDS": "3"}, tmp_path)
 
 
+def test_witnesses_are_a_number_or_a_policy_file(tmp_path: Path) -> None:
+    asked = "HASHPACT_REQUIRE_WITNESSES"
+    assert load_settings({asked: "64"}, tmp_path).require_witnesses == 64
+    assert load_settings({asked: "keys/witness.policy"}, tmp_path).require_witnesses == tmp_path / "keys/witness.policy"
+    write(tmp_path, "require_witnesses = '/etc/hashpact/witness.policy'\n")
+    assert load_settings({}, tmp_path).require_witnesses == Path("/etc/hashpact/witness.policy")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
@@ -126,6 +138,11 @@ def test_jitter_follows_the_interval(tmp_path: Path) -> None:
         ("url = 'http://acme.example'\n", 1, "not encrypted"),
         ("member = 'Acme'\n", 1, "no member id"),
         ("passphrase_file = ''\n", 1, "no text"),
+        ("require_witnesses = 65\n", 1, "from 0 to 64"),
+        ("require_witnesses = -1\n", 1, "from 0 to 64"),
+        ("require_witnesses = '-1'\n", 1, "from 0 to 64"),
+        ("require_witnesses = ''\n", 1, "from 0 to 64"),
+        ("require_witnesses = ['witness.policy']\n", 1, "from 0 to 64"),
     ],
 )
 def test_wrong_file(tmp_path: Path, text: str, line: int, message: str) -> None:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from hashpact_protocol.errors import ForkError, HashpactError
 from hashpact_protocol.follow import Head, Judged, LogTrust, Verdict, WitnessKey, is_stale, judge_checkpoint
 from hashpact_protocol.notes import VerifierKey
+from hashpact_protocol.tlog_policy import parse_policy
 from vectors.cases import cases, facts, on_disk
-from vectors.generate_follow import ACCEPTED, BETA, KEY, NOW, Json, follow_family, root, signed, text
+from vectors.generate_follow import ACCEPTED, BETA, KEY, NOW, OWN, READER, Json, follow_family, root, signed, text
 from vectors.generate_follow import facts as usual_facts
+from vectors.signers import Signer
 
 
 def by_name(folder: Path) -> str:
@@ -98,6 +100,32 @@ def test_a_witness_key_listed_with_two_times_counts_in_both() -> None:
             now=moment(NOW),
         )
         assert bool(judged.cosigners) is counts
+
+
+OUTSIDER = Signer("witness.example", 4, "outsider")
+AS_LOG, AS_OWN, AS_READER = (replace(signer, name="other.example", type=4) for signer in (KEY, OWN, READER))
+SHOWN = text(101)
+
+
+@pytest.mark.parametrize(
+    ("lines", "verdict"),
+    [
+        ([OUTSIDER.cosign(SHOWN, 1)], Verdict.GROWN),
+        ([OUTSIDER.cosign(text(102)), OUTSIDER.cosign(SHOWN)], Verdict.GROWN),
+        ([OUTSIDER.cosign(text(102))], Verdict.WAITING),
+        ([BETA.cosign(SHOWN, NOW)], Verdict.WAITING),
+        ([signer.cosign(SHOWN, NOW) for signer in (AS_LOG, AS_OWN, AS_READER)], Verdict.WAITING),
+        ([], Verdict.WAITING),
+    ],
+    ids=["its-witness", "wrong-then-right", "wrong", "a-member", "publisher-and-reader", "nobody"],
+)
+def test_the_quorum_of_a_policy(lines: list[str], verdict: Verdict) -> None:
+    named = [OUTSIDER, AS_LOG, AS_OWN, AS_READER]
+    witnesses = "".join(f"witness w{number} {signer.vkey}\n" for number, signer in enumerate(named))
+    policy = parse_policy(f"{witnesses}group one any w0 w1 w2 w3\nquorum one\n".encode())
+    case = usual_facts(require_witnesses=policy)
+    assert judge(case, signed(SHOWN, *lines), ACCEPTED).verdict is verdict
+    assert judge(case, ACCEPTED, ACCEPTED).verdict is Verdict.NO_NEWS
 
 
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 200), st.booleans())

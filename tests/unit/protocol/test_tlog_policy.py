@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,45 @@ def test_what_a_policy_holds() -> None:
     text = f"log {LOG.vkey} https://acme.example\nwitness A {WITNESSES[0].vkey}\ngroup g all A\nquorum g\n"
     groups = {b"g": Group(1, (b"A",))}
     assert parse_policy(text.encode()) == TlogPolicy((LOG_KEY,), {b"A": WITNESS_KEYS[0]}, groups, b"g")
+
+
+ML_DSA = bytes([6]) + bytes(1_312)
+
+
+def ml_dsa_key(name: str) -> str:
+    key_id = sha256(name.encode() + b"\n" + ML_DSA).hexdigest()[:8]
+    return f"{name}+{key_id}+{b64encode(ML_DSA).decode()}"
+
+
+ML_DSA_KEY = ml_dsa_key("pq.example")
+
+
+def test_who_signs_in_a_way_that_is_not_known_never_witnesses() -> None:
+    lines = f"log {LOG.vkey}\nlog {ML_DSA_KEY}\nwitness A {WITNESSES[0].vkey}\nwitness P {ML_DSA_KEY}\n"
+    either = parse_policy(f"{lines}group g any A P\nquorum g\n".encode())
+    assert (either.logs, either.witnesses) == ((LOG_KEY,), {b"A": WITNESS_KEYS[0]})
+    either.check(shown(WITNESSES[0]))
+    assert either.is_met([b"A"])
+    assert not either.is_met([])
+    for quorum in ("group g all A P\nquorum g\n", "quorum P\n"):
+        with pytest.raises(SignatureError, match="is not met"):
+            parse_policy(f"{lines}{quorum}".encode()).check(shown(WITNESSES[0]))
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        (f"witness Q {ML_DSA_KEY}\n", "an earlier line has"),
+        (f"witness P {WITNESSES[0].vkey}\n", "taken"),
+        (f"log {ML_DSA_KEY}\n", "an earlier line has"),
+        (f"witness Q {ml_dsa_key('')}\n", "no verifier key"),
+        (f"witness Q {ML_DSA_KEY.replace('pq', 'qp')}\n", "no verifier key"),
+    ],
+)
+def test_no_key_of_an_unknown_type_that_is_not_of_its_form(last: str, message: str) -> None:
+    lines = f"log {ML_DSA_KEY}\nwitness P {ML_DSA_KEY}\nquorum P\n"
+    with pytest.raises(ConfigurationError, match=message):
+        parse_policy(f"{lines}{last}".encode())
 
 
 def test_no_policy_that_is_too_large() -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,8 +21,10 @@ from hashpact_protocol.errors import (
 )
 from hashpact_protocol.follow import Verdict
 from hashpact_protocol.merkle import EMPTY_ROOT
+from hashpact_protocol.notes import KeyType, VerifierKey, cosignature, cosignature_message, parse_note
 from members import listing, sha256
 from publisher import Publisher, gone, login_page, says
+from vectors.signers import Signer
 
 CHECKPOINT = "checkpoint"
 ENTRIES = "tile/entries"
@@ -218,6 +221,33 @@ def test_too_few_cosignatures_wait(reader: Follower, publisher: Publisher) -> No
     assert reader.held(publisher) == 3
     assert "waits for cosignatures of 1" in reader.alarms()["cosignatures-missing"].what
     assert reader.pull(publisher) == []
+    assert reader.held(publisher) == 4
+    assert "cosignatures-missing" not in reader.alarms()
+
+
+def test_the_quorum_of_a_policy_may_be_met_by_who_is_no_member(
+    reader: Follower, publisher: Publisher, tmp_path: Path
+) -> None:
+    """The publisher's own key stands in the policy, too, and does not count; a strange key does no harm."""
+    outsider = Ed25519PrivateKey.generate()
+    key = VerifierKey("witness.example", KeyType.COSIGNATURE, outsider.public_key().public_bytes_raw())
+    policy = tmp_path / "witness.policy"
+    policy.write_text(
+        f"witness own {publisher.witness_key}\nwitness out {key}\nwitness pq {Signer('pq.example', 0x06).vkey}\n"
+        "group any-one 1 own out pq\nquorum any-one\n"
+    )
+    grow(publisher, 3)
+    careful = reader.make_puller(require_witnesses=policy)
+    assert [polled.verdict for polled in careful.pull(publisher.member).logs] == [Verdict.WAITING]
+    assert reader.held(publisher) == 3
+    assert "waits for cosignatures of the policy's quorum" in reader.alarms()["cosignatures-missing"].what
+
+    text = parse_note(publisher.note()).text
+    line = cosignature(key, 5, outsider.sign(cosignature_message(text, 5)))
+    publisher.alter(CHECKPOINT, says(publisher.note(more=[line])))
+    policy.unlink()  # it was read at the start
+    pulled = careful.pull(publisher.member)
+    assert (pulled.errors, [polled.verdict for polled in pulled.logs]) == ([], [Verdict.GROWN])
     assert reader.held(publisher) == 4
     assert "cosignatures-missing" not in reader.alarms()
 
