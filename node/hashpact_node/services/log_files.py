@@ -76,7 +76,7 @@ class LogFiles:
             raise GoneError("this log is closed", where=log.origin, mend="read the card for the log that follows it")
         return serve_note(_note(log), card_version=own.card_version)
 
-    def card_version(self) -> int:
+    def card_version(self) -> int | None:
         """Give the version of this member's card in force."""
         with self._database.read() as connection:
             return _own(connection).card_version
