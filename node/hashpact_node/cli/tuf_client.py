@@ -33,7 +33,7 @@ app = typer.Typer(
 class _Told:
     """The options before the command."""
 
-    metadata: Path
+    metadata: Path | None
     url: str | None
     target: str | None
     base_url: str | None
@@ -53,7 +53,9 @@ def _needed(value: _Value | None, option: str) -> _Value:
 def tuf_client(
     context: typer.Context,
     *,
-    metadata_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where metadata is kept, under plain names.")],
+    metadata_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where metadata is kept, under plain names; needed.")
+    ] = None,
     metadata_url: Annotated[str | None, typer.Option(metavar="URL", help="Where the repository's metadata is.")] = None,
     target_name: Annotated[str | None, typer.Option(metavar="NAME", help="The target to download.")] = None,
     target_base_url: Annotated[str | None, typer.Option(metavar="URL", help="Where targets are.")] = None,
@@ -72,7 +74,7 @@ def init(
     from hashpact_node.net.tuf_client import init_client
 
     with _ending():
-        init_client(_told(context).metadata, root)
+        init_client(_needed(_told(context).metadata, "--metadata-dir"), root)
 
 
 @app.command(epilog=examples("hashpact tuf-client --metadata-dir D --metadata-url http://127.0.0.1:8001/ refresh"))
@@ -82,7 +84,7 @@ def refresh(context: typer.Context) -> None:
 
     told = _told(context)
     with _ending(), _fetcher() as fetcher:
-        refresh_client(fetcher, told.metadata, _needed(told.url, "--metadata-url"))
+        refresh_client(fetcher, _needed(told.metadata, "--metadata-dir"), _needed(told.url, "--metadata-url"))
 
 
 @app.command(
@@ -99,7 +101,7 @@ def download(context: typer.Context) -> None:
     with _ending(), _fetcher() as fetcher:
         download_target(
             fetcher,
-            told.metadata,
+            _needed(told.metadata, "--metadata-dir"),
             _needed(told.url, "--metadata-url"),
             name=_needed(told.target, "--target-name"),
             base_url=_needed(told.base_url, "--target-base-url"),
