@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
 from material import drafts
 from nodes import MakeNode, TestNode
+
+ALIKE_SECONDS = 240.0
 
 
 def publish(node: TestNode, count: int, *, seed: int) -> list[str]:
@@ -27,10 +30,16 @@ def done(node: TestNode, *arguments: str) -> str:
 
 
 def alike(*nodes: TestNode, of: TestNode) -> bool:
-    for node in nodes:
-        if node is not of:
-            pull(node, of)
-    return len({node.digest(of) for node in nodes}) == 1
+    """Pull until the nodes have merged alike: a card is read at most once a minute, so news of it may take as long."""
+    deadline = time.monotonic() + ALIKE_SECONDS
+    while time.monotonic() < deadline:
+        for node in nodes:
+            if node is not of:
+                pull(node, of)
+        if len({node.digest(of) for node in nodes}) == 1:
+            return True
+        time.sleep(2)
+    return False
 
 
 def test_a_fresh_successor_takes_over_at_a_peer_too(make: MakeNode) -> None:
