@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -56,14 +57,7 @@ async def checkpoint(request: Request, log: LogName) -> Response:
         response = respond(closed)
         response.headers[CARD_HEADER] = str(await run_in_threadpool(files.card_version))
         return response
-    headers = {
-        "ETag": served.etag,
-        "Cache-Control": "private, no-cache",
-        CARD_HEADER: str(served.card_version),
-    }
-    if is_unchanged(request.headers.get("if-none-match"), served.etag):
-        return unchanged(headers)
-    return Response(served.body, headers=headers, media_type=served.media_type)
+    return answer_note(request, served, {CARD_HEADER: str(served.card_version)})
 
 
 @router.get(
@@ -102,6 +96,14 @@ async def blob(request: Request, log: LogName, sha256: BlobName) -> Response:
     check_raw_path(request)
     body = await run_in(lanes_of(request).blobs, get_node(request).blobs.served, log, sha256)
     return Response(body, headers={"Cache-Control": _FOREVER}, media_type=OCTETS)
+
+
+def answer_note(request: Request, served: Served, headers: Mapping[str, str]) -> Response:
+    """Answer with a checkpoint, or that the client has it; no cache may give it unasked."""
+    told = {"ETag": served.etag, "Cache-Control": "private, no-cache", **headers}
+    if is_unchanged(request.headers.get("if-none-match"), served.etag):
+        return unchanged(told)
+    return Response(served.body, headers=told, media_type=served.media_type)
 
 
 def answer_tile(tile: TileId, served: Served) -> Response:

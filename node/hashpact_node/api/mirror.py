@@ -9,8 +9,8 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from hashpact_node.api.deps import get_node
-from hashpact_node.api.files import check_raw_path, is_unchanged, unchanged
-from hashpact_node.api.logs import OCTETS, TilePath, answer_tile, parse_tile, tile_encoding
+from hashpact_node.api.files import check_raw_path
+from hashpact_node.api.logs import OCTETS, TilePath, answer_note, answer_tile, parse_tile, tile_encoding
 from hashpact_node.api.plain import PlainRoute
 from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.services.log_files import IDENTITY
@@ -36,10 +36,7 @@ async def mirror_checkpoint(request: Request, origin_hash: OriginHash) -> Respon
     """Give a checkpoint as its publisher signed it, all of whose entries can be had here."""
     check_raw_path(request)
     served = await run_in_threadpool(get_node(request).mirror.checkpoint, origin_hash)
-    headers = {"ETag": served.etag, "Cache-Control": "private, no-cache"}
-    if is_unchanged(request.headers.get("if-none-match"), served.etag):
-        return unchanged(headers)
-    return Response(served.body, headers=headers, media_type=served.media_type)
+    return answer_note(request, served, {})
 
 
 @router.get(

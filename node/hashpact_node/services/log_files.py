@@ -88,10 +88,7 @@ class LogFiles:
         """
         with self._database.read() as connection:
             _, log = _find(connection, log_path)
-            if log.erased:
-                raise GoneError(
-                    "this log is erased", where=log.origin, mend="read the card for the log that follows it"
-                )
+            refuse_erased(log)
             return read_served(connection, log, tile, size=log.accepted_size, accepts=accepts)
 
     def trust_file(self, place: str, name: str) -> Served:
@@ -144,6 +141,12 @@ def _note(log: Log) -> bytes:
     if log.accepted_note is None:
         raise NotFoundError("this log has released nothing yet", where=log.origin, mend="try again in a moment")
     return log.accepted_note
+
+
+def refuse_erased(log: Log) -> None:
+    """Raise GoneError for a log that is erased: what the law or an error took away is gone everywhere."""
+    if log.erased:
+        raise GoneError("this log is erased", where=log.origin, mend="read the card for the log that follows it")
 
 
 def read_served(connection: Connection, log: Log, tile: TileId, *, size: int, accepts: Collection[str]) -> Served:

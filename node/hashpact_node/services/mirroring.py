@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from hashpact_node.services.log_files import Served, read_served, serve_note
+from hashpact_node.services.log_files import Served, read_served, refuse_erased, serve_note
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, find_log_by_hash
 from hashpact_node.store.peers import ACTIVE, PAUSED, find_peer
-from hashpact_protocol.errors import GoneError, NotFoundError
+from hashpact_protocol.errors import NotFoundError
 from hashpact_protocol.tiles import TileId
 
 
@@ -45,8 +45,7 @@ def _find(connection: Connection, name: str) -> tuple[Log, int]:
     log = find_log_by_hash(connection, name)
     peer = None if log is None else find_peer(connection, log.member)
     if log is not None and peer is not None and peer.state in (ACTIVE, PAUSED):
-        if log.erased:  # what the law or an error took away is gone everywhere, mirrors included
-            raise GoneError("this log is erased", where=log.origin, mend="read the card for the log that follows it")
+        refuse_erased(log)
         return log, log.accepted_size if peer.own else log.held_size
     raise NotFoundError(
         "no log is held here whose origin has this hash", where=name[:80], mend="see the cards of members"
