@@ -5,7 +5,6 @@ Leaf hashes, tiles and checkpoints stay, so that what was once proven stays prov
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,7 +28,8 @@ from hashpact_node.store.succession import drop_cut, drop_staged
 from hashpact_protocol.errors import FetchError, StoreBusyError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import bundle_hashes
-from hashpact_protocol.tiles import decode_bundle
+from hashpact_protocol.tiles import TileId, decode_bundle
+from hashpact_protocol.witness import origin_hash
 
 BUNDLES_AT_ONCE = 256
 ERASED_WITHIN = timedelta(days=7)
@@ -115,10 +115,8 @@ class Erasing:
 
     def _ask(self, peer: Peer, log: Log) -> int | None:
         """Ask a member's mirror for the first bundle of a log; give the status, None where there was no answer."""
-        width = min(LIMITS.bundle_width, log.accepted_size)
-        partial = "" if width == LIMITS.bundle_width else f".p/{width}"
-        place = f"mirror/{hashlib.sha256(log.origin.encode()).hexdigest()}/tile/entries/000{partial}"
-        url = f"{peer.url}/{place}"
+        bundle = TileId(None, 0, min(LIMITS.bundle_width, log.accepted_size))
+        url = f"{peer.url}/mirror/{origin_hash(log.origin)}/{bundle}"
         try:
             return self.fetcher.get(url, max_bytes=LIMITS.bundle_max_bytes, deadline_seconds=ASK_SECONDS).status
         except FetchError:
