@@ -53,7 +53,7 @@ from hashpact_protocol.errors import (
 from hashpact_protocol.follow import Head, Judged, Verdict, is_stale, judge_checkpoint
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import CompactRange
-from hashpact_protocol.notes import VerifierKey, parse_note
+from hashpact_protocol.notes import parse_note
 from hashpact_protocol.tlog_policy import TlogPolicy
 
 POLL = "poll"
@@ -242,7 +242,8 @@ class Poller:
             if same and line_by(log.cosigned_note, self.cosigner.key()):
                 return
             accepted = parse_note(log.accepted_note)
-            note = witnessed_note(accepted, self._log_keys(log), self.cosigner.cosign(accepted.text))
+            keys = log_trust(log, self.cards, reader=self.reader).keys
+            note = witnessed_note(accepted, keys, self.cosigner.cosign(accepted.text))
         except (KeyUnavailableError, ConfigurationError, ConflictError) as error:
             told.warning("a checkpoint could not be cosigned", origin=log.origin, error=str(error))
             return
@@ -258,10 +259,6 @@ class Poller:
                     root=log.accepted_root,
                     note=note,
                 )
-
-    def _log_keys(self, log: Log) -> tuple[VerifierKey, ...]:
-        named = self.cards[log.member].log(log.origin)
-        return named.keys if named else ()
 
     def seen(self, log: Log, judged: Judged, etag: str | None) -> None:
         """Store what a believed checkpoint says beyond its size: freshness, notices, and how it will be asked for."""
