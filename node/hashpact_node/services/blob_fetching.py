@@ -40,7 +40,7 @@ from hashpact_node.store.changes import last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.feed import find_claims, stream_range
-from hashpact_node.store.peers import Peer, list_peers
+from hashpact_node.store.peers import ACTIVE, Peer, list_peers
 from hashpact_protocol.blobs import check_blob
 from hashpact_protocol.claims import Claim, Place, unpack_claims
 from hashpact_protocol.errors import FetchStatusError, FetchTooLargeError, HashpactError, SignalError
@@ -118,7 +118,7 @@ class BlobFetcher:
         self._drop()
         with self.database.read() as connection:
             due = set(due_peers(connection, now=self.now()))
-            peers = [peer for peer in list_peers(connection, states=("active",)) if peer.number in due]
+            peers = [peer for peer in list_peers(connection, states=(ACTIVE,)) if peer.number in due]
         peers = [peer for peer in peers if self.is_due(peer)]
         if not peers:
             return 0

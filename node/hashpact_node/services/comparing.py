@@ -23,7 +23,7 @@ from hashpact_node.net.peer_witness import PeerWitness
 from hashpact_node.services.diverging import divergence
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.evidence import EvidenceKeeper
-from hashpact_node.services.log_trust import card_of, log_trust
+from hashpact_node.services.log_trust import accepted_cards, log_trust
 from hashpact_node.services.shown_cards import ShownCards
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm
@@ -134,7 +134,7 @@ class Comparer:
 
     def _judge(self, one: Log, note: bytes) -> Judged:
         with self.database.read() as connection:
-            cards = {each.member: card_of(each) for each in list_peers(connection, own=True) if each.card is not None}
+            cards = accepted_cards(connection)
             own = find_own(connection)
             reader = EntryReader(connection)
             return judge_checkpoint(

@@ -10,9 +10,8 @@ import structlog
 
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.net.peer_witness import PeerWitness
-from hashpact_node.services.log_trust import card_of
+from hashpact_node.services.log_trust import active_cards
 from hashpact_node.store.database import Database
-from hashpact_node.store.peers import ACTIVE, list_peers
 from hashpact_protocol.errors import HashpactError, SignatureError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.notes import Note, NoteSignature, VerifierKey, cosignatures, format_note, parse_note
@@ -36,7 +35,7 @@ class Gatherer:
         Whoever does not answer within 3 s, shows another size, or signed wrongly is left out. Raises StoreError.
         """
         with self.database.read() as connection:
-            peers = [(peer, card_of(peer)) for peer in list_peers(connection, states=(ACTIVE,)) if peer.card]
+            peers = active_cards(connection)
         gathered = parse_note(note)
         for peer, card in peers:
             if len(gathered.signatures) >= LIMITS.note_signatures_max:

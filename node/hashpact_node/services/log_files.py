@@ -18,13 +18,14 @@ from typing import Final
 
 from hashpact_node.services.batches import compress
 from hashpact_node.services.entries import EntryReader, open_bundle
+from hashpact_node.services.views import own_peer
 from hashpact_node.store.bundles import read_bundle, read_tile
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, find_log
-from hashpact_node.store.peers import Peer, find_own
+from hashpact_node.store.peers import Peer
 from hashpact_node.store.trust import METADATA, TARGETS, read_file
-from hashpact_protocol.errors import ConfigurationError, GoneError, NotFoundError, RequestError
+from hashpact_protocol.errors import GoneError, NotFoundError, RequestError
 from hashpact_protocol.merkle import HASH_BYTES
 from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.tiles import FULL_WIDTH, TileId, decode_bundle, encode_bundle, encode_tile, tile_width
@@ -79,7 +80,7 @@ class LogFiles:
     def card_version(self) -> int | None:
         """Give the version of this member's card in force."""
         with self._database.read() as connection:
-            return _own(connection).card_version
+            return own_peer(connection).card_version
 
     def tile(self, log_path: str, tile: TileId, *, accepts: Collection[str] = ()) -> Served:
         """Give a tile, or a bundle where ``tile.level`` is None; NotFoundError beyond what is shown.
@@ -94,7 +95,7 @@ class LogFiles:
     def trust_file(self, place: str, name: str) -> Served:
         """Give a file of this member's trust repository; ``place`` is ``metadata`` or ``targets``. NotFoundError."""
         with self._database.read() as connection:
-            own = _own(connection)
+            own = own_peer(connection)
             data = read_file(connection, own.number, place, name) if place in {METADATA, TARGETS} else None
         if data is None:
             raise NotFoundError("the trust repository has no such file", where=f"{place}/{name}"[:200])
@@ -122,15 +123,8 @@ class LogFiles:
         return log.accepted_size
 
 
-def _own(connection: Connection) -> Peer:
-    own = find_own(connection)
-    if own is None:
-        raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
-    return own
-
-
 def _find(connection: Connection, log_path: str) -> tuple[Peer, Log]:
-    own = _own(connection)
+    own = own_peer(connection)
     log = find_log(connection, f"{MemberUrl.parse(own.url).prefix}/logs/{log_path}")
     if log is None or log.peer != own.number or not log.named:
         raise NotFoundError(f"there is no log {log_path[:100]!r}", mend="read the card for the logs of this member")

@@ -11,11 +11,12 @@ from hashpact_keys.rows import RowName
 from hashpact_keys.trust import TrustSigners, publish_card
 from hashpact_keys.trust_files import TrustFiles
 from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.views import own_card, own_peer
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.logs import list_logs
-from hashpact_node.store.peers import Peer, find_own
+from hashpact_node.store.peers import Peer
 from hashpact_node.store.trust import load_files
-from hashpact_protocol.card import Card, encode_card, parse_card
+from hashpact_protocol.card import Card, encode_card
 from hashpact_protocol.card_logs import CardLog, Final, LogState
 from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError
 
@@ -31,11 +32,8 @@ class OwnTrust:
 
 def own_trust(connection: Connection) -> OwnTrust:
     """Read this member's trust repository; ConfigurationError before ``init``."""
-    own = find_own(connection)
-    if own is None or own.card is None:
-        raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
-    card = parse_card(own.card, member=own.member, url=own.url)
-    return OwnTrust(own, card, load_files(connection, own.number))
+    own = own_peer(connection)
+    return OwnTrust(own, own_card(connection), load_files(connection, own.number))
 
 
 def sign_card(keyring: Keyring, trust: OwnTrust, card: Card, now: Callable[[], datetime]) -> TrustFiles:

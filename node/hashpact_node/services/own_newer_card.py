@@ -11,12 +11,13 @@ from datetime import datetime
 from hashpact_keys.rows import TrustRole
 from hashpact_keys.trust_checks import check_role
 from hashpact_keys.trust_files import newest, version_of
+from hashpact_node.services.views import own_peer
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.awakening import learn_card, newest_known_card
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.peers import Peer, find_own
 from hashpact_node.store.trust import load_files
-from hashpact_protocol.errors import ConfigurationError, ConflictError, TrustError
+from hashpact_protocol.errors import ConflictError, TrustError
 
 CARD_BEHIND = "own-card-behind"
 
@@ -37,9 +38,7 @@ def learn_own_card(connection: Connection, version: int, targets: bytes, *, memb
 
     Raises TrustError for what our own targets key did not sign: that changes nothing.
     """
-    own = find_own(connection)
-    if own is None:
-        raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
+    own = own_peer(connection)
     where = f"{member}: targets metadata {version} of {own.member}"
     root = newest(load_files(connection, own.number), TrustRole.ROOT)
     if root is None:

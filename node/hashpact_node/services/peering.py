@@ -11,6 +11,7 @@ from hashpact_keys.trust_files import root_fingerprint
 from hashpact_node.net.trust import FINGERPRINT
 from hashpact_node.services.removal import drop_claims_of
 from hashpact_node.services.trusting import TRUST_ALARM, Trusting
+from hashpact_node.services.views import own_peer
 from hashpact_node.store.alarms import Alarm, clear_alarm, list_alarms
 from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
 from hashpact_node.store.connection import Connection
@@ -25,14 +26,13 @@ from hashpact_node.store.peers import (
     Peer,
     add_peer,
     drop_peer,
-    find_own,
     find_peer,
     get_peer,
     list_peers,
     release_names,
     set_state,
 )
-from hashpact_protocol.errors import ConfigurationError, ConflictError, RequestError
+from hashpact_protocol.errors import ConflictError, RequestError
 from hashpact_protocol.follow import is_stale
 from hashpact_protocol.names import MemberUrl, collides, parse_member_id
 
@@ -183,10 +183,8 @@ class Peering:
 
     def _check_free(self, url: MemberUrl) -> None:
         with self.database.read() as connection:
-            own = find_own(connection)
+            own = own_peer(connection)
             others = list_peers(connection)
-        if own is None:
-            raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
         for other in (own, *others):
             if collides(MemberUrl.parse(other.url), url):
                 raise ConflictError(

@@ -19,12 +19,13 @@ from hashpact_node.services.catch_up import Progress
 from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
-from hashpact_node.services.log_trust import card_of
+from hashpact_node.services.log_trust import accepted_cards
 from hashpact_node.services.polling import DOORBELL, POLL, WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.replacing import Replacer, may_replace, must_replace
 from hashpact_node.services.required_witnesses import required_witnesses
 from hashpact_node.services.trusting import Trusting
+from hashpact_node.services.views import own_peer
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import Settings
 from hashpact_node.store.database import Database
@@ -34,14 +35,11 @@ from hashpact_node.store.peers import (
     PAUSED,
     REMOVED,
     Peer,
-    find_own,
     get_peer,
-    list_peers,
     record_failure,
     record_success,
 )
 from hashpact_protocol.errors import (
-    ConfigurationError,
     ConflictError,
     FetchStatusError,
     FetchTimeoutError,
@@ -269,12 +267,10 @@ class Puller:
 
     def _prepare(self, peer: Peer, source: PeerLogs, way: _Way) -> tuple[list[Log], Poller]:
         with self.database.read() as connection:
-            own = find_own(connection)
-            cards = {one.member: card_of(one) for one in list_peers(connection, own=True) if one.card is not None}
+            own = own_peer(connection)
+            cards = accepted_cards(connection)
             logs = counting_logs(list_logs(connection, peer=peer.number))
             logs = [log for log in logs if way.sequences is None or log.sequence in way.sequences]
-        if own is None:
-            raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
         poller = Poller(
             database=self.database,
             source=source,

@@ -14,7 +14,7 @@ from hashpact_keys.trust import describe
 from hashpact_node.services.problems import problem
 from hashpact_node.services.pulling import Pulled
 from hashpact_node.services.signing_state import signing_state
-from hashpact_node.services.views import own_card
+from hashpact_node.services.views import own_card, own_peer
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import Alarm, list_alarms
 from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
@@ -25,11 +25,11 @@ from hashpact_node.store.jobs import Job, list_jobs
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.migrate import check_version
 from hashpact_node.store.owners import count_live
-from hashpact_node.store.peers import Peer, find_own, list_peers
+from hashpact_node.store.peers import Peer, list_peers
 from hashpact_node.store.queue import count_entries
 from hashpact_node.store.signals import count_actions
 from hashpact_node.store.trust import load_files
-from hashpact_protocol.errors import ConfigurationError, HashpactError, NotFoundError
+from hashpact_protocol.errors import HashpactError, NotFoundError
 from hashpact_protocol.follow import is_stale
 from hashpact_protocol.policy import ACTION_OF_WORD
 from hashpact_protocol.statement_fields import format_time
@@ -172,9 +172,7 @@ class StatusReader:
         """Give the status as one snapshot of the database; ConfigurationError before ``init``, StoreError."""
         now = self.now()
         with self.database.read() as connection:
-            own = find_own(connection)
-            if own is None:
-                raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
+            own = own_peer(connection)
             peers = list_peers(connection)
             logs = [log for log in list_logs(connection) if log.named]
             counts = self._count(connection, logs)
@@ -217,9 +215,7 @@ def check_ready(database: Database) -> None:
     """
     check_version(database)
     with database.read() as connection:
-        own = find_own(connection)
-        if own is None:
-            raise ConfigurationError("this database belongs to no member yet", mend="run `hashpact init` first")
+        own = own_peer(connection)
         for log in list_logs(connection, peer=own.number):
             if log.named and log.state == "open" and log.accepted_note is None:
                 raise NotFoundError(

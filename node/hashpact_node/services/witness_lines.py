@@ -19,11 +19,11 @@ from hashpact_node import clock
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.net.peer_witness import ADD_CHECKPOINT_SECONDS, Behind, PeerWitness
 from hashpact_node.services.entries import EntryReader
-from hashpact_node.services.log_trust import card_of
+from hashpact_node.services.log_trust import active_cards
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, get_log, move_accepted
-from hashpact_node.store.peers import Peer, list_peers
+from hashpact_node.store.peers import Peer
 from hashpact_protocol.card import Card
 from hashpact_protocol.errors import HashpactError, SignatureError, StoreMovedError
 from hashpact_protocol.limits import LIMITS
@@ -256,5 +256,4 @@ def valid_cosignature(card: Card, text: bytes, answer: bytes, now: datetime) -> 
 
 def _witnesses(connection: Connection) -> list[tuple[Peer, Card]]:
     """Give the peers that may read our logs and whose cards name a witness."""
-    peers = [(peer, card_of(peer)) for peer in list_peers(connection, states=("active",)) if peer.card is not None]
-    return [(peer, card) for peer, card in peers if card.witness_keys]
+    return [(peer, card) for peer, card in active_cards(connection) if card.witness_keys]

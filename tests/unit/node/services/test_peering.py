@@ -128,7 +128,7 @@ def test_urls_that_begin_alike_collide(sqlite_follower: Follower, publisher: Pub
 def test_a_database_without_a_member_has_no_peers(
     sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hashpact_node.services.peering.find_own", lambda _connection: None)
+    monkeypatch.setattr("hashpact_node.services.views.find_own", lambda _connection: None)
     with pytest.raises(ConfigurationError, match="hashpact init"):
         sqlite_follower.peering.add("beta", publisher.url, fingerprint=publisher.fingerprint)
 
