@@ -39,7 +39,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class HashpactError(Exception):
@@ -155,6 +155,10 @@ class EntriesError(VerificationError):
     """Entries or tiles do not hash to the root that they were fetched for."""
 
     code = "entries-mismatch"
+
+
+ASK_WHICH_STORY: Final = "export the evidence and ask the member which story is true; the list held stays in force"
+"""How to mend a fork, which no program can."""
 
 
 class ForkError(VerificationError):

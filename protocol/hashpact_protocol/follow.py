@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hashpact_protocol.card import WitnessKey
-from hashpact_protocol.errors import ForkError, SignatureError, VerificationError
+from hashpact_protocol.errors import ASK_WHICH_STORY, ForkError, SignatureError, VerificationError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import EMPTY_ROOT
 from hashpact_protocol.notes import (
@@ -183,7 +183,7 @@ def _check_story(checkpoint: Checkpoint, own_root: bytes | None, *, evidence: tu
             f"the log has two roots at size {checkpoint.size}",
             evidence=tuple(note for note in evidence if note is not None),
             where=checkpoint.origin,
-            mend="export the evidence and ask the member which story is true; the list held stays in force",
+            mend=ASK_WHICH_STORY,
         )
 
 

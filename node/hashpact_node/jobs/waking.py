@@ -85,13 +85,13 @@ class Waking:
         before = awakening.is_awake()
         if before and not awakening.unheard:
             return
-        if awakening.look(SERVING_SECONDS):
-            if not before:
-                log.info("this process may sign now", state=awakening.state)
-                awakening.beat()
-        else:
+        if not awakening.look(SERVING_SECONDS):
             log.warning("nothing is signed yet", state=awakening.state)
-            awakening.beat()
+        elif not before:
+            log.info("this process may sign now", state=awakening.state)
+        else:
+            return
+        awakening.beat()
 
     def _restore(self) -> None:
         for number in self._node.restorer.behind():

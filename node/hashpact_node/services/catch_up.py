@@ -21,7 +21,7 @@ from hashpact_node.services.prefetch import BATCH_BUNDLES, FrameQueue, Prefetche
 from hashpact_node.services.workers import Workers
 from hashpact_node.store.logs import Log
 from hashpact_protocol.authenticate import TreeAuthenticator
-from hashpact_protocol.errors import ConsistencyError, EntriesError, FetchError, ForkError, TileError
+from hashpact_protocol.errors import ASK_WHICH_STORY, ConsistencyError, EntriesError, FetchError, ForkError, TileError
 from hashpact_protocol.follow import Head
 from hashpact_protocol.growth import whole_bundles
 from hashpact_protocol.limits import LIMITS
@@ -225,7 +225,7 @@ class CatchUp:
             evidence=self.notes,
             prefix_root=between.prefix_root if between else None,
             proof=between.proof if between else (),
-            mend="export the evidence and ask the member which story is true; the list held stays in force",
+            mend=ASK_WHICH_STORY,
         )
 
     def _all_bundles(self) -> Generator[tuple[int, list[bytes]], None, None]:

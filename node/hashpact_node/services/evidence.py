@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -146,7 +146,7 @@ class EvidenceKeeper:
             if kept is None:
                 raise NotFoundError(f"there is no evidence {number}", mend="see `hashpact evidence list`")
             data = _with_newest(connection, kept) if kept.proven else kept.data
-        return Kept(**{name: getattr(kept, name) for name in Kept.__slots__} | {"data": data})
+        return replace(kept, data=data)
 
 
 def examine(kept: Kept) -> Proven | None:
@@ -246,14 +246,7 @@ def _with_newest(connection: Connection, kept: Kept) -> bytes:
     if targets is None or targets == evidence.cards[-1].targets:
         return kept.data
     later = SignedCard(targets, files.get(card_of(targets, where=kept.member), b""))
-    added = Evidence(
-        evidence.member,
-        evidence.url,
-        tuple(roots(files).values()),
-        (*evidence.cards, later),
-        evidence.notes,
-        evidence.divergence,
-    )
+    added = replace(evidence, roots=tuple(roots(files).values()), cards=(*evidence.cards, later))
     try:
         _prove(added)
         return encode_evidence(added)

@@ -32,6 +32,7 @@ from hashpact_node.store.logs import (
 )
 from hashpact_protocol.card import Card
 from hashpact_protocol.errors import (
+    ASK_WHICH_STORY,
     ConfigurationError,
     ConflictError,
     EntriesError,
@@ -341,7 +342,7 @@ def _two_roots(log: Log, note: bytes) -> ForkError:
         f"the log does not continue what was cosigned here at size {log.cosigned_size}",
         evidence=tuple(one for one in (log.cosigned_note, note) if one is not None),
         where=log.origin,
-        mend="export the evidence and ask the member which story is true; the list held stays in force",
+        mend=ASK_WHICH_STORY,
     )
 
 

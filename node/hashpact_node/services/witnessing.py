@@ -27,6 +27,7 @@ from hashpact_node.store.doorbells import find_ring, ring
 from hashpact_node.store.logs import Log, find_log, find_log_by_hash, get_log, move_cosigned
 from hashpact_node.store.peers import ACTIVE, Peer, get_peer
 from hashpact_protocol.errors import (
+    ASK_WHICH_STORY,
     ConsistencyError,
     ForkError,
     NotFoundError,
@@ -207,7 +208,7 @@ class Witness:
             f"the log has two roots at size {checkpoint.size}",
             evidence=(*((other,) if other else ()), request.note),
             where=log.origin,
-            mend="export the evidence and ask the member which story is true; the list held stays in force",
+            mend=ASK_WHICH_STORY,
         )
         if self.on_fork is not None:
             try:
