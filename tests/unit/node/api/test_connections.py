@@ -171,6 +171,7 @@ def test_a_connection_that_is_closed_but_not_read_is_dropped(server: Server, mon
     monkeypatch.setattr(connections, "UNREAD_SECONDS", 0.2)
     with server.connect() as link:
         link.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert link.recv(1) == b"H"  # before, the connection may not even be open there
         wait_until(lambda: not server.open_connections)
         assert len(rest_of(link)) < LARGE
 
