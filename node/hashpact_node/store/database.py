@@ -7,7 +7,9 @@ cannot write, on both.
 
 from __future__ import annotations
 
+import sqlite3 as sqlite_driver
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +19,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 
-from hashpact_node.store.errors import store_errors
+from hashpact_node.store.errors import SQLITE_BUSY, store_errors
 from hashpact_node.store.tables import Table
 from hashpact_protocol.errors import ConfigurationError, StoreBusyError
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_TIMEOUT_SECONDS = 10
 POOL_OVERFLOW = 10
+SWITCH_AGAIN_SECONDS = 0.01
 SQLITE_CACHE_KIBIBYTES = 32 * 1024
 WRITES = "hashpact_writes"
 
@@ -165,17 +168,31 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite_driver.Connection, _record: object) -> None:
     # The driver would begin transactions by itself, deferred ones and only before writes.
     connection.isolation_level = None
+    _use_write_ahead_log(connection)
     for pragma in (
-        "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
         "temp_store = MEMORY",
         f"cache_size = -{SQLITE_CACHE_KIBIBYTES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_write_ahead_log(connection: sqlite_driver.Connection) -> None:
+    # Where several switch a new file at once, SQLite answers busy at once, whatever its timeout.
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite_driver.OperationalError as error:
+            if error.sqlite_errorname not in SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(SWITCH_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -206,3 +207,17 @@ def test_where_names_the_place(sqlite_database: Database, postgresql_database: D
     assert sqlite_database.file.name == "hashpact.db"
     assert not postgresql_database.is_sqlite
     assert postgresql_database.file is None
+
+
+def test_several_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    def open_new(number: int, together: threading.Barrier) -> None:
+        with opened(f"sqlite:///{tmp_path / f'{number}.db'}") as database:
+            together.wait()
+            with database.read() as connection:
+                assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+
+    with ThreadPoolExecutor(3) as pool:
+        for number in range(40):  # about one in six met another that was switching
+            together = threading.Barrier(3)
+            for ended in [pool.submit(open_new, number, together) for _ in range(3)]:
+                ended.result()
