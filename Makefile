@@ -2,13 +2,16 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install lint test conformance mutants fuzz demo run bench clean
+.PHONY: help install lint test coverage conformance mutants fuzz demo run bench clean
 
 BIN := .venv/bin
 PYTEST_WORKERS ?= 2
+PROTOCOL_TESTS := tests/unit/protocol tests/unit/test_vectors.py
+# Tests start hundreds of commands, and each would compile all sources anew where the environment forbids to keep that.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/.installed ## make .venv with the locked dependencies (PYTHON=… chooses the interpreter)
 
@@ -21,7 +24,12 @@ lint: install ## check style, types and layers
 	$(BIN)/mypy protocol keys node tests
 	$(BIN)/lint-imports
 
-test: lint ## lint, then run all tests and show coverage by package
+test: lint ## lint, then run all tests; those of the protocol must cover it whole, branches too
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PROTOCOL_TESTS) \
+	    --cov=hashpact_protocol --cov-report=term:skip-covered --cov-fail-under=100
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) $(PROTOCOL_TESTS:%=--ignore=%)
+
+coverage: install ## run all tests, and show what they cover, package by package; commands that they start, too
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=
 	@scripts/coverage.sh
 

@@ -10,6 +10,7 @@ import argparse
 import base64
 import io
 import json
+import logging
 import os
 import signal
 import ssl
@@ -27,7 +28,11 @@ from typing import Any, Final
 
 import httpx
 import structlog
+from sqlalchemy import URL, Engine
 
+from hashpact_conformance.simulator.member import Member
+from hashpact_conformance.simulator.server import Server
+from hashpact_conformance.simulator.statements import listing
 from hashpact_keys.keystore import KeyStore
 from hashpact_keys.rows import TrustRole
 from hashpact_keys.trust_files import newest
@@ -42,9 +47,11 @@ from hashpact_node.services.quarantined import list_malformed
 from hashpact_node.services.setup import Founding, make_home
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import Settings, load_settings
+from hashpact_node.store import database as store_database
 from hashpact_node.store.alarms import list_alarms
 from hashpact_node.store.database import open_database
 from hashpact_node.store.logs import list_logs
+from hashpact_node.store.migrate import migrate
 from hashpact_node.store.peers import get_peer, list_peers
 from hashpact_node.store.trust import load_files
 from hashpact_protocol.errors import HashpactError
@@ -54,6 +61,8 @@ from hashpact_protocol.signals import make_signal
 PASSPHRASE: Final = "synthetic passphrase of a test"
 DONE, REFUSED, USAGE, NOT_SUPPORTED = 0, 1, 2, 3
 READY_SECONDS = 60.0
+PREPARED: Final[dict[str, bytes]] = {}
+"""The file of a new database, once :func:`warm_up` has made one: to migrate each home's anew takes most of ``init``."""
 
 
 class FailedError(Exception):
@@ -81,7 +90,10 @@ class InlineWorkers(Workers):
 
 
 # What a command tells is on standard output, what the node logs belongs on the other.
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+structlog.configure(
+    logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+)
 # Reading the system's certificates takes a tenth of a second, and peers of the suite have none.
 vars(ssl)["create_default_context"] = cache(ssl.create_default_context)
 # The assembly makes what stands under this name.
@@ -119,6 +131,8 @@ def init(told: argparse.Namespace) -> Any:
     settings = Settings(home=home, port=port)
     keystore = KeyStore(home, PASSPHRASE.encode, kdf_rounds=1)
     database = open_database(settings.database_url)
+    if "database" in PREPARED and database.file is not None:
+        database.file.write_bytes(PREPARED["database"])
     try:
         made = make_home(
             settings, Founding(told.member, told.url, told.member.title()), keystore, database, now=clock.now
@@ -292,11 +306,43 @@ def restart(told: argparse.Namespace) -> Any:
 
 
 def warm_up() -> None:
-    """Set up a home and read it once, so that processes forked from this one find compiled queries and certificates."""
-    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-        home = ["--home", str(Path(folder) / "home")]
-        main(["init", *home, "--member", "warm", "--url", "http://127.0.0.1:9"])
-        main(["export", *home])
+    """Do once what commands do, so that processes forked from this one find compiled queries and certificates."""
+    share_compiled_queries()
+    server = Server()
+    try:
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+            place = Path(folder) / "prepared"
+            database = open_database(f"sqlite:///{place}")
+            migrate(database)
+            database.dispose()
+            PREPARED["database"] = place.read_bytes()
+            peer = Member("peer", server.url, clock.now().replace(microsecond=0))
+            peer.log.append(listing(1))
+            server.answer = peer.answer
+            root = Path(folder) / "root.json"
+            root.write_bytes(peer.trust.root)
+            home = ["--home", str(Path(folder) / "home")]
+            main(["init", *home, "--member", "warm", "--url", "http://127.0.0.1:9"])
+            main(["follow", *home, "--peer", "peer", "--peer-url", server.url, "--root", str(root)])
+            main(["pull", *home])
+            main(["export", *home])
+    finally:
+        server.close()
+
+
+def share_compiled_queries() -> None:
+    """Let all databases that are opened here share what SQLAlchemy has compiled, which it keeps by dialect object."""
+    make = vars(store_database)["_sqlite_engine"]
+    first: list[Engine] = []
+
+    def sharing(url: URL, pool_size: int) -> Engine:
+        engine: Engine = make(url, pool_size)
+        first.append(engine)
+        engine.dialect = first[0].dialect
+        vars(engine)["_compiled_cache"] = vars(first[0])["_compiled_cache"]
+        return engine
+
+    vars(store_database)["_sqlite_engine"] = sharing
 
 
 COMMANDS: Final[dict[str, tuple[Callable[[argparse.Namespace], Any], tuple[str, ...]]]] = {

@@ -1,4 +1,4 @@
-"""Our own node as a witness, and the vectors; publisher and reader mode have tests of their own."""
+"""Our own node as a witness and in a pair, and the vectors; publisher and reader mode have tests of their own."""
 
 from __future__ import annotations
 
@@ -31,4 +31,22 @@ def test_our_own_node(subject: Subject, entrypoint: str, tmp_path: Path, mode: s
     cases = json.loads(report.read_bytes())["cases"]
     assert [(case["id"], case["outcome"], case["message"]) for case in cases if case["outcome"] != "passed"] == []
     assert len(cases) >= least
+    assert code == 0
+
+
+def test_two_of_our_own_nodes(subject: Subject, entrypoint: str, tmp_path: Path) -> None:
+    """Some cases of the pair mode; ``make conformance`` runs all of them."""
+    chosen = (
+        "statements-publish-a",
+        "statements-withdraw-b",
+        "log-missed-releases-a",
+        "log-reader-down",
+        "log-succession-b",
+        "fetch-erased-is-gone",
+    )
+    report = tmp_path / "report.json"
+    code = run("pair", subject, entrypoint, ["-k", f"^pair-({'|'.join(chosen)})$", "--json", str(report)])
+    cases = json.loads(report.read_bytes())["cases"]
+    assert {case["id"]: case["message"] for case in cases if case["outcome"] != "passed"} == {}
+    assert len(cases) == len(chosen)
     assert code == 0

@@ -140,6 +140,7 @@ def test_makefile_has_its_targets() -> None:
         "install",
         "lint",
         "test",
+        "coverage",
         "conformance",
         "mutants",
         "fuzz",

@@ -17,7 +17,7 @@ from hashpact_node.services.log_trust import log_trust
 from hashpact_node.services.problems import clear_alarms
 from hashpact_node.services.thrift import thrifty
 from hashpact_node.services.workers import Workers
-from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm
+from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm, raised_among
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import (
@@ -310,7 +310,7 @@ class Poller:
         now = self.now()
         with self.database.read() as connection:
             log = get_log(connection, log.number)
-            old = {alarm for alarm in (*PASSING, STALE) if _raised(connection, alarm, log)}
+            old = raised_among(connection, (*PASSING, STALE), peer=log.peer, log=log.number)
         stale = log.state == "open" and is_stale(log.own_cosigned_at, now)
         stopped = log.stopped_at is not None
         if old or stale or stopped:
@@ -344,8 +344,3 @@ def _two_roots(log: Log, note: bytes) -> ForkError:
         where=log.origin,
         mend=ASK_WHICH_STORY,
     )
-
-
-def _raised(connection: Connection, code: str, log: Log) -> bool:
-    alarm = find_alarm(connection, code, peer=log.peer, log=log.number)
-    return alarm is not None and alarm.cleared_at is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -92,6 +93,17 @@ def list_alarms(connection: Connection, *, cleared: bool = False) -> list[Alarm]
     if not cleared:
         query = query.where(col(tables.Alarm.cleared_at).is_(None))
     return [_alarm(row) for row in connection.execute(query).mappings()]
+
+
+def raised_among(connection: Connection, codes: Collection[str], *, peer: int, log: int) -> set[str]:
+    """Say which of these alarms about a log are raised and not cleared."""
+    query = select(col(tables.Alarm.code)).where(
+        col(tables.Alarm.code).in_(codes),
+        col(tables.Alarm.peer) == peer,
+        col(tables.Alarm.log) == log,
+        col(tables.Alarm.cleared_at).is_(None),
+    )
+    return set(connection.execute(query).scalars())
 
 
 def _about(code: str, peer: int | None, log: int | None) -> ColumnElement[bool]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from functools import cache
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -14,6 +17,8 @@ from hashpact_protocol.errors import StoreError, StoreNewerError
 MIGRATIONS = "hashpact_node.store:migrations"
 # Any number will do that no other program on the same PostgreSQL database uses for its advisory locks.
 MIGRATION_LOCK = 0x6861_7368_7061_6374
+_UPGRADING = threading.Lock()
+"""Alembic keeps in one place of the process which database it works on."""
 
 
 def migrate(database: Database) -> None:
@@ -26,7 +31,8 @@ def migrate(database: Database) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config = _config(connection)
         if _check(connection, database.where) != newest_revision():
-            command.upgrade(config, "head")
+            with _UPGRADING:
+                command.upgrade(config, "head")
 
 
 def check_version(database: Database) -> None:
@@ -40,17 +46,23 @@ def check_version(database: Database) -> None:
 
 def newest_revision() -> str:
     """The revision that this version of Hashpact needs."""
-    head = ScriptDirectory.from_config(_config(None)).get_current_head()
+    return _revisions()[0]
+
+
+@cache
+def _revisions() -> tuple[str, frozenset[str]]:
+    """Give the newest revision, and all that this version knows; they are files, and do not change while it runs."""
+    scripts = ScriptDirectory.from_config(_config(None))
+    head = scripts.get_current_head()
     if head is None:
         raise StoreError("this installation of Hashpact has no migrations", mend="install it again")
-    return head
+    return head, frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def _check(connection: Connection, where: str) -> str | None:
     """Return the database's revision; None if it is empty."""
     current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
-    if current is not None and current not in known:
+    if current is not None and current not in _revisions()[1]:
         raise StoreNewerError(
             f"the database has a form ({current}) that this version of Hashpact does not know",
             where=where,

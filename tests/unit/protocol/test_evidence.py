@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -149,6 +150,16 @@ def test_sizes_that_differ_need_a_proof() -> None:
         prove_fork(notes, [card()], divergence(3, leaves(5, other_from=1)))
 
 
+def test_a_fork_is_said_to_people() -> None:
+    first, second = leaves(3), leaves(3, other_from=2)
+    assert (
+        "two signed roots at size 3" in prove_fork((note(3, root(first)), note(3, root(second))), [card()], None).what
+    )
+    longer = leaves(5, other_from=1)
+    fork = prove_fork((note(3, root(first)), note(5, root(longer))), [card()], divergence(3, longer))
+    assert "of size 5 that does not continue the one of size 3" in fork.what
+
+
 def test_a_size_of_0_has_one_root() -> None:
     story = leaves(5)
     notes = note(0, root(leaves(1))), note(5, root(story))
@@ -224,6 +235,7 @@ def test_evidence_that_would_not_be_read_back_is_not_written() -> None:
         replace(FULL, roots=(b"\xff",)),
         replace(FULL, divergence=Divergence(b"short", ())),
         replace(FULL, member=""),
+        replace(FULL, cards=cast("tuple[SignedCard, ...]", list(FULL.cards))),
     ):
         with pytest.raises(EvidenceError):
             encode_evidence(evidence)

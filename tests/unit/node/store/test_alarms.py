@@ -59,3 +59,12 @@ def test_a_cleared_alarm_starts_anew(database: Database) -> None:
         assert not alarms.clear_alarm_number(connection, 99, now=LATER)
     assert [alarm.cleared_at for alarm in over] == [SECONDS]
     assert (anew.number, anew.times, anew.first_at, anew.cleared_at) == (over[0].number, 1, SECONDS + 3_600, None)
+
+
+def test_which_of_some_alarms_are_raised(database: Database) -> None:
+    with database.write() as connection:
+        for code, peer, log in (("one", 2, 3), ("two", 2, 3), ("three", 2, 3), ("four", 2, 4), ("five", 1, 3)):
+            alarms.raise_alarm(connection, code, "what", now=NOW, peer=peer, log=log)
+        alarms.clear_alarm(connection, "two", now=NOW, peer=2, log=3)
+    with database.read() as connection:
+        assert alarms.raised_among(connection, ("one", "two", "four", "five", "six"), peer=2, log=3) == {"one"}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -94,6 +96,16 @@ def test_several_may_migrate_at_once(empty_database_url: str) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_several_databases_may_be_migrated_at_once(tmp_path: Path) -> None:
+    def run(number: int) -> None:
+        with opened(f"sqlite:///{tmp_path / str(number)}.db") as database:
+            migrate(database)
+            check_version(database)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, range(8)))
 
 
 def test_bundles_are_not_compressed_a_second_time(postgresql_database: Database) -> None:
