@@ -28,7 +28,11 @@ REPORTS = Path("build/conformance")
 MODES = ("reader", "pair", "publisher", "witness", "vectors")
 """The longest ones first, which shortens the whole."""
 
+PARTS = {"reader": {"reader-trust": "^reader-trust", "reader-logs": "^reader-(?!trust)"}}
+"""A mode that takes long is run in parts: names of reports, and which cases they hold."""
+
 AT_ONCE = 2
+PART = "--part"
 LISTINGS = 300
 EXPECTED_FAILURES = Path(__file__).with_name("own_expected_failures.txt")
 
@@ -103,38 +107,46 @@ def run(mode: str, subject: Subject, entrypoint: str, more: Sequence[str] = ()) 
     return suite([mode, *(told[mode] if mode in told else told_of(mode, subject)), *more])
 
 
-def run_here(mode: str) -> int:
-    """Run one mode, and keep its reports; its exit code."""
+def parts(modes: Sequence[str]) -> dict[str, list[str]]:
+    """Give what is to be run: by the name of its reports the mode, and what chooses the cases."""
+    found: dict[str, list[str]] = {}
+    for mode in sorted(modes or MODES, key=MODES.index):
+        found |= {name: [mode, "-k", cases] for name, cases in PARTS.get(mode, {mode: "."}).items()}
+    return found
+
+
+def run_part(name: str) -> int:
+    """Run one part, and keep its reports; its exit code."""
+    mode, *chosen = parts(())[name]
     kinds = (("--html", "html"), ("--json", "json"), ("--junit", "xml"))
-    reports = [word for option, kind in kinds for word in (option, str(REPORTS / f"{mode}.{kind}"))]
+    reports = [word for option, kind in kinds for word in (option, str(REPORTS / f"{name}.{kind}"))]
     with (
         tempfile.TemporaryDirectory() as folder,
         entrypoint_server() as entrypoint,
         running_subject(Path(folder)) as subject,
     ):
-        return run(mode, subject, entrypoint, reports)
+        return run(mode, subject, entrypoint, [*chosen, *reports])
 
 
-def run_apart(mode: str) -> int:
-    """Run one mode in a process of its own, and print its report once it is whole; its exit code."""
-    done = subprocess.run([sys.executable, __file__, mode], stdout=subprocess.PIPE, text=True, check=False)
+def run_apart(name: str) -> int:
+    """Run one part in a process of its own, and print its report once it is whole; its exit code."""
+    line = [sys.executable, __file__, PART, name]
+    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)
     sys.stdout.write(done.stdout)
     sys.stdout.flush()
     return done.returncode
 
 
 def main(modes: Sequence[str]) -> int:
-    """Run some modes, two at a time, and keep their reports; the worst exit code."""
+    """Run some modes, two parts at a time, and keep their reports; the worst exit code."""
     for unknown in set(modes) - set(MODES):
         sys.exit(f"there is no mode {unknown}; the modes are {', '.join(MODES)}")
-    if len(modes) == 1:
-        return run_here(modes[0])
     started = time.monotonic()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        codes = list(pool.map(run_apart, sorted(modes or MODES, key=MODES.index)))
+        codes = list(pool.map(run_apart, parts(modes)))
     print(f"\nreports: {REPORTS}/ ({time.monotonic() - started:.0f} s)")
     return max(codes)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_part(sys.argv[2]) if sys.argv[1:2] == [PART] else main(sys.argv[1:]))
