@@ -154,9 +154,14 @@ class TestNode:
         return str(answer.json()["digest"])
 
     def follow(self, other: TestNode) -> None:
-        """Add a peer by its fingerprint, through the command line."""
-        done = self.command("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint)
-        assert done.returncode == 0, done.stderr
+        """Add a peer by its fingerprint: through the API where it runs, else through the command line."""
+        if self.process is None:
+            done = self.command("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint)
+            assert done.returncode == 0, done.stderr
+        else:
+            told = {"member": other.member, "url": other.url, "fingerprint": other.fingerprint}
+            answer = self.post("/v1/peers", json=told)
+            assert answer.status_code == 201, answer.text
 
 
 MakeNode = Callable[..., TestNode]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import random
 import statistics
-import threading
 import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,8 @@ from nodes import TestNode, make_node
 
 PUBLISHES = 200
 WAIT_SECONDS = 60.0
+PAUSE_SECONDS = 0.01
+"""Between two rounds of questions."""
 
 
 def latencies(folder: Path, count: int, *, publishes: int = PUBLISHES) -> dict[str, float]:
@@ -50,25 +51,25 @@ def _one(publisher: TestNode, nodes: list[TestNode], listing: dict[str, Any]) ->
     answer = publisher.post("/v1/listings", content=body, headers={"content-type": "application/x-ndjson"})
     answer.raise_for_status()
     released = time.perf_counter()
+    return _seen(query, [node for node in nodes if node is not publisher], released)
+
+
+def _seen(query: dict[str, Any], readers: list[TestNode], since: float) -> list[float]:
+    """Ask all readers in turn until each has it; how long that took each, in ms, as coarse as a round of questions."""
     found: list[float] = []
-    readers = [node for node in nodes if node is not publisher]
-    threads = [threading.Thread(target=_wait(reader, query, released, found)) for reader in readers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(found) != len(readers):
-        raise RuntimeError("a reader did not get a publication in time")
-    return found
-
-
-def _wait(reader: TestNode, query: dict[str, Any], since: float, found: list[float]) -> Callable[[], None]:
-    def look() -> None:
-        with httpx.Client(base_url=f"http://127.0.0.1:{reader.port}", timeout=60, trust_env=False) as client:
-            while time.perf_counter() - since < WAIT_SECONDS:
+    with ExitStack() as links:
+        clients = [
+            links.enter_context(httpx.Client(base_url=reader.url, timeout=60, trust_env=False)) for reader in readers
+        ]
+        while clients:
+            if time.perf_counter() - since > WAIT_SECONDS:
+                raise RuntimeError("a reader did not get a publication in time")
+            waiting = []
+            for client in clients:
                 if client.post("/v1/match", json=query).json()["results"][0]["action"] in ("review", "block"):
                     found.append(1_000 * (time.perf_counter() - since))
-                    return
-                time.sleep(0.01)
-
-    return look
+                else:
+                    waiting.append(client)
+            clients = waiting
+            time.sleep(PAUSE_SECONDS)
+    return found
