@@ -25,7 +25,7 @@ from hashpact_protocol.card import parse_card
 from nodes import TestNode, make_node
 
 REPORTS = Path("build/conformance")
-MODES = ("reader", "pair", "publisher", "witness", "vectors")
+MODES = ("pair", "reader", "publisher", "witness", "vectors")
 """The longest ones first, which shortens the whole."""
 
 PARTS = {"reader": {"reader-trust": "^reader-trust", "reader-logs": "^reader-(?!trust)"}}

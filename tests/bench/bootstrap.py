@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hashpact_node.assembly import open_node, open_settings
+from hashpact_node.cli.log_output import log_to_stderr
 from nodes import PASSPHRASE, TestNode
 
 PULLER = Path(__file__)
@@ -53,6 +54,7 @@ def bootstrap(puller: TestNode, publisher: TestNode, last: dict[str, str], conso
 def main(arguments: Sequence[str]) -> int:
     """Pull the member named first; then match the signal whose type and value follow."""
     member, kind, value = arguments
+    log_to_stderr("json", level="warning")
     node = open_node(open_settings(Path(os.environ["HASHPACT_HOME"])), PASSPHRASE.encode)
     start = time.perf_counter()
     pulled = node.puller.pull(member, progress=lambda held, size: _say(held=held, size=size))

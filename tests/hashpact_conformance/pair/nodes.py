@@ -100,13 +100,16 @@ class Pair:
         return self.a, self.b
 
     def converge(self) -> None:
-        """Let each read the other, and see that they tell the same digests, of both and of each."""
+        """Let each read the other, and see that they tell the same digest; where they do not, of whom is said."""
         for node in self.both:
             node.pull()
         members = [node.member for node in self.both]
-        for of in ([members[0]], [members[1]], members):
-            told = {node.member: node.digest(*of) for node in self.both}
-            assert len(set(told.values())) == 1, f"of {' and '.join(of)} they tell different digests: {told}"
+        if len(set(self._digests(members).values())) > 1:
+            told = {" and ".join(of): self._digests(of) for of in ([members[0]], [members[1]], members)}
+            raise AssertionError(f"they tell different digests: {told}")
+
+    def _digests(self, members: list[str]) -> dict[str, str]:
+        return {node.member: node.digest(*members) for node in self.both}
 
     def holds(self, of: Node, *claims: Claim) -> None:
         """See that both nodes claim these signals for one of them."""
