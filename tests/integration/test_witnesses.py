@@ -9,7 +9,7 @@ import pytest
 
 from hashpact_protocol.card import parse_card
 from hashpact_protocol.notes import KeyType, cosignatures, parse_note
-from hashpact_protocol.witness import origin_hash
+from hashpact_protocol.witness import format_add_checkpoint, origin_hash
 from material import drafts
 from nodes import MakeNode, TestNode, wait_until
 
@@ -76,3 +76,40 @@ def test_a_release_is_shown_with_cosignatures_and_matched_by_its_readers_without
         cosigned = node.get(f"/witness/{origin_hash(acme.origin)}/checkpoint").content
         assert parse_note(cosigned).text == parse_note(note).text
         assert cosigners(cosigned, three) == {node.member}
+
+
+def test_entries_count_where_two_others_must_have_seen_them(make: MakeNode) -> None:
+    """Four nodes, one of which asks for two cosignatures beside the publisher's and its own; then there is but one."""
+    nodes = [make(member) for member in ("acme", "beta", "gamma")]
+    nodes.append(make("delta", HASHPACT_REQUIRE_WITNESSES="2"))
+    for node in nodes:
+        node.start()
+    follow_each_other(nodes)
+    acme, beta, gamma, delta = nodes
+    (first, second) = drafts(2)
+    publish(acme, first)
+    for node in (beta, gamma, delta):
+        wait_until(lambda node=node: matches(node, first), seconds=120)
+    gamma.kill()
+    publish(acme, second)
+    wait_until(lambda: matches(beta, second))
+    assert not matches(delta, second)
+    assert delta.log(acme).accepted_size == 1
+
+
+def test_a_flood_of_rings_and_of_nonsense_does_not_hinder_a_release(three: list[TestNode]) -> None:
+    acme, beta, _ = three
+    (first, second) = drafts(2)
+    publish(acme, first)
+    wait_until(lambda: matches(beta, first))
+    note = acme.get("/logs/listings-1/checkpoint").content
+    before = beta.log(acme)
+    statuses = set()
+    for body in (format_add_checkpoint(1, (), note), format_add_checkpoint(0, (), note), b"nonsense", note) * 40:
+        statuses.add(beta.post("/witness/add-checkpoint", content=body).status_code)
+    assert statuses <= {200, 400, 409, 429}
+    assert {200, 400, 409} <= statuses
+    after = beta.log(acme)
+    assert (after.cosigned_size, after.accepted_size) == (before.cosigned_size, before.accepted_size)
+    publish(acme, second)
+    wait_until(lambda: matches(beta, second))

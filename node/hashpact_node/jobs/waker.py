@@ -18,6 +18,7 @@ from hashpact_node.assembly import Node
 from hashpact_node.services.polling import DOORBELL
 from hashpact_node.store.doorbells import Ring, list_rings, ring, take_rings
 from hashpact_protocol.errors import HashpactError, StoreBusyError
+from hashpact_protocol.follow import Verdict
 
 LOOK_SECONDS: Final = 0.2
 PAUSE_SECONDS: Final = 0.3
@@ -111,16 +112,22 @@ class Waker:
             pulled = self._node.puller.pull(member, stop=self._stop, by=DOORBELL, sequences=sequences)
         except StoreBusyError:
             # It is being pulled already; whether that sees what was rung for is known when it is over.
-            again = int(clock.now().timestamp() * 1_000) + AGAIN_MILLISECONDS
-            with self._node.database.write() as connection:
-                for one in asked:
-                    ring(connection, one.log, size=one.size, due_ms=again)
+            self._ask_again(asked)
             return
+        if any(polled.verdict == Verdict.WAITING.value for polled in pulled.logs):
+            # Cosignatures that come late ring nobody's bell.
+            self._ask_again(asked)
         if any(polled.after > polled.before for polled in pulled.logs):
             with self._guard:
                 self._pauses[member] = PAUSE_SECONDS
         else:
             self._wait_longer(member)
+
+    def _ask_again(self, asked: list[Ring]) -> None:
+        again = int(clock.now().timestamp() * 1_000) + AGAIN_MILLISECONDS
+        with self._node.database.write() as connection:
+            for one in asked:
+                ring(connection, one.log, size=one.size, due_ms=again)
 
     def _wait_longer(self, member: str) -> None:
         with self._guard:

@@ -112,6 +112,19 @@ def test_rings_that_bring_nothing_are_answered_ever_more_slowly(
     assert (peer(node).failures, peer(node).next_try_at, peer(node).last_error) == (0, None, None)
 
 
+def test_what_waits_for_cosignatures_is_asked_for_until_it_has_them(
+    node: Node, running: Waker, beta: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node.puller, "_required", 1)
+    rings(node, beta, 1)
+    wait_for(lambda: len(beta.paths("checkpoint")) > 1)
+    assert row(node, beta).held_size == 0
+    monkeypatch.setattr(node.puller, "_required", 0)  # in place of a cosignature that came late
+    wait_for(lambda: row(node, beta).held_size == 1)
+    wait_for(lambda: not asked_for(node, beta))
+    del running
+
+
 def test_it_goes_on_whatever_breaks(
     node: Node, running: Waker, beta: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
