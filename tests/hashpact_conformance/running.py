@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 import time
@@ -97,7 +98,12 @@ def _pytest(plugin: Plugin, modes: Sequence[Mode], *more: str) -> int:
         *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:warnings", "--disable-plugin-autoload"),
         *more,
     ]
-    return int(pytest.main(line, plugins=[plugin]))
+    # What somebody's shell tells their own pytest is not meant for this one.
+    kept = {name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ}
+    try:
+        return int(pytest.main(line, plugins=[plugin]))
+    finally:
+        os.environ.update(kept)
 
 
 def _check_targets(told: argparse.Namespace) -> None:

@@ -218,13 +218,18 @@ class WitnessLines:
         return None
 
     def _show_late(self, log: int, text: bytes, line: NoteSignature) -> None:
-        """Add a cosignature that came after its checkpoint was shown, as long as there are fewer than wanted."""
+        """Add a cosignature that came after its checkpoint was shown, as long as there is room for it.
+
+        Also where as many were shown as were waited for: a reader's own does not count for itself, so that one that
+        asks for as many may need another.
+        """
         try:
             with self.database.write() as connection:
                 row = get_log(connection, log, lock=True)
                 note = parse_note(row.accepted_note or b"")
                 known = {(one.name, one.key_id) for one in note.signatures}
-                if note.text != text or (line.name, line.key_id) in known or len(known) >= self.wanted + 2:
+                full = not self.wanted or len(note.signatures) >= LIMITS.note_signatures_max
+                if full or note.text != text or (line.name, line.key_id) in known:
                     return
                 more = format_note(Note(note.text, (*note.signatures, line)))
                 size, root = row.accepted_size, row.accepted_root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -161,3 +162,10 @@ def test_counts_are_by_mode_and_layer() -> None:
     assert lines[0].split() == ["mode", *Layer, "all"]
     assert lines[2].split() == ["reader", "0", "0", "4", "0", "0", "0", "4"]
     assert lines[-1] == "4 cases"
+
+
+def test_what_is_meant_for_another_pytest_is_not_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_plugin")
+    assert running.collect([Mode.WITNESS]).cases
+    assert os.environ["PYTEST_ADDOPTS"] == "--no-such-option"

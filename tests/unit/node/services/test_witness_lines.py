@@ -163,6 +163,31 @@ def test_a_slow_peer_holds_nobody_up_and_gets_the_newest(sqlite_follower: Follow
     assert slow.asked[-1].checkpoint.size == 40
 
 
+def test_more_than_were_waited_for_are_shown_afterwards(sqlite_follower: Follower, peers: list[Witness]) -> None:
+    slow, quick = peers
+    slow.hold = threading.Event()
+    lines = make_lines(sqlite_follower, wanted=1)
+    assert len(cosignatures(release(sqlite_follower, lines, 1), [quick.publisher.witness_key])) == 1
+    slow.hold.set()
+    slow.hold = None
+    number, key = sqlite_follower.own.log.number, slow.publisher.witness_key
+
+    def is_shown() -> bool:
+        lines.ring(number)
+        return bool(cosignatures(shown(sqlite_follower), [key]))
+
+    wait_for(is_shown)
+    lines.close()
+
+
+def test_none_is_shown_where_none_is_wanted(sqlite_follower: Follower, peers: list[Witness]) -> None:
+    lines = make_lines(sqlite_follower, wanted=0)
+    release(sqlite_follower, lines, 1)
+    lines.close()
+    assert peers[0].asked
+    assert cosignatures(shown(sqlite_follower), [peer.publisher.witness_key for peer in peers]) == ()
+
+
 def test_a_late_cosignature_is_shown_afterwards(sqlite_follower: Follower, peers: list[Witness]) -> None:
     late = peers[0]
     late.hold = threading.Event()
