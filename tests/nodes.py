@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -29,6 +30,8 @@ READY_SECONDS = 180.0
 """A node is ready within a second or two; a machine that has much else to do may take long."""
 
 STOP_SECONDS = 30.0
+CERTIFICATES = ssl.create_default_context()
+"""Which no node of a test has; to read those of the system for each request takes 60 ms."""
 
 
 def interruptible(environment: Mapping[str, str]) -> dict[str, str]:
@@ -104,7 +107,7 @@ class TestNode:
             if self.process.poll() is not None:
                 break
             with suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5).status_code == 200:
+                if httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5, verify=CERTIFICATES).status_code == 200:
                     return
             time.sleep(0.05)
         raise AssertionError(f"{self.member} did not get ready:\n{(self.home / 'serve.log').read_text()[-4000:]}")
@@ -129,11 +132,11 @@ class TestNode:
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """GET below its address."""
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60, **options)
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60, verify=CERTIFICATES, **options)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
         """POST below its address."""
-        return httpx.post(f"http://127.0.0.1:{self.port}{path}", timeout=120, **options)
+        return httpx.post(f"http://127.0.0.1:{self.port}{path}", timeout=120, verify=CERTIFICATES, **options)
 
     def log(self, of: TestNode) -> Log:
         """Give the row that it keeps of another's first log, or of its own."""

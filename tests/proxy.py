@@ -59,6 +59,7 @@ def flip(place: int) -> Alter:
 def _server(proxy: Proxy, port: int) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}

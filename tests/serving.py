@@ -60,6 +60,8 @@ def serving(node: Node, *, schedule: bool = False, port: int = 0) -> Iterator[Se
     """Serve a node, without its schedule unless that is wanted, for the body."""
     app = create_app(node, schedule=schedule)
     listener = socket.create_server(("127.0.0.1", port))
+    # uvloop does this for each connection; asyncio does not for those of such a listener, and each answer waits 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
     config = server_config(app, loop="asyncio")
     server = uvicorn.Server(config)
