@@ -118,7 +118,7 @@ def _told(context: typer.Context) -> _Told:
 def _fetcher() -> Iterator[Fetcher]:
     from hashpact_node.net.fetcher import Fetcher
 
-    fetcher = Fetcher()
+    fetcher = Fetcher(escapes=True)  # a repository of any kind may have such paths
     try:
         yield fetcher
     finally:

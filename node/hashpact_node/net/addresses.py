@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from queue import Empty, SimpleQueue
+from urllib.parse import unquote
 
 from hashpact_node.masking import without_passwords
 from hashpact_protocol.errors import FetchError, FetchRefusedError, FetchTimeoutError
@@ -24,7 +25,9 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], Sequence[str]]
 
-_URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#\\\s]+)(?P<path>/[A-Za-z0-9._~/-]*)", re.ASCII)
+_ORIGIN = r"(?P<scheme>https?)://(?P<authority>[^/?#\\\s]+)"
+_URL = re.compile(_ORIGIN + "(?P<path>/[A-Za-z0-9._~/-]*)", re.ASCII)
+_ESCAPED_URL = re.compile(_ORIGIN + "(?P<path>/(?:[A-Za-z0-9._~/-]|%[0-9A-Fa-f]{2})*)", re.ASCII)
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -48,13 +51,13 @@ class PeerUrl:
     path: str
 
 
-def parse_url(url: str) -> PeerUrl:
-    """Take a peer's URL apart.
+def parse_url(url: str, *, escapes: bool = False) -> PeerUrl:
+    """Take a peer's URL apart; with ``escapes`` its path may hold some (RFC 3986, section 2.1), which stay as they are.
 
     Raises FetchRefusedError for anything that is not spelled in the one accepted way, and for plain HTTP to anything
     but loopback. Whether the addresses behind a name are allowed is asked when the connection is made.
     """
-    found = _URL.fullmatch(url)
+    found = (_ESCAPED_URL if escapes else _URL).fullmatch(url)
     if found is None:
         raise FetchRefusedError(
             "this is not a peer's URL",
@@ -62,7 +65,7 @@ def parse_url(url: str) -> PeerUrl:
             mend="write https://host[:port]/path, without user, query, fragment or escapes",
         )
     scheme, authority, path = found.group("scheme", "authority", "path")
-    if any(segment in {".", ".."} for segment in path.split("/")):
+    if any(segment in {".", ".."} for segment in unquote(path).split("/")):
         raise FetchRefusedError(
             "a URL's path must not climb", where=without_passwords(url), mend="leave out . and .. segments"
         )

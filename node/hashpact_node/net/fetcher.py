@@ -50,7 +50,7 @@ class Fetcher:
     """Asks peers over a pool of kept-alive connections; may be shared by threads.
 
     ``rules`` say where it may connect; ``ssl_context`` replaces the system's certificate authorities;
-    ``transport`` replaces the network in tests.
+    ``escapes`` lets paths hold some, which those of members never do; ``transport`` replaces the network in tests.
     """
 
     def __init__(
@@ -59,8 +59,10 @@ class Fetcher:
         *,
         connections: int = 32,
         ssl_context: ssl.SSLContext | None = None,
+        escapes: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self._escapes = escapes
         self._deadline = Deadline(clock.monotonic)
         # The transport is used without a client around it: a client would add cookies, redirects and proxies, which
         # are not wanted, and a third of the time that a request takes.
@@ -77,7 +79,7 @@ class Fetcher:
         body over ``max_bytes`` as transferred, FetchTimeoutError when all of it took longer than
         ``deadline_seconds``, and FetchError for anything else that went wrong on the way.
         """
-        parse_url(url)
+        parse_url(url, escapes=self._escapes)
         return self._ask(httpx.Request("GET", url, headers=_headers(headers)), max_bytes, deadline_seconds)
 
     def post(
@@ -90,7 +92,7 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Return the answer to one POST, which must be one that may be repeated; else as :meth:`get`."""
-        parse_url(url)
+        parse_url(url, escapes=self._escapes)
         request = httpx.Request("POST", url, headers=_headers(headers), content=body)
         return self._ask(request, max_bytes, deadline_seconds)
 

@@ -107,6 +107,21 @@ def test_refused_urls(url: str) -> None:
     assert caught.value.mend
 
 
+def test_escapes_are_for_those_who_ask_for_them() -> None:
+    url = "https://tuf.example/test%5Bone%5D/root.json"
+    with pytest.raises(FetchRefusedError):
+        parse_url(url)
+    assert parse_url(url, escapes=True).path == "/test%5Bone%5D/root.json"
+
+
+@pytest.mark.parametrize("path", ["/%", "/%4", "/%zz", "/a/%2e%2E/b", "/a%2F..%2Fb", "/[x]", "/a?b=%41"])
+def test_wrong_escapes_are_refused(path: str) -> None:
+    with pytest.raises(FetchRefusedError):
+        parse_url(f"https://tuf.example{path}", escapes=True)
+    with pytest.raises(FetchRefusedError):
+        parse_url(f"https://tuf%2Eexample{path}", escapes=True)
+
+
 @pytest.mark.parametrize(
     "url",
     [
