@@ -150,6 +150,13 @@ def test_sizes_that_differ_need_a_proof() -> None:
         prove_fork(notes, [card()], divergence(3, leaves(5, other_from=1)))
 
 
+def test_two_stories_take_two_checkpoints() -> None:
+    one = note(3, root(leaves(3)))
+    for notes in ((), (one,), (one, one, one)):
+        with pytest.raises(VerificationError, match=f"{len(notes)} checkpoints are no two stories"):
+            prove_fork(notes, [card()], None)
+
+
 def test_a_fork_is_said_to_people() -> None:
     first, second = leaves(3), leaves(3, other_from=2)
     assert (
