@@ -127,7 +127,7 @@ def test_two_stories_end_the_log_and_a_successor_goes_on(pair: tuple[TestNode, T
     restore(acme, tmp_path / "yesterday.sqlite3")
     beta.stop()
     acme.start("--alone")
-    assert "signing-alone" in alarms(acme)
+    wait_until(lambda: "signing-alone" in alarms(acme))
     (told,) = publish(acme, drafts(20)[10:11])
     assert told["index"] == 3
     acme.stop()
