@@ -91,7 +91,7 @@ def test_own_entries_are_read_back_from_a_peer(pair: tuple[TestNode, TestNode], 
 
     beta.start()
     wait_until(lambda: shown(acme).held_size == 503, seconds=90)
-    assert not {"signing-waits", "own-log-behind", "own-log-forked"} & alarms(acme)
+    wait_until(lambda: not {"signing-waits", "own-log-behind", "own-log-forked"} & alarms(acme))
     pull(beta)
     assert beta.log(acme).held_size == 503
     assert "log-forked" not in alarms(beta)

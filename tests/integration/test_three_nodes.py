@@ -104,7 +104,7 @@ def test_a_peer_that_is_down_is_shown_and_nothing_is_lost(three: list[TestNode])
     pull(gamma, beta)
     assert action(gamma, other["signals"][1]) == "review"
     shown = gamma.get("/v1/peers/acme").json()
-    assert shown["failures"] == 1
+    assert shown["failures"] >= 1
     acme.start()
     assert not pull(gamma, acme)["errors"]
     assert gamma.get("/v1/peers/acme").json()["failures"] == 0

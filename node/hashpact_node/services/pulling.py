@@ -20,8 +20,8 @@ from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.log_trust import accepted_cards
-from hashpact_node.services.polling import DOORBELL, POLL, WAITS_FOR_EARLIER, Polled, Poller
-from hashpact_node.services.problems import alarm_about, problem
+from hashpact_node.services.polling import DOORBELL, PASSING, POLL, WAITS_FOR_EARLIER, Polled, Poller
+from hashpact_node.services.problems import alarm_about, clear_alarms, problem
 from hashpact_node.services.replacing import Replacer, may_replace, must_replace
 from hashpact_node.services.required_witnesses import required_witnesses
 from hashpact_node.services.trusting import Trusting
@@ -201,8 +201,7 @@ class Puller:
         logs, hinted = self._replace_some(replacer, logs, pulled)
         short: set[int] = set()
         for log in logs:
-            if log.sequence in short and log.fresh is None:
-                pulled.logs.append(Polled(log.origin, log.held_size, log.held_size, WAITS_FOR_EARLIER, None))
+            if self._passes_over(log, short, pulled):
                 continue
             short.discard(log.sequence)
             try:
@@ -227,6 +226,22 @@ class Puller:
                 pulled.logs.append(polled)
                 hinted = hinted or polled.card_version not in (None, peer.card_version)
         return hinted
+
+    def _passes_over(self, log: Log, short: set[int], pulled: Pulled) -> bool:
+        """Say whether a log is left alone: one that waits for those before it, or that is erased.
+
+        Nobody has the entries of an erased log any more; what is held of it counts until its successor is held.
+        """
+        if log.erased:
+            with self.database.write() as connection:
+                clear_alarms(connection, PASSING, now=self.now(), peer=log.peer, log=log.number)
+            if log.held_size < (log.final_size or 0):
+                short.add(log.sequence)
+            return True
+        if log.sequence in short and log.fresh is None:
+            pulled.logs.append(Polled(log.origin, log.held_size, log.held_size, WAITS_FOR_EARLIER, None))
+            return True
+        return False
 
     def _keep(self, error: HashpactError, log: Log) -> bool:
         """Keep the evidence of a fork; give whether its alarm was raised with it."""

@@ -23,7 +23,7 @@ from hashpact_node.store.signals import find_signals
 from hashpact_protocol.errors import GoneError
 from hashpact_protocol.merge import id_text
 from hashpact_protocol.tiles import TileId
-from members import listing, sha256
+from members import listing, sha256, withdrawal
 from own_member import NOW, ORIGIN, OwnMember
 from publisher import Publisher, Reply, says
 
@@ -209,6 +209,38 @@ def test_a_reader_destroys_its_copy_once_it_holds_the_successor(follower: Follow
     assert follower.pull(publisher) == []
     assert publisher.paths() == [], "gone stays gone"
     assert erasing(follower).destroy() == 0
+
+
+def test_a_reader_that_missed_the_end_of_an_erased_log_does_not_ask_for_it(
+    follower: Follower, publisher: Publisher
+) -> None:
+    follow(follower, publisher)
+    publisher.log.append(withdrawal(300, 7))
+    erase(publisher)
+    publisher.alter("tile/entries/001.p/45", says(b"erased", 410))
+    news(follower, publisher)
+    publisher.forget()
+    assert follower.pull(publisher) == []
+    assert publisher.paths("tile/") == []
+    assert "fetch-status" not in follower.alarms()
+    assert follower.log(publisher, "listings-2").held_size == 299
+    assert erasing(follower).destroy() == 1
+
+
+def test_what_was_hindered_by_an_erasure_is_told_no_more_once_the_card_says_so(
+    follower: Follower, publisher: Publisher
+) -> None:
+    follow(follower, publisher)
+    publisher.log.append(withdrawal(300, 7))
+    publisher.publish()
+    for path in ("tile/entries/001.p/45", "tile/entries/001"):
+        publisher.alter(path, says(b"erased", 410))
+    assert follower.pull(publisher) != []
+    assert "fetch-status" in follower.alarms()
+    erase(publisher)
+    news(follower, publisher)
+    assert follower.pull(publisher) == []
+    assert "fetch-status" not in follower.alarms()
 
 
 @pytest.mark.parametrize("then", ["pause", "remove"])
