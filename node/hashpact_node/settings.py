@@ -245,7 +245,8 @@ SETTINGS = (
     ),
     Setting(
         "publish_witnesses",
-        "how many peers' cosignatures a release waits for, a second at most; all peers' if there are fewer",
+        "how many peers' cosignatures a release waits for, a second at most; all peers' if there are fewer. "
+        "Those that come later are shown, too; with 0, none is",
         "2",
         _integer(0, 14),
     ),

@@ -186,7 +186,7 @@ def test_every_process_collects_the_same_tests(request: pytest.FixtureRequest) -
     """pytest-xdist compares what its processes collect: a name made of a clock or a set's order fails a run by luck."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
     here = [item.nodeid for item in request.session.items]
-    environment = {**os.environ, "PYTHONHASHSEED": "1"}  # and another second of the clock
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTEST_ADDOPTS": ""}  # and another second of the clock
     found = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     elsewhere = set(found.stdout.splitlines())
     assert [name for name in here if name.removeprefix(f"{ROOT}/") not in elsewhere] == []
