@@ -87,13 +87,6 @@ MUTANTS = (
         "reader-notes-of-another-log-another-origin",
     ),
     Mutant(
-        "a log of more than 2^32 entries is read",
-        PROTOCOL + "follow.py",
-        "if checkpoint.size > LIMITS.log_max_entries:",
-        "if checkpoint.size > 2**63:",
-        "reader-log-huge-size-8589934592",
-    ),
-    Mutant(
         "another root at a known size is no fork",
         PROTOCOL + "follow.py",
         "if own_root is not None and own_root != checkpoint.root:",
@@ -207,13 +200,6 @@ MUTANTS = (
         "            if error.status == _NOT_FOUND:\n",
         "            if error.status in (403, _NOT_FOUND):\n",
         "reader-trust-next-root-403",
-    ),
-    Mutant(
-        "a redirect is an answer like any other",
-        NODE + "net/fetcher.py",
-        'if response.status_code in _REDIRECTS and "location" in response.headers:',
-        "if False:",
-        "reader-fetch-redirect-another-host",
     ),
     # transfer
     Mutant(
