@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Show what the last `make coverage` ran, package by package.
+# Show what the last `make coverage` found covered, package by package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 for package in hashpact_node hashpact_keys hashpact_protocol; do

@@ -14,10 +14,9 @@ from hashpact_node.services.catch_up import CatchUp, LogSource, Progress
 from hashpact_node.services.cosigning import Cosigner, line_by, witnessed_note
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.log_trust import log_trust
-from hashpact_node.services.problems import clear_alarms
 from hashpact_node.services.thrift import thrifty
 from hashpact_node.services.workers import Workers
-from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm, raised_among
+from hashpact_node.store.alarms import clear_alarm, clear_alarms, find_alarm, raise_alarm, raised_among
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import (

@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from hashpact_node.store.alarms import clear_alarm, raise_alarm
+from hashpact_node.store.alarms import raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_protocol.errors import ForkError, HashpactError
 
@@ -28,9 +28,3 @@ def alarm_about(
         evidence = json.dumps({"notes": notes}).encode()
     what = f"{error.where}: {error.what}" if error.where else error.what
     raise_alarm(connection, error.code, what, now=now, mend=error.mend, peer=peer, log=log, evidence=evidence)
-
-
-def clear_alarms(connection: Connection, codes: tuple[str, ...], *, now: datetime, peer: int, log: int | None) -> None:
-    """Clear the alarms that are over."""
-    for code in codes:
-        clear_alarm(connection, code, now=now, peer=peer, log=log)

@@ -21,13 +21,14 @@ from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.log_trust import accepted_cards
 from hashpact_node.services.polling import DOORBELL, PASSING, POLL, WAITS_FOR_EARLIER, Polled, Poller
-from hashpact_node.services.problems import alarm_about, clear_alarms, problem
+from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.replacing import Replacer, may_replace, must_replace
 from hashpact_node.services.required_witnesses import required_witnesses
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.views import own_peer
 from hashpact_node.services.workers import Workers
 from hashpact_node.settings import Settings
+from hashpact_node.store.alarms import clear_alarms
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, get_log, list_logs

@@ -71,6 +71,11 @@ def clear_alarm(
     return _clear(connection, now, _about(code, peer, log)) > 0
 
 
+def clear_alarms(connection: Connection, codes: Collection[str], *, now: datetime, peer: int, log: int) -> int:
+    """Clear some alarms about a log; how many there were."""
+    return _clear(connection, now, _among(codes, peer, log))
+
+
 def clear_alarm_number(connection: Connection, number: int, *, now: datetime) -> bool:
     """Clear the alarm that a person picked by its number; whether there was one."""
     return _clear(connection, now, col(tables.Alarm.number) == number) > 0
@@ -97,18 +102,17 @@ def list_alarms(connection: Connection, *, cleared: bool = False) -> list[Alarm]
 
 def raised_among(connection: Connection, codes: Collection[str], *, peer: int, log: int) -> set[str]:
     """Say which of these alarms about a log are raised and not cleared."""
-    query = select(col(tables.Alarm.code)).where(
-        col(tables.Alarm.code).in_(codes),
-        col(tables.Alarm.peer) == peer,
-        col(tables.Alarm.log) == log,
-        col(tables.Alarm.cleared_at).is_(None),
-    )
+    query = select(col(tables.Alarm.code)).where(_among(codes, peer, log), col(tables.Alarm.cleared_at).is_(None))
     return set(connection.execute(query).scalars())
 
 
 def _about(code: str, peer: int | None, log: int | None) -> ColumnElement[bool]:
+    return _among([code], peer, log)
+
+
+def _among(codes: Collection[str], peer: int | None, log: int | None) -> ColumnElement[bool]:
     return (
-        (col(tables.Alarm.code) == code)
+        col(tables.Alarm.code).in_(codes)
         & (col(tables.Alarm.peer) == (peer or 0))
         & (col(tables.Alarm.log) == (log or 0))
     )

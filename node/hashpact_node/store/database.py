@@ -7,7 +7,7 @@ cannot write, on both.
 
 from __future__ import annotations
 
-import sqlite3 as sqlite_driver
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -168,7 +168,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: sqlite_driver.Connection, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # The driver would begin transactions by itself, deferred ones and only before writes.
     connection.isolation_level = None
     _use_write_ahead_log(connection)
@@ -181,13 +181,13 @@ def _prepare_sqlite(connection: sqlite_driver.Connection, _record: object) -> No
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _use_write_ahead_log(connection: sqlite_driver.Connection) -> None:
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
     # Where several switch a new file at once, SQLite answers busy at once, whatever its timeout.
     deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite_driver.OperationalError as error:
+        except sqlite3.OperationalError as error:
             if error.sqlite_errorname not in SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(SWITCH_AGAIN_SECONDS)

@@ -4,8 +4,8 @@ import base64
 import json
 from datetime import timedelta
 
-from hashpact_node.services.problems import alarm_about, clear_alarms, problem
-from hashpact_node.store.alarms import find_alarm
+from hashpact_node.services.problems import alarm_about, problem
+from hashpact_node.store.alarms import clear_alarms, find_alarm
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import EntriesError, FetchStatusError, ForkError
 from members import NOW, add_log
