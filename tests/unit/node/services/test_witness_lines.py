@@ -163,21 +163,27 @@ def test_a_slow_peer_holds_nobody_up_and_gets_the_newest(sqlite_follower: Follow
     assert slow.asked[-1].checkpoint.size == 40
 
 
+def comes_late(witness: Witness, follower: Follower, lines: WitnessLines) -> None:
+    """Let a witness answer that was held up, and wait until its cosignature is shown."""
+    assert witness.hold is not None
+    witness.hold.set()
+    witness.hold = None
+    number, key = follower.own.log.number, witness.publisher.witness_key
+
+    def is_shown() -> bool:
+        lines.ring(number)
+        return bool(cosignatures(shown(follower), [key]))
+
+    wait_for(is_shown)
+    lines.close()
+
+
 def test_more_than_were_waited_for_are_shown_afterwards(sqlite_follower: Follower, peers: list[Witness]) -> None:
     slow, quick = peers
     slow.hold = threading.Event()
     lines = make_lines(sqlite_follower, wanted=1)
     assert len(cosignatures(release(sqlite_follower, lines, 1), [quick.publisher.witness_key])) == 1
-    slow.hold.set()
-    slow.hold = None
-    number, key = sqlite_follower.own.log.number, slow.publisher.witness_key
-
-    def is_shown() -> bool:
-        lines.ring(number)
-        return bool(cosignatures(shown(sqlite_follower), [key]))
-
-    wait_for(is_shown)
-    lines.close()
+    comes_late(slow, sqlite_follower, lines)
 
 
 def test_none_is_shown_where_none_is_wanted(sqlite_follower: Follower, peers: list[Witness]) -> None:
@@ -194,16 +200,7 @@ def test_a_late_cosignature_is_shown_afterwards(sqlite_follower: Follower, peers
     lines = make_lines(sqlite_follower, seconds=0.05)
     note = release(sqlite_follower, lines, 1)
     assert cosignatures(note, [late.publisher.witness_key]) == ()
-    late.hold.set()
-    late.hold = None
-    number, key = sqlite_follower.own.log.number, late.publisher.witness_key
-
-    def is_shown() -> bool:
-        lines.ring(number)
-        return bool(cosignatures(shown(sqlite_follower), [key]))
-
-    wait_for(is_shown)
-    lines.close()
+    comes_late(late, sqlite_follower, lines)
 
 
 def test_renewing_keeps_the_cosignatures_of_others(sqlite_follower: Follower, peers: list[Witness]) -> None:
