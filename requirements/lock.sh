@@ -8,6 +8,6 @@ compile() {
         --custom-compile-command requirements/lock.sh "$@"
 }
 compile requirements/build.in --output-file requirements/build.txt
-compile pyproject.toml --constraint requirements/build.txt --output-file requirements/run.txt
+compile pyproject.toml --extra pkcs11 --constraint requirements/build.txt --output-file requirements/run.txt
 compile pyproject.toml --extra dev --constraint requirements/run.txt --constraint requirements/build.txt \
     --output-file requirements/dev.txt

@@ -24,7 +24,7 @@ from publisher import Asked, Publisher, Reply, ScriptedLog
 
 def signed(own: OwnMember, size: int, root: bytes, origin: str | None = None) -> bytes:
     """Sign a checkpoint with a member's own key, true or not."""
-    key, signer = own.keyring.log_key(own.log)
+    ((key, signer),) = own.keyring.log_keys(own.log)
     text = format_checkpoint(Checkpoint(origin or own.log.origin, size, root))
     return format_note(Note(text, (log_signature(key, signer.sign(text)),)))
 

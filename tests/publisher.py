@@ -178,7 +178,7 @@ class Publisher:
         self.logs = [self.log]
         self.witness = Ed25519PrivateKey.generate()
         self._request = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
-        self._signers = TrustSigners(new_signer(), (new_signer(),), root=(new_signer(),))
+        self._signers = TrustSigners((new_signer(),), (new_signer(),), root=(new_signer(),))
         self.files: TrustFiles = create_trust(self._signers, self.card(), now)
 
     @property

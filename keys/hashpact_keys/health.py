@@ -48,21 +48,21 @@ class KeyHealth:
 
 
 def key_health(
-    uris: Mapping[RowName, str], *, home: Path, state: TrustState, card: Card, now: datetime
+    uris: Mapping[RowName, tuple[str, ...]], *, home: Path, state: TrustState, card: Card, now: datetime
 ) -> list[KeyHealth]:
     """The health of every configured key, in the order of the rows; a key that cannot be read is a warning."""
     entries = []
-    for row in (row for row in ROWS if row in uris):
+    for row, uri in ((name, uri) for name in ROWS for uri in uris.get(name, ())):
         try:
-            file = inspect_key_file(home / key_path(uris[row]))
+            file = inspect_key_file(home / key_path(uri))
         except HashpactError as error:
             expires = _expiry(row, None, state, card)
             warnings = (str(error), *_expiry_warnings(row, expires, now))
-            entries.append(KeyHealth(row, uris[row], None, None, expires, warnings))
+            entries.append(KeyHealth(row, uri, None, None, expires, warnings))
         else:
             expires = _expiry(row, file.public, state, card)
             warnings = (*_place_warnings(row), *_expiry_warnings(row, expires, now), *_card_warnings(row, file, card))
-            entries.append(KeyHealth(row, uris[row], file.public, now - file.modified_at, expires, warnings))
+            entries.append(KeyHealth(row, uri, file.public, now - file.modified_at, expires, warnings))
     return entries
 
 

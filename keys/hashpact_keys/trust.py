@@ -54,9 +54,13 @@ _RENEWED: Final = (TrustRole.SNAPSHOT, TrustRole.TIMESTAMP)
 
 @dataclass(frozen=True, slots=True)
 class TrustSigners:
-    """Who signs: one online key, one or more targets keys, and, to create a repository, the root keys."""
+    """Who signs: online and targets keys, one or more each, and, to create a repository, the root keys.
 
-    online: TrustSigner
+    While a key is replaced, the old one and the new one sign; a signature by a key that the root does not name counts
+    for nothing and hurts nobody.
+    """
+
+    online: tuple[TrustSigner, ...]
     targets: tuple[TrustSigner, ...]
     targets_threshold: int = 1
     root: tuple[TrustSigner, ...] = ()
@@ -95,8 +99,8 @@ def create_trust(signers: TrustSigners, card: bytes, now: datetime) -> TrustFile
     roles = {
         TrustRole.ROOT: (signers.root, signers.root_threshold),
         TrustRole.TARGETS: (signers.targets, signers.targets_threshold),
-        TrustRole.SNAPSHOT: ((signers.online,), 1),
-        TrustRole.TIMESTAMP: ((signers.online,), 1),
+        TrustRole.SNAPSHOT: (signers.online, 1),
+        TrustRole.TIMESTAMP: (signers.online, 1),
     }
     root = Root(
         version=1,
@@ -129,16 +133,17 @@ def publish_card(files: Mapping[FileId, bytes], card: bytes, signers: TrustSigne
     return renew_online({**files, **added}, signers.online, now)
 
 
-def renew_online(files: Mapping[FileId, bytes], signer: TrustSigner, now: datetime) -> TrustFiles:
+def renew_online(files: Mapping[FileId, bytes], signers: Iterable[TrustSigner], now: datetime) -> TrustFiles:
     """All files with a new snapshot and timestamp over the newest targets.
 
     The generation before stays, for readers who are just walking through it; older ones are dropped.
 
     Raises:
-        TrustError: the files are incomplete, or the root does not name this signer as online key.
+        TrustError: the files are incomplete, or the root names none of the signers as online key.
         KeyUnavailableError: the signer fails.
     """
     root, targets = _root_of(files), _targets_of(files)
+    signing = tuple(signers)
     targets_version = version_of(TrustRole.TARGETS, targets, where=_OWN)
     snapshot_version = _next_version(versions(files, TrustRole.SNAPSHOT)[-1:], now)
     snapshot = _sign(
@@ -147,7 +152,7 @@ def renew_online(files: Mapping[FileId, bytes], signer: TrustSigner, now: dateti
             expires=_expiry(TrustRole.SNAPSHOT, now),
             meta={"targets.json": MetaFile.from_data(targets_version, targets, _HASHES)},
         ),
-        (signer,),
+        signing,
     )
     timestamp = _sign(
         Timestamp(
@@ -155,7 +160,7 @@ def renew_online(files: Mapping[FileId, bytes], signer: TrustSigner, now: dateti
             expires=_expiry(TrustRole.TIMESTAMP, now),
             snapshot_meta=MetaFile.from_data(snapshot_version, snapshot, _HASHES),
         ),
-        (signer,),
+        signing,
     )
     check_role(root, TrustRole.SNAPSHOT, snapshot, where=_OWN)
     check_role(root, TrustRole.TIMESTAMP, timestamp, where=_OWN)

@@ -23,6 +23,7 @@ from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.index_feed import IndexFeed
+from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.log_files import LogFiles
 from hashpact_node.services.matching import Matcher
@@ -143,7 +144,7 @@ def _wire(
             mend="point HASHPACT_DATABASE_URL to this member's database",
         )
     locks = Locks(database, settings.home)
-    keyring = Keyring(KeyStore(settings.home, passphrase), settings.keys)
+    keyring = Keyring(KeyStore(settings.home, passphrase), KeyPlaces(settings))
     fetcher = Fetcher(AddressRules(settings.allow_networks))
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)

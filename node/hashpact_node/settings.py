@@ -31,10 +31,10 @@ ENVIRONMENT_ONLY = {
 }
 """What only the environment may say, and why it is said; both are read by the command line, not here."""
 
-DEFAULT_KEYS = {
-    row: f"file:keys/{row}.key" for row in ("root", "targets", "online", "release", "crisis", "witness", "request")
+DEFAULT_KEYS: Mapping[str, tuple[str, ...]] = {
+    row: (f"file:keys/{row}.key",) for row in ("root", "targets", "online", "release", "crisis", "witness", "request")
 }
-"""Where the key of each row lives when nothing else is said, relative to the home."""
+"""Where the keys of each row live when nothing else is said, relative to the home."""
 
 _PREFIX = "HASHPACT_"
 _PORT_MAX = 65_535
@@ -49,14 +49,18 @@ def _cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a node goes by; see :data:`SETTINGS` for what each field means. Its repr shows no secret."""
+    """What a node goes by; see :data:`SETTINGS` for what each field means. Its repr shows no secret.
+
+    ``keys_fixed``: the environment says where the keys are, so that no command can change it.
+    """
 
     home: Path
     member: str | None = None
     url: str | None = None
     database_url: str = field(default="", repr=False)
     name: str | None = None
-    keys: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_KEYS))
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(DEFAULT_KEYS))
+    keys_fixed: bool = field(default=False, compare=False)
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     passphrase_file: Path | None = None
@@ -81,16 +85,21 @@ class Settings:
         return _QUERY_PASSWORD.sub(r"\1=***", shown)
 
 
-def _keys(value: object) -> Mapping[str, str]:
-    """Read the table of key URIs, by row; rows that it leaves out keep their default."""
+def _keys(value: object) -> Mapping[str, tuple[str, ...]]:
+    """Read the table of key URIs, by row: one, or a list, which may be empty; rows that it leaves out keep theirs."""
     if isinstance(value, str):
-        value = dict(part.split("=", 1) for part in value.split(",") if "=" in part)
+        pairs = [part.partition("=") for part in value.split(",") if part]
+        value = {row: [uri for name, _, uri in pairs if name == row and uri] for row, _, _ in pairs}
     if not isinstance(value, Mapping):
         raise ConfigurationError("this is no table of key URIs by row")
     unknown = sorted(set(value) - set(DEFAULT_KEYS))
     if unknown:
         raise ConfigurationError(f"there is no row {unknown[0]!r}", mend=f"the rows are: {', '.join(DEFAULT_KEYS)}")
-    return {**DEFAULT_KEYS, **{row: _text(uri) for row, uri in value.items()}}
+    return {**DEFAULT_KEYS, **{row: _uris(uris) for row, uris in value.items()}}
+
+
+def _uris(value: object) -> tuple[str, ...]:
+    return tuple(_text(uri) for uri in (value if isinstance(value, list) else [value]))
 
 
 def _text(value: object) -> str:
@@ -208,7 +217,12 @@ SETTINGS = (
         _url,
     ),
     Setting("name", "this member's name for people, as its card says it", "none; init writes it", _text),
-    Setting("keys", 'the URI of the key of each row, as release = "file:keys/release.key"', "file:keys/ROW.key", _keys),
+    Setting(
+        "keys",
+        'the URI of the key of each row, as release = "file:keys/release.key", or a list of several',
+        "file:keys/ROW.key",
+        _keys,
+    ),
     Setting(
         "database_url",
         "the database: sqlite:///path or postgresql://…",
@@ -270,7 +284,8 @@ def load_settings(environment: Mapping[str, str], home: Path) -> Settings:
     variable, and how to mend it.
     """
     values = _read_file(home / NODE_TOML)
-    values.update(_read_environment(environment))
+    overrides = _read_environment(environment)
+    values.update(overrides)
     interval = values.setdefault("pull_interval_seconds", _PULL_INTERVAL_SECONDS)
     values.setdefault("pull_jitter_seconds", interval / 10)
     values.setdefault("worker_processes", max(1, _cores() - 1))
@@ -280,7 +295,7 @@ def load_settings(environment: Mapping[str, str], home: Path) -> Settings:
         )
     if isinstance(values.get("require_witnesses"), Path):
         values["require_witnesses"] = home / values["require_witnesses"]
-    return Settings(home=home, **values)
+    return Settings(home=home, keys_fixed="keys" in overrides, **values)
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Cosigner:
         """Give the key of our cosignatures; raises KeyUnavailableError and ConfigurationError."""
         with self.database.read() as connection:
             card = own_card(connection)
-        return self.keyring.witness_key(card)[0]
+        return self.keyring.witness_key(card, self.now())[0]
 
     def cosign(self, text: bytes) -> NoteSignature:
         """Cosign a checkpoint's text now; raises KeyUnavailableError and ConfigurationError.
@@ -45,8 +45,9 @@ class Cosigner:
         self.may_sign()
         with self.database.read() as connection:
             card = own_card(connection)
-        key, signer = self.keyring.witness_key(card)
-        timestamp = int(self.now().timestamp())
+        now = self.now()
+        key, signer = self.keyring.witness_key(card, now)
+        timestamp = int(now.timestamp())
         return cosignature(key, timestamp, signer.sign(cosignature_message(text, timestamp)))
 
 

@@ -33,7 +33,7 @@ class KeyStatus:
         return [f"{key.row.value}: {warning}" for key in self.keys for warning in key.warnings]
 
 
-def key_status(database: Database, uris: Mapping[str, str], *, home: Path, now: datetime) -> KeyStatus:
+def key_status(database: Database, uris: Mapping[str, tuple[str, ...]], *, home: Path, now: datetime) -> KeyStatus:
     """Look at the keys that ``uris`` name by row, and at the own trust repository. No passphrase is needed.
 
     A key that cannot be read is a warning. Raises ConfigurationError before ``init`` and for a row that does not exist,
@@ -43,7 +43,7 @@ def key_status(database: Database, uris: Mapping[str, str], *, home: Path, now: 
         files = load_files(connection, own_number(connection))
         card = own_card(connection)
     state = describe(files)
-    rows = {_row(name): uri for name, uri in uris.items()}
+    rows = {_row(name): row_uris for name, row_uris in uris.items()}
     keys = key_health(rows, home=home, state=state, card=card, now=now)
     return KeyStatus(card.member, card.url, state.fingerprint, state.card_version, state.roles, tuple(keys))
 

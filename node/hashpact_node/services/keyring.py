@@ -1,31 +1,42 @@
-"""The keys that this node may call, by row: which URI, which signer, and the names that the card gives them."""
+"""The keys that this node may call, by row: where they are, their signers, and the names that the card gives them.
+
+A row may have several keys while one replaces another. Which of them count is said by the card and the root alone; the
+configuration says no more than where they are found.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
 
 from hashpact_keys.keystore import KeyStore
 from hashpact_keys.rows import RowName, row_of_log
 from hashpact_keys.signers import NoteSigner, TrustSigner, open_note_signer, open_trust_signer
 from hashpact_node.store.logs import Log
 from hashpact_protocol.card import Card
-from hashpact_protocol.errors import ConfigurationError
+from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError
 from hashpact_protocol.notes import KeyType, VerifierKey
+
+SignerT = TypeVar("SignerT")
 
 
 @dataclass(slots=True)
 class Keyring:
-    """Opens signers when they are first needed, and keeps them; ``uris`` says where the key of each row lives."""
+    """Opens signers when they are first needed, and keeps them.
+
+    ``uris`` says where the keys of each row live; it may be a view that changes while the node runs.
+    """
 
     keystore: KeyStore
-    uris: Mapping[str, str]
-    _notes: dict[RowName, NoteSigner] = field(default_factory=dict, init=False, repr=False)
+    uris: Mapping[str, tuple[str, ...]]
+    _notes: dict[str, NoteSigner] = field(default_factory=dict, init=False, repr=False)
 
-    def uri(self, row: RowName) -> str:
-        """Give the URI of a row's key; ConfigurationError where none is configured."""
-        found = self.uris.get(row.value)
-        if found is None:
+    def uris_of(self, row: RowName) -> tuple[str, ...]:
+        """Give the URIs of a row's keys, at least one; ConfigurationError where none is configured."""
+        found = self.uris.get(row.value, ())
+        if not found:
             raise ConfigurationError(
                 f"no key is configured for the row {row.value}",
                 where="node.toml",
@@ -33,40 +44,69 @@ class Keyring:
             )
         return found
 
+    def note_signers(self, row: RowName) -> tuple[NoteSigner, ...]:
+        """Give the signers of a note row that can be had, at least one.
+
+        Raises ConfigurationError and KeyUnavailableError of the first when none can: while a key is replaced, the other
+        one goes on alone, and ``keys check`` tells of what is missing.
+        """
+        return self._open(row, self._note_signer)
+
     def note_signer(self, row: RowName) -> NoteSigner:
-        """Give the signer of a note row; raises ConfigurationError and KeyUnavailableError."""
-        signer = self._notes.get(row)
-        if signer is None:
-            signer = self._notes[row] = open_note_signer(self.uri(row), self.keystore)
-        return signer
+        """Give the first signer of a note row that can be had; raises what ``note_signers`` raises."""
+        return self.note_signers(row)[0]
 
-    def trust_signer(self, row: RowName) -> TrustSigner:
-        """Give the signer of a TUF row; raises ConfigurationError and KeyUnavailableError."""
-        return open_trust_signer(self.uri(row), self.keystore)
+    def trust_signers(self, row: RowName) -> tuple[TrustSigner, ...]:
+        """Give the signers of a TUF row that can be had, at least one; raises what ``note_signers`` raises."""
+        return self._open(row, lambda uri: open_trust_signer(uri, self.keystore))
 
-    def log_key(self, log: Log) -> tuple[VerifierKey, NoteSigner]:
-        """Give the key that signs a log's checkpoints, under its name there.
+    def log_keys(self, log: Log) -> tuple[tuple[VerifierKey, NoteSigner], ...]:
+        """Give the keys that sign a log's checkpoints, under their name there: all that are here and the card names.
 
-        ConfigurationError when the card does not name it: readers would refuse what it signs.
+        ConfigurationError when there is none: readers would refuse what another signs.
         """
         row = row_of_log(log.kind)
-        signer = self.note_signer(row)
-        key = VerifierKey(log.origin, KeyType.ED25519, signer.public)
-        if str(key) not in log.keys:
+        pairs = ((VerifierKey(log.origin, KeyType.ED25519, one.public), one) for one in self.note_signers(row))
+        named = tuple((key, signer) for key, signer in pairs if str(key) in log.keys)
+        if not named:
             raise ConfigurationError(
                 f"the card does not name the {row.value} key that this node has", where=log.origin, mend=_NOT_NAMED
             )
-        return key, signer
+        return named
 
-    def witness_key(self, card: Card) -> tuple[VerifierKey, NoteSigner]:
-        """Give the key of our cosignatures, under the name that our card gives it; ConfigurationError if none."""
-        signer = self.note_signer(RowName.WITNESS)
-        for witness in card.witness_keys:
-            if witness.key.public == signer.public:
-                return witness.key, signer
-        raise ConfigurationError(
-            "the card does not name the witness key that this node has", where=card.url, mend=_NOT_NAMED
-        )
+    def witness_key(self, card: Card, now: datetime) -> tuple[VerifierKey, NoteSigner]:
+        """Give the key of our cosignatures at a time, under the name that our card gives it.
+
+        Of several that the card names, the one whose time began last: its time begins when every peer has read the card
+        that first named it. ConfigurationError if there is none.
+        """
+        signers = {one.public: one for one in self.note_signers(RowName.WITNESS)}
+        ours = [one for one in card.witness_keys if one.key.public in signers]
+        if not ours:
+            raise ConfigurationError(
+                "the card does not name the witness key that this node has", where=card.url, mend=_NOT_NAMED
+            )
+        valid = [one for one in ours if one.valid_from <= now <= one.valid_until]
+        chosen = max(valid or ours, key=lambda one: one.valid_from)
+        return chosen.key, signers[chosen.key.public]
+
+    def _note_signer(self, uri: str) -> NoteSigner:
+        signer = self._notes.get(uri)
+        if signer is None:
+            signer = self._notes[uri] = open_note_signer(uri, self.keystore)
+        return signer
+
+    def _open(self, row: RowName, opener: Callable[[str], SignerT]) -> tuple[SignerT, ...]:
+        signers: list[SignerT] = []
+        failures: list[ConfigurationError | KeyUnavailableError] = []
+        for uri in self.uris_of(row):
+            try:
+                signers.append(opener(uri))
+            except (ConfigurationError, KeyUnavailableError) as error:
+                failures.append(error)
+        if not signers:
+            raise failures[0]
+        return tuple(signers)
 
 
 _NOT_NAMED = "restore the key file that belongs to the card, or publish a card that names this one"

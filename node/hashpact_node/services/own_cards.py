@@ -42,14 +42,14 @@ def sign_card(keyring: Keyring, trust: OwnTrust, card: Card, now: Callable[[], d
     Raises KeyUnavailableError, which says where the key is looked for, when it is not at hand; CardError, TrustError.
     """
     try:
-        targets = keyring.trust_signer(RowName.TARGETS)
+        targets = keyring.trust_signers(RowName.TARGETS)
     except (ConfigurationError, KeyUnavailableError) as error:
         raise KeyUnavailableError(
             f"a new card is signed by the targets key, which cannot be had: {error.what}",
-            where=keyring.uris.get(RowName.TARGETS.value, error.where),
+            where=" ".join(keyring.uris.get(RowName.TARGETS.value, ())) or error.where,
             mend="bring the targets key to this node for this one command, or run it where the key is",
         ) from error
-    signers = TrustSigners(online=keyring.trust_signer(RowName.ONLINE), targets=(targets,))
+    signers = TrustSigners(online=keyring.trust_signers(RowName.ONLINE), targets=targets)
     return publish_card(trust.files, encode_card(card), signers, now())
 
 

@@ -79,7 +79,7 @@ def prepare(
         first = _First(name, kind, signer.public, len(restated.entries), root)
         number, origin = _reserve(connection, trust, first)
     text = format_checkpoint(Checkpoint(origin, first.size, root))
-    witness, witness_signer = keyring.witness_key(trust.card)
+    witness, witness_signer = keyring.witness_key(trust.card, now)
     timestamp = int(now.timestamp())
     key = first.key(origin)
     own = cosignature(witness, timestamp, witness_signer.sign(cosignature_message(text, timestamp)))

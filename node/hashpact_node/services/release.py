@@ -25,15 +25,16 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, get_log, list_logs, place, see_own_cosignature, set_pending, show
 from hashpact_node.store.queue import count_entries, take_entries
+from hashpact_protocol.card import Card
 from hashpact_protocol.errors import ConflictError, StoreMovedError
 from hashpact_protocol.growth import extend_tiles, read_range, whole_bundles
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import CompactRange, bundle_hashes
+from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.notes import (
     Checkpoint,
     Note,
     NoteSignature,
-    VerifierKey,
     cosignature,
     cosignature_message,
     format_checkpoint,
@@ -128,17 +129,17 @@ class Releaser:
         with self.database.read() as connection:
             _must_hold(connection, log, size, root)
             card = own_card(connection)
-        key, signer = self.keyring.log_key(log)
-        witness, witness_signer = self.keyring.witness_key(card)
+        keys = self.keyring.log_keys(log)
+        witness, witness_signer = self.keyring.witness_key(card, self.now())
         text = format_checkpoint(Checkpoint(log.origin, size, root))
-        signature = log_signature(key, signer.sign(text))
-        others = _cosigned_by_others(log.accepted_note, text, (key, witness))
+        signatures = tuple(log_signature(key, signer.sign(text)) for key, signer in keys)
+        others = _cosigned_by_others(log.accepted_note, text, log.origin, card)
         if self.witness_lines is not None:
-            others = self.witness_lines.gather(log, Note(text, (signature,)), others)
+            others = self.witness_lines.gather(log, Note(text, signatures), others)
         # Our own comes last: it says that the checkpoint is shown.
         timestamp = int(self.now().timestamp())
         own = cosignature(witness, timestamp, witness_signer.sign(cosignature_message(text, timestamp)))
-        note = Note(text, (signature, own, *others))
+        note = Note(text, (*signatures, own, *others))
         with self.database.write() as connection:
             current = get_log(connection, log.number, lock=True)
             if current.pending_size is None:
@@ -156,16 +157,16 @@ class Releaser:
         merge_stored(self.database, log, log.accepted_size, now=self.now)
 
 
-def _cosigned_by_others(
-    shown: bytes | None, text: bytes, own: tuple[VerifierKey, VerifierKey]
-) -> tuple[NoteSignature, ...]:
-    """Give the cosignatures of others that the checkpoint shown carries, if it is this one."""
+def _cosigned_by_others(shown: bytes | None, text: bytes, origin: str, card: Card) -> tuple[NoteSignature, ...]:
+    """Give the cosignatures of others that the checkpoint shown carries, if it is this one.
+
+    What earlier keys of this log or earlier witness keys of this member signed is left out: their names are ours, too.
+    """
     note = None if shown is None else parse_note(shown)
     if note is None or note.text != text:
         return ()
-    ours = {(key.name, key.key_id) for key in own}
-    origin = own[0].name  # an earlier key of the log signed under the same name
-    return tuple(one for one in note.signatures if (one.name, one.key_id) not in ours and one.name != origin)
+    ours = MemberUrl.parse(card.url).prefix + "/"
+    return tuple(one for one in note.signatures if one.name != origin and not one.name.startswith(ours))
 
 
 def merge_stored(database: Database, log: Log, size: int, *, now: Callable[[], datetime]) -> None:

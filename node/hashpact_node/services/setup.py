@@ -88,7 +88,7 @@ def make_home(
             for path in made:
                 path.unlink(missing_ok=True)
             raise
-    shown = {row: str(keystore.locate(key_path(uri))) for row, uri in settings.keys.items()}
+    shown = {row: str(keystore.locate(key_path(uris[0]))) for row, uris in settings.keys.items()}
     return Made(founding.member, str(url), home, fingerprint, shown, settings.shown_database_url)
 
 
@@ -101,13 +101,21 @@ def _check_unused(home: Path) -> None:
         raise ConfigurationError("less than 50 MB are free here", where=str(home), mend="make room first")
 
 
-def _make_keys(keystore: KeyStore, uris: Mapping[str, str], made: list[Path]) -> dict[RowName, bytes]:
+def _make_keys(keystore: KeyStore, uris: Mapping[str, tuple[str, ...]], made: list[Path]) -> dict[RowName, bytes]:
     public = {}
     for row in ROWS:
-        path = key_path(uris[row.value])
+        path = key_path(_only(uris, row))
         public[row] = keystore.create(path)
         made.append(keystore.locate(path))
     return public
+
+
+def _only(uris: Mapping[str, tuple[str, ...]], row: RowName) -> str:
+    if len(uris[row.value]) != 1:
+        raise ConfigurationError(
+            f"a new home takes exactly one key for the row {row.value}", mend="name one; others come by rotation"
+        )
+    return uris[row.value][0]
 
 
 def _card(founding: Founding, url: MemberUrl, public: Mapping[RowName, bytes], now: datetime) -> Card:
@@ -140,9 +148,9 @@ def _card(founding: Founding, url: MemberUrl, public: Mapping[RowName, bytes], n
 def _sign(keyring: Keyring, card: Card, now: datetime) -> TrustFiles:
     """Sign the trust repository with its card."""
     signers = TrustSigners(
-        online=keyring.trust_signer(RowName.ONLINE),
-        targets=(keyring.trust_signer(RowName.TARGETS),),
-        root=(keyring.trust_signer(RowName.ROOT),),
+        online=keyring.trust_signers(RowName.ONLINE),
+        targets=keyring.trust_signers(RowName.TARGETS),
+        root=keyring.trust_signers(RowName.ROOT),
     )
     return create_trust(signers, encode_card(card), now)
 

@@ -320,7 +320,7 @@ def _job(job: Job) -> JobStatus:
 
 def _keys(connection: Connection, own: Peer, settings: Settings, now: datetime) -> tuple[KeyStatus, ...]:
     """Look at all rows of keys; trust files that cannot be read are a warning of the row that signs them."""
-    uris = {RowName(row): uri for row, uri in settings.keys.items()}
+    uris = {RowName(row): row_uris for row, row_uris in settings.keys.items()}
     try:
         state = describe(load_files(connection, own.number))
         health = key_health(uris, home=settings.home, state=state, card=own_card(connection), now=now)

@@ -47,7 +47,7 @@ class Upkeep:
             if not needs_renewal(files, self.now()):
                 return False
             self.releaser.may_sign()
-            renewed = renew_online(files, self.keyring.trust_signer(RowName.ONLINE), self.now())
+            renewed = renew_online(files, self.keyring.trust_signers(RowName.ONLINE), self.now())
             with self.database.write() as connection:
                 save_files(connection, number, renewed)
                 prune_files(connection, number, renewed.keys())

@@ -13,7 +13,7 @@ from hashpact_keys.trust import describe
 from hashpact_protocol.card import parse_card
 from unit.keys.trust_simulator import NOW, Member
 
-URIS = {row: f"file:keys/{row.value}.key" for row in reversed(RowName)}
+URIS = {row: (f"file:keys/{row.value}.key",) for row in reversed(RowName)}
 
 
 @pytest.fixture

@@ -135,13 +135,13 @@ def test_a_node_restored_from_a_backup_never_runs_back() -> None:
     backup = dict(member.files)
     for _ in range(3):
         member.renew()
-    restored = renew_online(backup, member.online, NOW + timedelta(minutes=1))
+    restored = renew_online(backup, (member.online,), NOW + timedelta(minutes=1))
     assert describe(restored).roles[3].version > describe(member.files).roles[3].version
 
 
 def test_a_clock_that_went_back_does_not_take_versions_with_it() -> None:
     member = Member()
-    files = renew_online(member.files, member.online, NOW - timedelta(days=3))
+    files = renew_online(member.files, (member.online,), NOW - timedelta(days=3))
     assert describe(files).roles[3].version == SECONDS + 1
 
 
@@ -186,7 +186,7 @@ def test_thresholds_of_targets_are_kept() -> None:
 def test_a_signer_that_the_root_does_not_name_is_refused() -> None:
     member = Member()
     with pytest.raises(TrustError, match="snapshot is signed by 0"):
-        renew_online(member.files, new_signer(), NOW)
+        renew_online(member.files, (new_signer(),), NOW)
     with pytest.raises(TrustError, match="targets is signed by 0"):
         publish_card(member.files, member.card(), replace(member.signers, targets=(new_signer(),)), NOW)
 
@@ -201,7 +201,7 @@ def test_too_few_root_signers_are_refused() -> None:
 def test_one_key_in_two_rows_of_the_repository_is_refused(row: str) -> None:
     member = Member()
     shared = member.targets
-    signers = replace(member.signers, root=(shared,)) if row == "root" else replace(member.signers, online=shared)
+    signers = replace(member.signers, root=(shared,)) if row == "root" else replace(member.signers, online=(shared,))
     with pytest.raises(TrustError, match=f"one key serves as {'root' if row == 'root' else 'targets'} key"):
         create_trust(signers, member.card(), NOW)
 
@@ -229,7 +229,7 @@ def test_a_card_that_breaks_a_rule_is_refused() -> None:
 def test_a_device_that_fails_is_said() -> None:
     member = Member()
     with pytest.raises(KeyUnavailableError, match="signing snapshot failed: no device"):
-        renew_online(member.files, BrokenSigner(member.online.public_key), NOW)
+        renew_online(member.files, (BrokenSigner(member.online.public_key),), NOW)
 
 
 def test_versions_end_at_2_to_the_53() -> None:
@@ -256,9 +256,9 @@ def test_an_incomplete_repository_is_said(lost: str, what: str) -> None:
 def test_nothing_is_renewed_without_targets() -> None:
     member = Member()
     with pytest.raises(TrustError, match="lacks targets"):
-        renew_online({versioned(TrustRole.ROOT, 1): member.root_bytes}, member.online, NOW)
+        renew_online({versioned(TrustRole.ROOT, 1): member.root_bytes}, (member.online,), NOW)
 
 
 def test_signers_show_no_secrets() -> None:
     member = Member()
-    assert member.online.private_bytes.decode() not in repr(TrustSigners(online=member.online, targets=()))
+    assert member.online.private_bytes.decode() not in repr(TrustSigners(online=(member.online,), targets=()))

@@ -50,7 +50,7 @@ class Member:
     @property
     def signers(self) -> TrustSigners:
         return TrustSigners(
-            online=self.online,
+            online=(self.online,),
             targets=(self.targets,),
             root=tuple(self.root),
             root_threshold=max(1, len(self.root) - 1),
@@ -92,7 +92,7 @@ class Member:
         self.files = publish_card(self.files, card, self.signers, self.now)
 
     def renew(self) -> None:
-        self.files = renew_online(self.files, self.online, self.now)
+        self.files = renew_online(self.files, (self.online,), self.now)
 
     def rotate(
         self, change: Callable[[Root], None] = lambda _root: None, *, signers: list[Signer] | None = None

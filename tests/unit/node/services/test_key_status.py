@@ -31,7 +31,7 @@ def test_a_lost_key_and_a_late_role_are_warnings(acme: OwnMember) -> None:
 
 def test_a_row_that_does_not_exist_is_refused(acme: OwnMember) -> None:
     with pytest.raises(ConfigurationError, match="no row of keys 'relase'"):
-        key_status(acme.database, {"relase": "file:x"}, home=acme.home, now=NOW)
+        key_status(acme.database, {"relase": ("file:x",)}, home=acme.home, now=NOW)
 
 
 def test_before_init_there_are_none(database: Database, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hashpact_node.services.batches import compress
 from hashpact_node.services.digests import Digester
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.entries import EntryReader
+from hashpact_node.settings import DEFAULT_KEYS
 from hashpact_node.store.bundles import Bundle, count_entries, put_bundles, read_bundle
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, place, set_pending
@@ -64,14 +65,14 @@ class Signing:
 def release(acme: OwnMember) -> Signing:
     """What signs the checkpoints of acme."""
     signing = Signing(acme.keyring.note_signer(RowName.RELEASE))
-    acme.keyring._notes[RowName.RELEASE] = signing
+    acme.keyring._notes[DEFAULT_KEYS["release"][0]] = signing
     return signing
 
 
 @pytest.fixture
 def witness(acme: OwnMember) -> Signing:
     signing = Signing(acme.keyring.note_signer(RowName.WITNESS))
-    acme.keyring._notes[RowName.WITNESS] = signing
+    acme.keyring._notes[DEFAULT_KEYS["witness"][0]] = signing
     return signing
 
 
@@ -342,11 +343,11 @@ def test_a_closed_log_is_not_signed_and_takes_nothing(acme: OwnMember, release: 
 
 def test_a_key_that_the_card_does_not_name_signs_nothing(acme: OwnMember, release: Signing) -> None:
     publish(acme, 1)
-    acme.keyring._notes[RowName.RELEASE] = acme.keyring.note_signer(RowName.CRISIS)
+    acme.keyring._notes[DEFAULT_KEYS["release"][0]] = acme.keyring.note_signer(RowName.CRISIS)
     with pytest.raises(ConfigurationError, match="does not name the release key"):
         acme.releaser.release(acme.log.number)
-    acme.keyring._notes[RowName.RELEASE] = release
-    acme.keyring._notes[RowName.WITNESS] = acme.keyring.note_signer(RowName.CRISIS)
+    acme.keyring._notes[DEFAULT_KEYS["release"][0]] = release
+    acme.keyring._notes[DEFAULT_KEYS["witness"][0]] = acme.keyring.note_signer(RowName.CRISIS)
     with pytest.raises(ConfigurationError, match="does not name the witness key"):
         acme.releaser.release(acme.log.number)
     assert release.signed == []

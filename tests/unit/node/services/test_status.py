@@ -62,7 +62,7 @@ def test_damaged_trust_files_are_a_warning(acme: OwnMember) -> None:
 
 
 def test_a_key_that_is_gone_is_a_warning(acme: OwnMember) -> None:
-    settings = replace(acme.settings, keys={**acme.settings.keys, "release": "file:keys/gone.key"})
+    settings = replace(acme.settings, keys={**acme.settings.keys, "release": ("file:keys/gone.key",)})
     status = StatusReader(acme.database, settings, lambda: NOW).status()
     warnings = {key.row: key.warnings for key in status.keys}
     assert any("gone.key" in one for one in warnings["release"])

@@ -16,6 +16,7 @@ from hashpact_node.services.log_files import LogFiles
 from hashpact_node.services.own_cards import sign_card
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.views import own_card
+from hashpact_node.settings import DEFAULT_KEYS
 from hashpact_node.store.logs import Log, find_log, list_logs
 from hashpact_node.store.owners import live_listings
 from hashpact_node.store.queue import count_entries
@@ -157,14 +158,14 @@ def _then(look: Callable[..., None], function: Callable[..., object]) -> Callabl
 
 def test_what_waits_moves_to_the_successor(acme: OwnMember) -> None:
     (first,) = publish(acme, 1)
-    acme.keyring._notes[RowName.RELEASE] = _Failing(acme.keyring.note_signer(RowName.RELEASE))
+    acme.keyring._notes[DEFAULT_KEYS["release"][0]] = _Failing(acme.keyring.note_signer(RowName.RELEASE))
     publish(acme, 2)  # it gets a place, and cannot be signed
     publish(acme, 3, wait=False)
     acme.publisher.withdraw(first, "error", wait=False)
     closed = successions(acme).close("listings")
     assert closed.final_size == 1
     assert row(acme, ORIGIN).pending_size is None
-    del acme.keyring._notes[RowName.RELEASE]
+    del acme.keyring._notes[DEFAULT_KEYS["release"][0]]
     successions(acme).open("listings")
     assert listed(acme, 1, 2, 3) == [False, True, True]
     kinds = [parse_statement(entry, "listings").kind for entry in entries(acme, NEXT)]
@@ -258,19 +259,19 @@ def test_run_again_after_a_crash_nothing_is_signed_under_two_roots(
             signed.append(message)
             return inner.sign(message)
 
-    acme.keyring._notes[RowName.RELEASE] = Remembering()
-    honest: Callable[[RowName], TrustSigner] = acme.keyring.trust_signer
+    acme.keyring._notes[DEFAULT_KEYS["release"][0]] = Remembering()
+    honest: Callable[[RowName], tuple[TrustSigner, ...]] = acme.keyring.trust_signers
 
-    def crash(_row: RowName) -> TrustSigner:
+    def crash(_row: RowName) -> tuple[TrustSigner, ...]:
         raise HashpactError("the power went")
 
     for numbers in ((), (), (3,), (4,)):
         publish(acme, *numbers) if numbers else None
-        monkeypatch.setattr(type(acme.keyring), "trust_signer", lambda _self, row: crash(row))
+        monkeypatch.setattr(type(acme.keyring), "trust_signers", lambda _self, row: crash(row))
         with pytest.raises(HashpactError, match="power"):
             successions(acme).open("listings", fresh=True)
         monkeypatch.undo()
-    assert acme.keyring.trust_signer(RowName.TARGETS).public_key == honest(RowName.TARGETS).public_key
+    assert acme.keyring.trust_signers(RowName.TARGETS)[0].public_key == honest(RowName.TARGETS)[0].public_key
     done = successions(acme).open("listings", fresh=True)
     roots: dict[tuple[str, int], set[bytes]] = {}
     for message in signed:

@@ -417,7 +417,7 @@ def test_our_own_log_only_grows_by_our_own_hand(follower: Follower) -> None:
     own.releaser.release(own.log.number)
     scripted = ScriptedLog("https://acme.example")
     scripted.append(encode_statement(listing(1, sha256(1))))
-    key, signer = own.keyring.log_key(own.log)
+    ((key, signer),) = own.keyring.log_keys(own.log)
     text = format_checkpoint(Checkpoint(own.log.origin, 1, scripted.root()))
     note = format_note(Note(text, (log_signature(key, signer.sign(text)),)))
     witness = make_witness(follower)
