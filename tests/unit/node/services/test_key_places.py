@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from hashpact_keys.rows import RowName
-from hashpact_node.services import key_places
 from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.settings import DEFAULT_KEYS, NODE_TOML, load_settings
 from hashpact_protocol.errors import ConfigurationError
@@ -39,7 +38,7 @@ def test_a_key_is_added_before_the_others_and_all_else_stays_as_it_was_written(h
     assert found["release"] == ("file:keys/release-2.key", "file:keys/release.key")
     assert load_settings({}, home).keys == dict(found)
     assert dict(found) == {**DEFAULT_KEYS, "crisis": ("file:keys/crisis-3.key",), "release": found["release"]}
-    assert sorted(os.listdir(home)) == [NODE_TOML]
+    assert [path.name for path in home.iterdir()] == [NODE_TOML]
 
 
 def test_a_key_is_taken_out_to_the_last(home: Path) -> None:
@@ -91,8 +90,8 @@ def test_a_file_that_cannot_be_written_stays_whole(home: Path, monkeypatch: pyte
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(key_places.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ConfigurationError, match="No space left"):
         places(home).add(RowName.RELEASE, "file:keys/release-2.key")
     assert (home / NODE_TOML).read_text() == WRITTEN
-    assert sorted(os.listdir(home)) == [NODE_TOML]
+    assert [path.name for path in home.iterdir()] == [NODE_TOML]
