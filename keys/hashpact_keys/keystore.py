@@ -1,4 +1,6 @@
-"""Encrypted key files: Ed25519 in OpenSSH's private key format, so that ``ssh-keygen`` can read them too.
+"""Encrypted key files in OpenSSH's private key format, so that ``ssh-keygen`` can read them too.
+
+They hold Ed25519 keys, or ECDSA P-256 and P-384 keys for rows that sign TUF metadata.
 
 The format (OpenSSH, PROTOCOL.key) stretches the passphrase with bcrypt and keeps the public key readable without it.
 A file is created whole or not at all, never replaces another, and is refused when other users could read it.
@@ -19,13 +21,16 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PrivateFormat,
+    PublicFormat,
     load_ssh_private_key,
+    load_ssh_public_key,
 )
 
+from hashpact_keys.key_forms import KeyKind, PrivateKey, PublicKey, check_kind, new_private_key
 from hashpact_protocol.errors import ConflictError, KeyUnavailableError
 
 KDF_ROUNDS: Final = 64
@@ -35,32 +40,56 @@ _MAGIC: Final = b"openssh-key-v1\x00"
 _BEGIN: Final = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _END: Final = b"-----END OPENSSH PRIVATE KEY-----"
 _KEY_FILE_MAX_BYTES: Final = 16_384
-_ED25519_BLOB: Final = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20"
 _NOT_OURS: Final = "give the path of a key file that 'hashpact init' or 'ssh-keygen -t ed25519' made"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """What can be seen of a key file without its passphrase: where it is, its 32-byte public key, its date."""
+    """What can be seen of a key file without its passphrase: where it is, its public key, its date."""
 
     path: Path
-    public: bytes
+    key: PublicKey
     modified_at: datetime
+
+    @property
+    def public(self) -> bytes:
+        """The 32 bytes of an Ed25519 key; of another its SubjectPublicKeyInfo in DER."""
+        if isinstance(self.key, Ed25519PublicKey):
+            return self.key.public_bytes_raw()
+        return self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def no_pin(token: str) -> str:
+    """Say that nobody can give the PIN of a token."""
+    raise KeyUnavailableError(
+        "this token needs its PIN, and nobody can be asked",
+        where=token,
+        mend="set HASHPACT_PIN_FILE to a file that holds it, or name the file in the URI: pin-source=file:PATH",
+    )
 
 
 class KeyStore:
     """Creates and unlocks the key files of one home; an unlocked key is remembered while the process lives.
 
     ``home`` is what relative paths start from. ``passphrase`` is asked once, when it is first needed; one passphrase
-    opens every file. ``kdf_rounds`` is what new files are written with.
+    opens every file. ``pin`` is asked for the PIN of a token, which it is told in words. ``kdf_rounds`` is what new
+    files are written with.
     """
 
-    def __init__(self, home: Path, passphrase: Callable[[], bytes], *, kdf_rounds: int = KDF_ROUNDS) -> None:
+    def __init__(
+        self,
+        home: Path,
+        passphrase: Callable[[], bytes],
+        *,
+        pin: Callable[[str], str] = no_pin,
+        kdf_rounds: int = KDF_ROUNDS,
+    ) -> None:
         self._home = home
         self._ask = passphrase
+        self.pin = pin
         self._kdf_rounds = kdf_rounds
         self._passphrase: bytes | None = None
-        self._unlocked: dict[Path, Ed25519PrivateKey] = {}
+        self._unlocked: dict[Path, PrivateKey] = {}
         self._lock = threading.Lock()
 
     def locate(self, path: str | Path) -> Path:
@@ -68,21 +97,30 @@ class KeyStore:
         return self._home / path
 
     def create(self, path: str | Path) -> bytes:
-        """Make a new key, write it to ``path`` and give its public key (32 bytes).
+        """Make a new Ed25519 key, write it to ``path`` and give its public key (32 bytes).
+
+        Raises:
+            ConflictError: a file is there already.
+            KeyUnavailableError: the passphrase is empty, or the file cannot be written.
+        """
+        return self.generate(path, KeyKind.ED25519).public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def generate(self, path: str | Path, kind: KeyKind) -> PublicKey:
+        """Make a new key, write it to ``path`` and give its public key.
 
         Raises:
             ConflictError: a file is there already.
             KeyUnavailableError: the passphrase is empty, or the file cannot be written.
         """
         place = self.locate(path)
-        key = Ed25519PrivateKey.generate()
+        key = new_private_key(kind)
         with self._lock:
             data = encode_private_key(key, self._known_passphrase(), kdf_rounds=self._kdf_rounds)
             write_key_file(place, data)
             self._unlocked[place] = key
-        return key.public_key().public_bytes_raw()
+        return key.public_key()
 
-    def unlock(self, path: str | Path) -> Ed25519PrivateKey:
+    def unlock(self, path: str | Path) -> PrivateKey:
         """The private key in ``path``; only the first call for a file pays the key derivation.
 
         Raises:
@@ -102,7 +140,7 @@ class KeyStore:
         return self._passphrase
 
 
-def encode_private_key(key: Ed25519PrivateKey, passphrase: bytes, *, kdf_rounds: int = KDF_ROUNDS) -> bytes:
+def encode_private_key(key: PrivateKey, passphrase: bytes, *, kdf_rounds: int = KDF_ROUNDS) -> bytes:
     """The bytes of an encrypted key file.
 
     Raises:
@@ -117,7 +155,7 @@ def encode_private_key(key: Ed25519PrivateKey, passphrase: bytes, *, kdf_rounds:
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, encryption)
 
 
-def decode_private_key(data: bytes, passphrase: bytes, *, where: str) -> Ed25519PrivateKey:
+def decode_private_key(data: bytes, passphrase: bytes, *, where: str) -> PrivateKey:
     """Open the bytes of a key file; ``where`` is what an error names.
 
     Raises:
@@ -132,13 +170,13 @@ def decode_private_key(data: bytes, passphrase: bytes, *, where: str) -> Ed25519
             where=where,
             mend="check HASHPACT_PASSPHRASE or the passphrase file; restore a damaged key file from a backup",
         ) from error
-    if not isinstance(key, Ed25519PrivateKey) or key.public_key().public_bytes_raw() != public:
+    if not isinstance(key, PrivateKey) or key.public_key() != public:
         raise KeyUnavailableError("the two halves of this key file do not belong together", where=where, mend=_NOT_OURS)
     return key
 
 
-def public_key_of(data: bytes, *, where: str) -> bytes:
-    """The public key (32 bytes) that a key file states in clear; nothing proves it before the file is unlocked.
+def public_key_of(data: bytes, *, where: str) -> PublicKey:
+    """The public key that a key file states in clear; nothing proves it before the file is unlocked.
 
     Raises:
         KeyUnavailableError: another format, another kind of key, or a file that is not encrypted.
@@ -157,9 +195,13 @@ def public_key_of(data: bytes, *, where: str) -> bytes:
             where=where,
             mend="set a passphrase with 'ssh-keygen -p -f FILE', the same as that of the other key files",
         )
-    if not public.startswith(_ED25519_BLOB) or len(public) != len(_ED25519_BLOB) + 32:
-        raise KeyUnavailableError("this key file holds no Ed25519 key", where=where, mend=_NOT_OURS)
-    return public[-32:]
+    try:
+        name, _rest = _take_string(public)
+        return check_kind(load_ssh_public_key(b"%s %s" % (name, base64.b64encode(public))), where=where)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyUnavailableError(
+            "this key file holds a key that cannot be used", where=where, mend=_NOT_OURS
+        ) from error
 
 
 def _clear_fields(blob: bytes) -> tuple[bytes, bytes]:

@@ -15,6 +15,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it has no
     Signer,
 )
 
+from hashpact_keys.key_forms import note_public, tuf_key
 from hashpact_keys.keystore import KeyStore
 from hashpact_protocol.errors import ConfigurationError
 
@@ -90,10 +91,14 @@ def open_note_signer(uri: str, keystore: KeyStore) -> NoteSigner:
     """The signer of notes (release, crisis and witness rows) that a URI names.
 
     Raises:
-        ConfigurationError: the URI is not understood.
+        ConfigurationError: the URI is not understood, or the key is no Ed25519 key.
         KeyUnavailableError: the key cannot be had.
     """
-    return FileSigner(keystore.unlock(key_path(uri)))
+    key = keystore.unlock(key_path(uri))
+    if isinstance(key, Ed25519PrivateKey):
+        return FileSigner(key)
+    note_public(tuf_key(key.public_key()), where=uri)
+    raise AssertionError(uri)
 
 
 def open_trust_signer(uri: str, keystore: KeyStore) -> TrustSigner:

@@ -10,11 +10,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    SECP521R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from hashpact_keys import keystore
+from hashpact_keys.key_forms import KeyKind, PrivateKey
 from hashpact_keys.keystore import (
     KeyStore,
     decode_private_key,
@@ -35,7 +49,7 @@ def store(home: Path, passphrase: bytes = PASSPHRASE) -> KeyStore:
 def test_a_key_is_created_and_unlocked_again_by_another_process(tmp_path: Path) -> None:
     public = store(tmp_path).create("keys/release.key")
     key = store(tmp_path).unlock("keys/release.key")
-    assert key.public_key().public_bytes_raw() == public
+    assert key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw) == public
     assert store(tmp_path).unlock(tmp_path / "keys/release.key").public_key() == key.public_key()
 
 
@@ -57,7 +71,7 @@ def test_the_passphrase_is_asked_once_and_the_derivation_paid_once(
         asked.append("once")
         return PASSPHRASE
 
-    def decode(data: bytes, passphrase: bytes, *, where: str) -> Ed25519PrivateKey:
+    def decode(data: bytes, passphrase: bytes, *, where: str) -> PrivateKey:
         opened.append(where)
         return decode_private_key(data, passphrase, where=where)
 
@@ -133,12 +147,26 @@ def test_an_unencrypted_file_is_refused() -> None:
         decode_private_key(data, PASSPHRASE, where="x")
 
 
-def test_another_kind_of_key_is_refused() -> None:
-    data = generate_private_key(SECP256R1()).private_bytes(
-        Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(PASSPHRASE)
-    )
-    with pytest.raises(KeyUnavailableError, match="no Ed25519 key"):
+@pytest.mark.parametrize("key", [generate_private_key(SECP521R1()), generate_rsa(65_537, 2_048)], ids=["p521", "rsa"])
+def test_another_kind_of_key_is_refused(key: EllipticCurvePrivateKey | RSAPrivateKey) -> None:
+    data = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(PASSPHRASE))
+    with pytest.raises(KeyUnavailableError, match=r"another kind.*P-384"):
         decode_private_key(data, PASSPHRASE, where="x")
+
+
+@pytest.mark.parametrize("kind", list(KeyKind))
+def test_every_kind_is_made_and_opened_again(tmp_path: Path, kind: KeyKind) -> None:
+    public = store(tmp_path).generate("one", kind)
+    assert inspect_key_file(tmp_path / "one").key == public
+    assert store(tmp_path).unlock("one").public_key() == public
+
+
+def test_a_public_key_that_is_damaged_is_refused() -> None:
+    key = generate_private_key(SECP256R1())
+    data = encode_private_key(key, PASSPHRASE, kdf_rounds=1)
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    with pytest.raises(KeyUnavailableError, match="cannot be used"):
+        public_key_of(armour(blob_of(data).replace(point, point[:-1] + bytes([point[-1] ^ 1]), 1)), where="x")
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff", b"-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----\n"])

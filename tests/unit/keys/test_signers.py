@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.signer import Signature  # type: ignore[attr-defined]  # it has no __all__; a documented name
 
+from hashpact_keys.key_forms import KeyKind
 from hashpact_keys.keystore import KeyStore
 from hashpact_keys.signers import key_path, open_note_signer, open_trust_signer
 from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError
@@ -53,3 +54,12 @@ def test_what_is_no_key_uri_is_refused(uri: str) -> None:
 def test_a_missing_key_is_said(keys: KeyStore) -> None:
     with pytest.raises(KeyUnavailableError):
         open_trust_signer("file:keys/none.key", keys)
+
+
+@pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.P384])
+def test_an_ecdsa_file_signs_tuf_metadata_and_no_notes(keys: KeyStore, kind: KeyKind) -> None:
+    keys.generate("keys/root.key", kind)
+    signer = open_trust_signer("file:keys/root.key", keys)
+    signer.public_key.verify_signature(signer.sign(b"message"), b"message")
+    with pytest.raises(ConfigurationError, match=f"{kind.words} key, and the rows .* take Ed25519 keys only"):
+        open_note_signer("file:keys/root.key", keys)
