@@ -103,7 +103,7 @@ def begin(connection: Connection, successor: Successor) -> None:
     placed = append_entries(connection, get_log(connection, number), entries) if entries else CompactRange()
     place(connection, number, old_size=0, new_size=size, range=placed.encode())
     set_pending(connection, number, size=size, root=root)
-    show(connection, number, old_size=0, note=successor.note, size=size, root=root)
+    show(connection, number, old_size=0, note=successor.note, size=size, root=root, shown_at=successor.timestamp)
     see_own_cosignature(connection, number, successor.timestamp)
     others = [log.number for log in list_logs(connection, sequence=reserved.sequence) if log.number != number]
     move_queue(connection, others, number)

@@ -144,7 +144,8 @@ class Releaser:
             current = get_log(connection, log.number, lock=True)
             if current.pending_size is None:
                 set_pending(connection, log.number, size=size, root=root)
-            show(connection, log.number, old_size=log.accepted_size, note=format_note(note), size=size, root=root)
+            old_size, data = log.accepted_size, format_note(note)
+            show(connection, log.number, old_size=old_size, note=data, size=size, root=root, shown_at=timestamp)
             see_own_cosignature(connection, log.number, timestamp)
         grown = log.accepted_note is None or size != log.accepted_size
         if self.witness_lines is not None and grown:

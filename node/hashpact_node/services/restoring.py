@@ -153,7 +153,10 @@ class Restorer:
             root = CompactRange.decode(current.placed_size, current.placed_range).root()
             if (current.placed_size, root) != (head.size, head.root):
                 raise ConflictError("this log moved while it was read back", where=current.origin, mend="try again")
-            restore_shown(connection, number, old_size=current.accepted_size, size=head.size, root=root, note=head.note)
+            old_size, learned = current.accepted_size, head.learned_at
+            restore_shown(
+                connection, number, old_size=old_size, size=head.size, root=root, note=head.note, shown_at=learned
+            )
             left = settle(connection, get_log(connection, number), now=self.now())
             if left:
                 tell_forked(connection, current, left[0].size, left[0].note, now=self.now())

@@ -18,6 +18,7 @@ from sqlmodel import col
 
 from hashpact_node.store import tables
 from hashpact_node.store.database import insert_into
+from hashpact_node.store.shown import record_shown
 from hashpact_protocol.errors import ConflictError, NotFoundError, StoreMovedError
 from hashpact_protocol.merkle import EMPTY_ROOT
 from hashpact_protocol.witness import origin_hash
@@ -256,14 +257,20 @@ def set_pending(connection: Connection, log: int, *, size: int, root: bytes) -> 
     _move(connection, log, "pending", condition, pending_size=size, pending_root=root)
 
 
-def show(connection: Connection, log: int, *, old_size: int, note: bytes, size: int, root: bytes) -> None:
-    """Show the pending release of an own log: it is accepted, cosigned and pending no more; StoreMovedError."""
+def show(
+    connection: Connection, log: int, *, old_size: int, note: bytes, size: int, root: bytes, shown_at: int
+) -> None:
+    """Show the pending release of an own log: it is accepted, cosigned and pending no more; StoreMovedError.
+
+    ``shown_at`` (Unix seconds) is what the record says, from which a recovery learns what was shown when.
+    """
     row = tables.Log
     condition = (
         (col(row.accepted_size) == old_size) & (col(row.pending_size) == size) & (col(row.pending_root) == root)
     ) & (col(row.cosigned_size) <= size)
     heads = _head("accepted", size, root, note) | _head("cosigned", size, root, note)
     _move(connection, log, "shown", condition, pending_size=None, pending_root=None, **heads)
+    record_shown(connection, log, size=size, root=root, shown_at=shown_at)
 
 
 def drop_pending(connection: Connection, log: int) -> None:
@@ -273,7 +280,9 @@ def drop_pending(connection: Connection, log: int) -> None:
     )
 
 
-def restore_shown(connection: Connection, log: int, *, old_size: int, size: int, root: bytes, note: bytes) -> None:
+def restore_shown(
+    connection: Connection, log: int, *, old_size: int, size: int, root: bytes, note: bytes, shown_at: int
+) -> None:
     """Show of an own log what was shown before this database was copied; all of it is placed. StoreMovedError."""
     row = tables.Log
     condition = (
@@ -281,6 +290,7 @@ def restore_shown(connection: Connection, log: int, *, old_size: int, size: int,
     ) & col(row.pending_size).is_(None)
     heads = _head("accepted", size, root, note) | _head("cosigned", size, root, note)
     _move(connection, log, "shown", condition, **heads)
+    record_shown(connection, log, size=size, root=root, shown_at=shown_at)
 
 
 def _head(name: str, size: int, root: bytes, note: bytes | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, place, set_pending
 from hashpact_node.store.owners import live_listings
 from hashpact_node.store.queue import count_entries as count_waiting
+from hashpact_node.store.shown import list_shown
 from hashpact_protocol.errors import (
     ConfigurationError,
     ConflictError,
@@ -254,6 +255,25 @@ def test_no_size_is_ever_signed_under_two_roots(
     whole(acme)
     assert numbers(acme) == published
     one_root_a_size(release.signed)
+
+
+def test_each_size_is_recorded_with_the_time_at_which_it_was_first_shown(acme: OwnMember) -> None:
+    clock = [NOW]
+    acme.releaser.now = lambda: clock[0]
+    acme.releaser.release(acme.log.number)
+    publish(acme, 1, 2)
+    acme.releaser.release(acme.log.number)
+    shown = acme.log
+    for seconds in (60, 120):
+        clock[0] = NOW + timedelta(seconds=seconds)
+        acme.releaser.renew(acme.log.number)
+    publish(acme, 3)
+    acme.releaser.release(acme.log.number)
+    with acme.database.read() as connection:
+        recorded = list_shown(connection, acme.log.number)
+    started = int(NOW.timestamp())
+    assert [(one.size, one.shown_at - started) for one in recorded] == [(0, 0), (2, 0), (3, 120)]
+    assert [one.root for one in recorded] == [EMPTY_ROOT, shown.accepted_root, acme.log.accepted_root]
 
 
 def test_renewing_keeps_size_and_root_and_moves_the_time(acme: OwnMember, release: Signing) -> None:

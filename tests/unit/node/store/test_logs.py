@@ -131,7 +131,7 @@ def test_an_own_log_is_placed_signed_and_shown(database: Database, log: int) -> 
     row = get(database, log)
     assert (row.placed_size, row.placed_range, row.pending_size, row.pending_root) == (3, ROOT, 3, ROOT)
     with database.write() as connection:
-        logs.show(connection, log, old_size=0, note=b"note", size=3, root=ROOT)
+        logs.show(connection, log, old_size=0, note=b"note", size=3, root=ROOT, shown_at=1)
         logs.place(connection, log, old_size=3, new_size=4, range=OTHER)
     row = get(database, log)
     assert (row.accepted_size, row.accepted_root, row.accepted_note) == (3, ROOT, b"note")
@@ -166,13 +166,13 @@ Step = Callable[[Connection, int], None]
         (cosign, lambda c, n: logs.move_cosigned(c, n, old_size=5, new_size=5, root=OTHER, note=None)),
         (place_and_sign, lambda c, n: logs.place(c, n, old_size=3, new_size=4, range=ROOT)),
         (place_and_sign, lambda c, n: logs.set_pending(c, n, size=3, root=OTHER)),
-        (place_and_sign, lambda c, n: logs.show(c, n, old_size=0, note=b"", size=3, root=OTHER)),
-        (place_and_sign, lambda c, n: logs.show(c, n, old_size=1, note=b"", size=3, root=ROOT)),
-        (place_and_sign, lambda c, n: logs.show(c, n, old_size=0, note=b"", size=2, root=ROOT)),
+        (place_and_sign, lambda c, n: logs.show(c, n, old_size=0, note=b"", size=3, root=OTHER, shown_at=1)),
+        (place_and_sign, lambda c, n: logs.show(c, n, old_size=1, note=b"", size=3, root=ROOT, shown_at=1)),
+        (place_and_sign, lambda c, n: logs.show(c, n, old_size=0, note=b"", size=2, root=ROOT, shown_at=1)),
         (None, lambda c, n: logs.place(c, n, old_size=1, new_size=2, range=ROOT)),
         (None, lambda c, n: logs.set_pending(c, n, size=3, root=ROOT)),
         (None, lambda c, n: logs.set_pending(c, n, size=0, root=ROOT)),
-        (None, lambda c, n: logs.show(c, n, old_size=0, note=b"", size=0, root=EMPTY_ROOT)),
+        (None, lambda c, n: logs.show(c, n, old_size=0, note=b"", size=0, root=EMPTY_ROOT, shown_at=1)),
     ],
 )
 def test_whoever_comes_second_is_told(database: Database, log: int, before: Step | None, step: Step) -> None:
