@@ -123,14 +123,30 @@ def publish_card(files: Mapping[FileId, bytes], card: bytes, signers: TrustSigne
         KeyUnavailableError: a signer fails.
     """
     root = _root_of(files)
-    check_rows(root, _own_card(card), where=_OWN)
+    unsigned: Metadata[Any] = Metadata.from_bytes(draft_targets(files, card, now))
+    data = sign_metadata(unsigned, signers.targets, TrustRole.TARGETS.value)
+    check_role(root, TrustRole.TARGETS, data, where=_OWN)
+    return renew_online({**files, **with_card(data, card)}, signers.online, now)
+
+
+def draft_targets(files: Mapping[FileId, bytes], card: bytes, now: datetime) -> bytes:
+    """Targets metadata for a new card, which nobody has signed yet.
+
+    Raises:
+        CardError: the card breaks a rule.
+        TrustError: a key serves two rows, no version is left, or the files are incomplete.
+    """
+    check_rows(_root_of(files), _own_card(card), where=_OWN)
     version = _next_version(versions(files, TrustRole.TARGETS)[-1:], now)
     target = TargetFile.from_data(CARD_PATH, card, _HASHES)
     targets = Targets(version=version, expires=_expiry(TrustRole.TARGETS, now), targets={CARD_PATH: target})
-    data = _sign(targets, signers.targets)
-    check_role(root, TrustRole.TARGETS, data, where=_OWN)
-    added = {versioned(TrustRole.TARGETS, version): data, card_file(hashlib.sha256(card).hexdigest()): card}
-    return renew_online({**files, **added}, signers.online, now)
+    return Metadata(targets).to_bytes()
+
+
+def with_card(targets: bytes, card: bytes) -> TrustFiles:
+    """Targets metadata and the card that they name, where they are published; TrustError for metadata without form."""
+    version = version_of(TrustRole.TARGETS, targets, where=_OWN)
+    return {versioned(TrustRole.TARGETS, version): targets, card_file(hashlib.sha256(card).hexdigest()): card}
 
 
 def renew_online(files: Mapping[FileId, bytes], signers: Iterable[TrustSigner], now: datetime) -> TrustFiles:
@@ -254,13 +270,21 @@ def _timestamp_versions(files: Mapping[FileId, bytes]) -> list[int]:
 
 
 def _sign(signed: Root | Targets | Snapshot | Timestamp, signers: Iterable[TrustSigner]) -> bytes:
-    metadata: Metadata[Any] = Metadata(signed)
+    return sign_metadata(Metadata(signed), signers, signed.type)
+
+
+def sign_metadata(metadata: Metadata[Any], signers: Iterable[TrustSigner], what: str) -> bytes:
+    """Add a signature by each signer to those that metadata carry; ``what`` is what an error calls them.
+
+    Raises:
+        KeyUnavailableError: a signer fails.
+    """
     for signer in signers:
         try:
             metadata.sign(signer, append=True)
         except UnsignedMetadataError as error:
             raise KeyUnavailableError(
-                f"signing {signed.type} failed: {error.__cause__}",
+                f"signing {what} failed: {error.__cause__}",
                 where=signer.public_key.keyid,
                 mend="check that the key's device or service is reachable",
             ) from error
