@@ -42,7 +42,7 @@ def check_root(data: bytes, previous: bytes | None, *, where: str) -> None:
             _refuse(f"root {root.signed.version} cannot follow root {trusted.signed.version}", where)
         check_signers(trusted, TrustRole.ROOT, root, where=where)
     check_signers(root, TrustRole.ROOT, root, where=where)
-    _check_disjoint(_root_rows(root.signed, where), where)
+    _check_disjoint(root_rows(root.signed, where), where)
 
 
 def check_role(root: bytes, role: TrustRole, data: bytes, *, where: str) -> None:
@@ -91,8 +91,8 @@ def check_rows(root: bytes, card: Card, *, where: str) -> None:
     Raises:
         TrustError: one does.
     """
-    rows = _root_rows(load_root(root, where=where).signed, where)
-    card_rows = ((row, _ed25519_identity(public, where)) for row, public in card.public_keys())
+    rows = root_rows(load_root(root, where=where).signed, where)
+    card_rows = ((row, ed25519_identity(public, where)) for row, public in card.public_keys())
     _check_disjoint(chain(rows, card_rows), where)
 
 
@@ -105,7 +105,7 @@ def key_identity(key: Key, *, where: str) -> bytes:
     text = str(key.keyval.get("public"))
     if key.keytype == "ed25519":
         try:
-            return _ed25519_identity(bytes.fromhex(text), where)
+            return ed25519_identity(bytes.fromhex(text), where)
         except ValueError as error:
             raise TrustError("a key is no Ed25519 key", where=where, mend=_MEND) from error
     try:
@@ -142,7 +142,12 @@ def load(data: bytes, *, where: str) -> Metadata[Any]:
         raise TrustError(f"TUF cannot read this metadata: {reason}", where=where, mend=_MEND) from error
 
 
-def _ed25519_identity(public: bytes, where: str) -> bytes:
+def ed25519_identity(public: bytes, where: str) -> bytes:
+    """What a key of a card, 32 bytes, is by :func:`key_identity`'s measure.
+
+    Raises:
+        TrustError: it is no Ed25519 key.
+    """
     try:
         key = Ed25519PublicKey.from_public_bytes(public)
     except ValueError as error:
@@ -150,8 +155,12 @@ def _ed25519_identity(public: bytes, where: str) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _root_rows(root: Root, where: str) -> Iterator[tuple[str, bytes]]:
-    """Each key that a root gives to a role, with its row; a key id without a key can never sign and is passed over."""
+def root_rows(root: Root, where: str) -> Iterator[tuple[str, bytes]]:
+    """Each key that a root gives to a role, with its row; a key id without a key can never sign and is passed over.
+
+    Raises:
+        TrustError: a key is none of its type.
+    """
     for role in TrustRole:
         for key_id in root.roles[role.value].keyids:
             if key_id in root.keys:

@@ -17,6 +17,7 @@ from hashpact_node.api import (
     blocklist,
     evidence,
     health,
+    keys,
     listings,
     logs,
     match,
@@ -77,6 +78,7 @@ ROUTERS: Final = (
     evidence.router,
     witness_cards.router,
     status.router,
+    keys.router,
     metrics.router,
     health.router,
 )

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import typer
 
+from hashpact_keys.findings import KINDS
 from hashpact_node.api import connections, front, listings, match
 from hashpact_node.cli.common import EXIT_MEANINGS
 from hashpact_node.cli.main import app
@@ -136,6 +137,12 @@ def test_metrics_are_those_of_the_program() -> None:
     ]
     named = set(re.findall(r"hashpact_[a-z_]+", text_of(OPERATIONS))) - {"hashpact_"}
     assert named <= {f"hashpact_{kind.name}" for kind in METRICS}
+
+
+def test_findings_about_keys_are_those_of_the_program() -> None:
+    assert rows(OPERATIONS, "finding | severity") == [
+        [f"`{code}`", kind.severity.value, kind.what, kind.mend] for code, kind in KINDS.items()
+    ]
 
 
 # Jobs and alarms

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hashpact_node.api.models import PDQ, TIME, Model
+from hashpact_node.api.models_keys import KeyFinding, KeyRow
 
 LISTING = "6f1c2f0e-6f5c-4b0e-9d0a-0f6d2a1b3c4d"
 ORIGIN = "acme.example/logs/listings-1"
@@ -206,14 +207,6 @@ class Job(Model):
     runner: str | None = Field(description="The process that ran it.", examples=["host-1:4242"])
 
 
-class Key(Model):
-    """One row of keys."""
-
-    row: str = Field(description="The row.", examples=["release"])
-    expires: str | None = Field(description="When the first thing that hangs on it ends.", examples=[None])
-    warnings: list[str] = Field(description="What somebody should do something about.", examples=[[]])
-
-
 class Status(Model):
     """How this node is doing."""
 
@@ -235,4 +228,5 @@ class Status(Model):
     queue: int = Field(description="How many own statements wait to be released.", examples=[0])
     alarms: list[Alarm] = Field(description="What a person must see, the newest first.")
     jobs: list[Job] = Field(description="The jobs of the schedule.")
-    keys: list[Key] = Field(description="The rows of keys.")
+    keys: list[KeyRow] = Field(description="The rows of keys.")
+    key_findings: list[KeyFinding] = Field(description="What is wrong with the keys, the gravest first.")

@@ -81,5 +81,8 @@ def _peers(status: NodeStatus) -> str:
 
 
 def _keys(status: NodeStatus) -> str:
-    warned = [key.row for key in status.keys if key.warnings]
-    return f"see `hashpact keys status` about: {', '.join(warned)}" if warned else "well"
+    from hashpact_node.cli.tables import count
+
+    weights = [one.severity for one in status.key_findings]
+    counts = [count(number, word) for word in ("error", "warning") if (number := weights.count(word))]
+    return f"{', '.join(counts)}: `hashpact keys check`" if counts else "well"

@@ -90,6 +90,10 @@ class Keyring:
         chosen = max(valid or ours, key=lambda one: one.valid_from)
         return chosen.key, signers[chosen.key.public]
 
+    def opened(self) -> dict[str, bytes]:
+        """Give the public keys of the note signers that are open already, by URI; nothing is opened for it."""
+        return {uri: signer.public for uri, signer in dict(self._notes).items()}
+
     def _note_signer(self, uri: str) -> NoteSigner:
         signer = self._notes.get(uri)
         if signer is None:

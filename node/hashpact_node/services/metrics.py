@@ -18,7 +18,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from hashpact_node.services.status import AlarmStatus, JobStatus, KeyStatus, LogStatus, NodeStatus, PeerStatus
+from hashpact_keys.findings import Severity
+from hashpact_node.services.status import AlarmStatus, JobStatus, LogStatus, NodeStatus, PeerStatus
+from hashpact_node.services.status_keys import KeyStatus
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -73,7 +75,9 @@ METRICS: Final = (
     MetricKind("job_next_run_timestamp_seconds", ("job",), "when it runs next; all in the past: nobody leads"),
     MetricKind("job_duration_seconds", ("job",), "how long its last run took"),
     MetricKind("key_expiry_timestamp_seconds", ("row",), "when the first thing that hangs on that row of keys ends"),
+    MetricKind("key_seconds_left", ("row",), "how long it is until then; below 0 once that is past"),
     MetricKind("key_warnings", ("row",), "how many warnings there are about it"),
+    MetricKind("key_findings", ("severity",), "how many findings about keys weigh so much, 0 ones too"),
 )
 
 
@@ -114,7 +118,10 @@ def _samples(status: NodeStatus) -> Iterator[Sample]:
     for job in status.jobs:
         yield from _of_job(job)
     for key in status.keys:
-        yield from _of_key(key)
+        yield from _of_key(key, status.time)
+    weights = Counter(one.severity for one in status.key_findings)
+    for severity in Severity:
+        yield "key_findings", (severity.value,), weights[severity.value]
 
 
 def _of_peer(peer: PeerStatus) -> Iterator[Sample]:
@@ -168,8 +175,10 @@ def _of_job(job: JobStatus) -> Iterator[Sample]:
     yield "job_duration_seconds", labels, None if job.duration_ms is None else job.duration_ms / 1_000
 
 
-def _of_key(key: KeyStatus) -> Iterator[Sample]:
-    yield "key_expiry_timestamp_seconds", (key.row,), _seconds(key.expires)
+def _of_key(key: KeyStatus, time: str) -> Iterator[Sample]:
+    ends, now = _seconds(key.expires), _seconds(time)
+    yield "key_expiry_timestamp_seconds", (key.row,), ends
+    yield "key_seconds_left", (key.row,), None if ends is None or now is None else ends - now
     yield "key_warnings", (key.row,), len(key.warnings)
 
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
 
-from hashpact_keys.health import KeyHealth, key_health
-from hashpact_keys.rows import RowName
-from hashpact_keys.trust import describe
+from hashpact_node.services.key_places import KeyPlaces
+from hashpact_node.services.key_status import HomeScan
 from hashpact_node.services.problems import problem
 from hashpact_node.services.pulling import Pulled
 from hashpact_node.services.signing_state import signing_state
+from hashpact_node.services.status_keys import KeyFinding, KeyStatus, look_at_rows
 from hashpact_node.services.views import own_card, own_peer
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import Alarm, list_alarms
@@ -28,8 +28,7 @@ from hashpact_node.store.owners import count_live
 from hashpact_node.store.peers import Peer, list_peers
 from hashpact_node.store.queue import count_entries
 from hashpact_node.store.signals import count_actions
-from hashpact_node.store.trust import load_files
-from hashpact_protocol.errors import HashpactError, NotFoundError
+from hashpact_protocol.errors import NotFoundError
 from hashpact_protocol.follow import is_stale
 from hashpact_protocol.policy import ACTION_OF_WORD
 from hashpact_protocol.statement_fields import format_time
@@ -120,15 +119,6 @@ class AlarmStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyStatus:
-    """One row of keys: what is wrong with it, and when what hangs on it ends."""
-
-    row: str
-    expires: str | None
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class NodeStatus:
     """Everything at once. ``blocklist`` counts signals by action, ``queue`` the statements that wait for a release."""
 
@@ -148,6 +138,7 @@ class NodeStatus:
     alarms: tuple[AlarmStatus, ...]
     jobs: tuple[JobStatus, ...]
     keys: tuple[KeyStatus, ...]
+    key_findings: tuple[KeyFinding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +158,19 @@ class StatusReader:
     settings: Settings
     now: Callable[[], datetime]
     _counts: _Counts | None = field(default=None, init=False, repr=False)
+    _places: KeyPlaces = field(init=False, repr=False)
+    _home: HomeScan = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._places, self._home = KeyPlaces(self.settings), HomeScan(self.settings.home)
 
     def status(self) -> NodeStatus:
         """Give the status as one snapshot of the database; ConfigurationError before ``init``, StoreError."""
         now = self.now()
+        scan = self._home.scan()
         with self.database.read() as connection:
             own = own_peer(connection)
+            keys, findings = look_at_rows(connection, self._places, self.settings.home, scan, now)
             peers = list_peers(connection)
             logs = [log for log in list_logs(connection) if log.named]
             counts = self._count(connection, logs)
@@ -195,7 +193,8 @@ class StatusReader:
                 queue=count_entries(connection),
                 alarms=tuple(alarm_status(alarm, names, origins) for alarm in list_alarms(connection)),
                 jobs=tuple(_job(job) for job in list_jobs(connection)),
-                keys=_keys(connection, own, self.settings, now),
+                keys=keys,
+                key_findings=findings,
             )
 
     def _count(self, connection: Connection, logs: Iterable[Log]) -> _Counts:
@@ -315,20 +314,6 @@ def _job(job: Job) -> JobStatus:
         last_error=job.last_error,
         duration_ms=job.duration_ms,
         runner=job.runner,
-    )
-
-
-def _keys(connection: Connection, own: Peer, settings: Settings, now: datetime) -> tuple[KeyStatus, ...]:
-    """Look at all rows of keys; trust files that cannot be read are a warning of the row that signs them."""
-    uris = {RowName(row): row_uris for row, row_uris in settings.keys.items()}
-    try:
-        state = describe(load_files(connection, own.number))
-        health = key_health(uris, home=settings.home, state=state, card=own_card(connection), now=now)
-    except HashpactError as error:
-        health = [KeyHealth(RowName.ONLINE, "", None, None, None, (str(error),))]
-    return tuple(
-        KeyStatus(one.row.value, None if one.expires is None else format_time(one.expires), one.warnings)
-        for one in health
     )
 
 

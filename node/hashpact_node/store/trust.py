@@ -31,6 +31,16 @@ def read_file(connection: Connection, peer: int, place: str, name: str) -> bytes
     return connection.execute(query).scalar_one_or_none()
 
 
+def newest_root(connection: Connection, peer: int) -> bytes | None:
+    """Read the newest root that is held of a member; None if there is none."""
+    query = select(col(TrustFile.name)).where(
+        col(TrustFile.peer) == peer, col(TrustFile.place) == METADATA, col(TrustFile.name).like(f"%{ROOT_SUFFIX}")
+    )
+    names = connection.execute(query).scalars()
+    newest = max(names, key=lambda name: int(name.removesuffix(ROOT_SUFFIX)), default=None)
+    return None if newest is None else read_file(connection, peer, METADATA, newest)
+
+
 def save_files(connection: Connection, peer: int, files: Mapping[FileName, bytes]) -> None:
     """Add files of a member, or replace those of the same place and name."""
     rows = [{"peer": peer, "place": place, "name": name, "data": data} for (place, name), data in sorted(files.items())]

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from hashpact_node.api import models, models_node, models_requests
+from hashpact_node.api import models, models_keys, models_node, models_requests
 from hashpact_node.app import create_app
 from hashpact_node.jobs.schedule import Schedule
-from hashpact_node.services import blobs, blocklist, change_feed, claims_view, matching, publishing, status
+from hashpact_node.services import blobs, blocklist, change_feed, claims_view, matching, publishing, status, status_keys
 from hashpact_node.services.drafts import FIELDS
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import ConfigurationError
@@ -53,6 +53,7 @@ PROMISED = {
     ("GET", "/witness/cards"),
     ("GET", "/witness/cards/{member}/{version}"),
     ("GET", "/v1/status"),
+    ("GET", "/v1/keys"),
     ("GET", "/metrics"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
@@ -132,7 +133,8 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         (models_node.PeerState, status.PeerStatus),
         (models_node.Alarm, status.AlarmStatus),
         (models_node.Job, status.JobStatus),
-        (models_node.Key, status.KeyStatus),
+        (models_keys.KeyRow, status_keys.KeyStatus),
+        (models_keys.KeyFinding, status_keys.KeyFinding),
         (models_node.Status, status.NodeStatus),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands import Commands
+from hashpact_keys.health import Health
 from hashpact_node.store.alarms import raise_alarm
 from hashpact_node.store.database import open_database
 from hashpact_node.store.locks import HomeLock
@@ -57,8 +58,33 @@ def test_keys_status(acme: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     result = acme("keys", "status")
     assert found["fingerprint"] in result.stdout
     assert "TRIAL MODE" in result.stderr
+    assert "a security officer" in result.stdout
+    assert {row["row"]: row["by"] for row in found["rows"]}["release"] is None
     (acme.home / "keys" / "release.key").unlink()
     assert "release" in acme("keys", "status").stderr
+
+
+def test_keys_check_ends_with_7_when_something_is_found(acme: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HASHPACT_PASSPHRASE")
+    found = acme.json("keys", "check", code=7)
+    errors = {(one["code"], one["row"]) for one in found["findings"] if one["severity"] == "error"}
+    assert errors == {("offline-key-here", "root"), ("offline-key-here", "targets"), ("root-threshold", "root")}
+    said = acme("keys", "check", code=7).stdout
+    assert said.startswith("error: TRIAL MODE")
+    assert "-> whoever takes this host" in said
+    assert "no root or targets key lies in this home" not in said
+    for row in ("root", "targets"):
+        (acme.home / "keys" / f"{row}.key").unlink()
+    said = acme("keys", "check", code=7).stdout
+    assert "no root or targets key lies in this home" in said
+    assert "TRIAL MODE" not in said
+    assert "1 error" in acme("status").stdout
+
+
+def test_keys_check_ends_with_0_when_all_is_well(acme: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hashpact_node.services.key_status.examine", lambda *_: Health((), (), (), 3))
+    assert acme.json("keys", "check") == {"member": "acme", "files_looked_at": 3, "findings": []}
+    assert acme("keys", "check").stdout.startswith("the keys are well; no root or targets key lies in this home")
 
 
 def test_logs(acme: Commands, draw: Draw, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from hashpact_keys.rows import RowName
 from hashpact_node.services.drafts import ListingDraft
+from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.status import StatusReader, check_ready
 from hashpact_node.services.views import own_number
 from hashpact_node.settings import Settings
@@ -59,6 +61,7 @@ def test_damaged_trust_files_are_a_warning(acme: OwnMember) -> None:
     status = StatusReader(acme.database, acme.settings, lambda: NOW).status()
     assert [key.row for key in status.keys] == ["online"]
     assert status.keys[0].warnings
+    assert [(one.code, one.severity) for one in status.key_findings] == [("trust-refused", "error")]
 
 
 def test_a_key_that_is_gone_is_a_warning(acme: OwnMember) -> None:
@@ -66,3 +69,12 @@ def test_a_key_that_is_gone_is_a_warning(acme: OwnMember) -> None:
     status = StatusReader(acme.database, settings, lambda: NOW).status()
     warnings = {key.row: key.warnings for key in status.keys}
     assert any("gone.key" in one for one in warnings["release"])
+
+
+def test_the_status_goes_by_the_keys_that_are_configured_now(acme: OwnMember) -> None:
+    reader = StatusReader(acme.database, acme.settings, lambda: NOW)
+    before = {one.code for one in reader.status().key_findings}
+    KeyPlaces(acme.settings).add(RowName.RELEASE, "file:keys/another.key")
+    after = {one.code: one.where for one in reader.status().key_findings}
+    assert set(after) - before == {"key-unreadable"}
+    assert after["key-unreadable"] == "file:keys/another.key"
