@@ -10,6 +10,7 @@ import typer
 
 from hashpact_node.cli import (
     alarms,
+    backing_up,
     blocklist,
     demo,
     erasing,
@@ -47,6 +48,8 @@ PANELS: Final = {
     "prove": "Peers and what they list",
     "verify-proof": "Peers and what they list",
     "keys": "Care",
+    "backup": "Care",
+    "restore": "Care",
     "alarms": "Care",
     "evidence": "Care",
     "rebuild": "Care",
@@ -125,6 +128,13 @@ _add(
     proof.verify_proof,
     "hashpact verify-proof listing.tlog-proof --entry listing.tlog-proof.entry.json --card member.json",
 )
+_add(
+    "backup",
+    backing_up.backup,
+    "hashpact backup /backup/acme.hashpact --with-keys",
+    "hashpact backup /backup/acme.hashpact --check",
+)
+_add("restore", backing_up.restore, "hashpact restore /backup/acme.hashpact --home /srv/hashpact")
 _add("rebuild", status.rebuild, "hashpact rebuild")
 _add("openapi", serve.openapi, "hashpact openapi > openapi.json")
 for _name, _group in (

@@ -67,7 +67,7 @@ def make_home(
     home = settings.home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with HomeLock(home).exclusive():
-        _check_unused(home)
+        check_unused(home)
         migrate(database)
         with database.read() as connection:
             if find_own(connection) is not None:
@@ -92,7 +92,8 @@ def make_home(
     return Made(founding.member, str(url), home, fingerprint, shown, settings.shown_database_url)
 
 
-def _check_unused(home: Path) -> None:
+def check_unused(home: Path) -> None:
+    """Raise ConflictError for a home that is set up, ConfigurationError where there is no room for one."""
     if (home / NODE_TOML).exists():
         raise ConflictError(
             "this home is set up already", where=str(home), mend="use it as it is, or give another with HASHPACT_HOME"

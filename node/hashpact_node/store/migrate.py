@@ -35,6 +35,17 @@ def migrate(database: Database) -> None:
                 command.upgrade(config, "head")
 
 
+def bring_to(connection: Connection, revision: str, where: str) -> None:
+    """Bring the database of a writing transaction from an older form, or none, to that of ``revision``.
+
+    Raises StoreNewerError for a revision that this version does not know.
+    """
+    if revision not in _revisions()[1]:
+        raise _newer(revision, where)
+    with _UPGRADING:
+        command.upgrade(_config(connection), revision)
+
+
 def check_version(database: Database) -> None:
     """Raise StoreNewerError or StoreError unless the database has exactly this version's form."""
     with database.read() as connection:
@@ -63,12 +74,16 @@ def _check(connection: Connection, where: str) -> str | None:
     """Return the database's revision; None if it is empty."""
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in _revisions()[1]:
-        raise StoreNewerError(
-            f"the database has a form ({current}) that this version of Hashpact does not know",
-            where=where,
-            mend="run the newer version that wrote it, or restore a backup from before",
-        )
+        raise _newer(current, where)
     return current
+
+
+def _newer(revision: str, where: str) -> StoreNewerError:
+    return StoreNewerError(
+        f"the database has a form ({revision[:60]}) that this version of Hashpact does not know",
+        where=where,
+        mend="run the newer version that wrote it, or restore a backup from before",
+    )
 
 
 def _config(connection: Connection | None) -> Config:
