@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from databases import PostgresDatabases, SqliteFiles, opened
 from hashpact_node.store.database import Database
+from tokens import SoftHsm, SoftToken, why_no_soft_hsm
 
 # No deadlines: a busy machine is no fault of the code. HYPOTHESIS_PROFILE=thorough looks much longer for what fails.
 settings.register_profile(
@@ -98,3 +99,21 @@ def empty_database(empty_database_url: str) -> Iterator[Database]:
     """An empty database, once of each kind."""
     with opened(empty_database_url) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def soft_hsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftHsm]:
+    """SoftHSM2 with a folder of tokens for this session alone."""
+    reason = why_no_soft_hsm()
+    if reason is not None:
+        pytest.skip(reason)
+    with pytest.MonkeyPatch.context() as patch:
+        hsm = SoftHsm(tmp_path_factory.mktemp("softhsm"))
+        patch.setenv("SOFTHSM2_CONF", str(hsm.configuration))
+        yield hsm
+
+
+@pytest.fixture
+def token(soft_hsm: SoftHsm) -> SoftToken:
+    """A new token without keys."""
+    return soft_hsm.new_token()

@@ -19,7 +19,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
-from securesystemslib.signer import Key, SSlibKey  # type: ignore[attr-defined]  # it has no __all__; documented names
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import (  # type: ignore[attr-defined]  # it has no __all__; documented names
+    Key,
+    Signature,
+    SSlibKey,
+)
 
 from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError
 
@@ -107,6 +112,18 @@ def note_public(key: Key, *, where: str) -> bytes:
         where=where,
         mend="use a key file, or a device or service that has Ed25519, for this row",
     )
+
+
+def check_signature(key: Key, signature: Signature, payload: bytes, *, where: str) -> None:
+    """Raise KeyUnavailableError when what a device or a service signed does not verify with the key that it shows."""
+    try:
+        key.verify_signature(signature, payload)
+    except UnverifiedSignatureError as error:
+        raise KeyUnavailableError(
+            "what this key signs does not verify with the public key that is shown for it",
+            where=where,
+            mend="see that both halves belong together: on a token, one label and one id for one pair of keys",
+        ) from error
 
 
 def public_pem(key: Key) -> bytes:

@@ -86,7 +86,7 @@ class KeyStore:
     ) -> None:
         self._home = home
         self._ask = passphrase
-        self.pin = pin
+        self._pin = pin
         self._kdf_rounds = kdf_rounds
         self._passphrase: bytes | None = None
         self._unlocked: dict[Path, PrivateKey] = {}
@@ -133,6 +133,20 @@ class KeyStore:
                 key = decode_private_key(_read_key_file(place), self._known_passphrase(), where=str(place))
                 self._unlocked[place] = key
             return key
+
+    def pin_of(self, token: str, file: Path | None) -> str:
+        """The PIN of a token: the first line of ``file`` where a URI names one, else what ``pin`` is told.
+
+        Raises:
+            KeyUnavailableError: nobody knows it, or other users may read the file.
+        """
+        if file is None:
+            return self._pin(token)
+        place = self.locate(file)
+        line = _read_key_file(place, "PIN file").split(b"\n", 1)[0].rstrip(b"\r")
+        if not line or not line.isascii():
+            raise KeyUnavailableError("this file holds no PIN", where=str(place), mend="write it into the first line")
+        return line.decode()
 
     def _known_passphrase(self) -> bytes:
         if self._passphrase is None:
@@ -236,20 +250,20 @@ def inspect_key_file(place: Path) -> KeyFile:
     return KeyFile(place, public_key_of(data, where=str(place)), modified_at)
 
 
-def _read_key_file(place: Path) -> bytes:
+def _read_key_file(place: Path, what: str = "key file") -> bytes:
     try:
         with place.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_IMODE(mode) & 0o077:
                 raise KeyUnavailableError(
-                    f"other users may use this key file (mode {stat.S_IMODE(mode):04o})",
+                    f"other users may use this {what} (mode {stat.S_IMODE(mode):04o})",
                     where=str(place),
-                    mend=f"run 'chmod 600 {place}', and replace the key if somebody else could have read it",
+                    mend=f"run 'chmod 600 {place}', and replace what it holds if somebody else could have read it",
                 )
             return file.read(_KEY_FILE_MAX_BYTES)
     except OSError as error:
         raise KeyUnavailableError(
-            f"this key file cannot be read: {error.strerror}",
+            f"this {what} cannot be read: {error.strerror}",
             where=str(place),
             mend="check the path in the settings, and that the node's user owns the file",
         ) from error

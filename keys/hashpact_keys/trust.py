@@ -283,6 +283,8 @@ def sign_metadata(metadata: Metadata[Any], signers: Iterable[TrustSigner], what:
         try:
             metadata.sign(signer, append=True)
         except UnsignedMetadataError as error:
+            if isinstance(error.__cause__, KeyUnavailableError):
+                raise error.__cause__ from error
             raise KeyUnavailableError(
                 f"signing {what} failed: {error.__cause__}",
                 where=signer.public_key.keyid,
