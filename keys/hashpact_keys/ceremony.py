@@ -7,7 +7,7 @@ are at hand, and then both are published at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -136,6 +136,24 @@ def sign_draft(draft: Draft, signer: TrustSigner) -> Draft:
     )
 
 
+def merge_drafts(drafts: Sequence[Draft]) -> Draft:
+    """One draft with the signatures of all: whoever signs may sign a copy. At least one draft.
+
+    Raises:
+        TrustError: they are not drafts of the same ceremony.
+    """
+    merged = drafts[0]
+    for other in drafts[1:]:
+        if other.digest != merged.digest:
+            raise TrustError(
+                "these are drafts of different ceremonies",
+                where=DRAFT,
+                mend="give the copies that were signed of one of them; the digest tells which belong together",
+            )
+        merged = replace(merged, root=_merged(merged.root, other.root), targets=_merged(merged.targets, other.targets))
+    return merged
+
+
 def lacking(draft: Draft) -> list[Requirement]:
     """The thresholds that are not met yet and must be."""
     return [one for one in requirements(draft) if one.needed and not one.is_met]
@@ -219,6 +237,14 @@ def _known_as(draft: Draft, role: TrustRole, key: Key) -> str | None:
             if key_id in root.keys and key_identity(root.keys[key_id], where=DRAFT) == identity:
                 return key_id
     return None
+
+
+def _merged(data: bytes | None, other: bytes | None) -> bytes | None:
+    if data is None or other is None:
+        return data
+    metadata = load(data, where=DRAFT)
+    metadata.signatures = {**metadata.signatures, **load(other, where=DRAFT).signatures}
+    return metadata.to_bytes()
 
 
 def _row_of(root: Root, row: RowName) -> RowChange:

@@ -59,9 +59,9 @@ def _row_lines(row: RowName, old: Any, new: Any) -> Iterator[str]:
         yield f"{row.value}: {now} keys, as before"
         return
     yield f"{row.value}: {now} keys must sign (was {was})"
-    for key_id in after.keys() - before.keys():
+    for key_id in (one for one in after if one not in before):
         yield f"{row.value}: + {_name(after[key_id])} joins"
-    for key_id in before.keys() - after.keys():
+    for key_id in (one for one in before if one not in after):
         yield f"{row.value}: - {_name(before[key_id])} leaves, and counts no more"
 
 

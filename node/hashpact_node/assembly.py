@@ -17,6 +17,7 @@ from hashpact_node.services.awakening import Awakening
 from hashpact_node.services.blob_fetching import BlobFetcher
 from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
+from hashpact_node.services.ceremonies import Ceremonies
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.comparing import Comparer
 from hashpact_node.services.cosigning import Cosigner
@@ -68,6 +69,7 @@ class Node:
     releaser: Releaser
     publisher: Publisher
     succession: Succession
+    ceremonies: Ceremonies
     erasing: Erasing
     trusting: Trusting
     puller: Puller
@@ -144,7 +146,8 @@ def _wire(
             mend="point HASHPACT_DATABASE_URL to this member's database",
         )
     locks = Locks(database, settings.home)
-    keyring = Keyring(KeyStore(settings.home, passphrase), KeyPlaces(settings))
+    places = KeyPlaces(settings)
+    keyring = Keyring(KeyStore(settings.home, passphrase), places)
     fetcher = Fetcher(AddressRules(settings.allow_networks))
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)
@@ -168,6 +171,7 @@ def _wire(
         releaser=releaser,
         publisher=Publisher(database, releaser, now, releases=releases),
         succession=Succession(database, locks, keyring, releaser, now),
+        ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require),
         erasing=Erasing(database, locks, fetcher, now),
         trusting=trusting,
         puller=puller,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from hashpact_node.cli.keys_ceremony import app as ceremony
 from hashpact_node.cli.keys_health import check, status
 from hashpact_node.cli.program import Commands, examples
 
 app = typer.Typer(cls=Commands, rich_markup_mode=None, help="What signs in this member's name.")
+app.add_typer(ceremony, name="ceremony")
 
 
 @app.callback()
