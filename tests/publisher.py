@@ -104,6 +104,7 @@ class ScriptedLog:
         self.final: Head | None = None
         self.fresh: int | None = None
         self.erased = False
+        self.reason: str | None = None
         self._hashes: dict[tuple[int, int], bytes] = {}
 
     @property
@@ -368,6 +369,8 @@ def _card_log(log: ScriptedLog) -> dict[str, Any]:
         value["fresh"] = log.fresh
     if log.erased:
         value["erased"] = True
+    if log.reason is not None:
+        value["reason"] = log.reason
     return value
 
 

@@ -197,6 +197,8 @@ def _log_value(log: CardLog) -> dict[str, Any]:
         value["fresh"] = log.fresh
     if log.erased:
         value["erased"] = True
+    if log.reason is not None:
+        value["reason"] = log.reason
     return value
 
 

@@ -40,16 +40,20 @@ _ALARMS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CardChange:
-    """One change; ``subject`` is a log's origin, or a log name where the order of its logs changed."""
+    """One change; ``subject`` is a log's origin, or a log name where the order of its logs changed.
+
+    ``reason`` is what the member says of why a log was closed.
+    """
 
     code: ChangeCode
     subject: str
     what: str
+    reason: str | None = None
 
     @property
     def alarm(self) -> bool:
         """Whether somebody has to look at it; the others are notices."""
-        return self.code in _ALARMS
+        return self.code in _ALARMS or self.reason is not None
 
 
 def card_changes(old: Card, new: Card) -> list[CardChange]:
@@ -85,7 +89,8 @@ def _log_changes(old: CardLog, new: CardLog) -> list[CardChange]:
     if old.state is not new.state:
         reopened = new.state is LogState.OPEN
         code = ChangeCode.REOPENED if reopened else ChangeCode.CLOSED
-        changes.append(CardChange(code, new.origin, "is open again" if reopened else f"is closed at {_end(new)}"))
+        what = "is open again" if reopened else f"is closed at {_end(new)}"
+        changes.append(CardChange(code, new.origin, what, new.reason))
     elif old.final != new.final:
         what = f"was closed at {_end(old)} and is now at {_end(new)}"
         changes.append(CardChange(ChangeCode.FINAL_CHANGED, new.origin, what))

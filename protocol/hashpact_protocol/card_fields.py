@@ -65,6 +65,17 @@ class Fields:
             self.refuse(name, "is neither true nor false")
         return value
 
+    def note(self, name: str, most: int) -> str | None:
+        """What is said to people: a string of up to ``most`` bytes that can be shown, or None.
+
+        It decides nothing, and readers exist that do not know it, so a malformed one is as good as none.
+        """
+        try:
+            text = self.text(name)
+        except CardError:
+            return None
+        return text if len(text.encode()) <= most else None
+
     def time(self, name: str) -> datetime:
         """A real calendar time, ``YYYY-MM-DDThh:mm:ssZ``, as aware UTC."""
         match = _TIME.fullmatch(self.text(name))

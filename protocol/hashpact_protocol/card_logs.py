@@ -48,7 +48,7 @@ class CardLog:
     """One log as a card names it.
 
     ``final`` is there exactly when the log is closed. Once the first ``fresh`` entries are held, the earlier logs of
-    the same name count no more.
+    the same name count no more. ``reason`` is what its member says of why it was closed; it decides nothing.
     """
 
     name: str
@@ -60,6 +60,7 @@ class CardLog:
     final: Final | None = None
     fresh: int | None = None
     erased: bool = False
+    reason: str | None = None
 
 
 def read_log(fields: Fields, member_url: MemberUrl) -> CardLog:
@@ -78,6 +79,7 @@ def read_log(fields: Fields, member_url: MemberUrl) -> CardLog:
         final=final,
         fresh=fields.integer("fresh", 1, fresh_max) if fields.has("fresh") else None,
         erased=fields.flag("erased"),
+        reason=fields.note("reason", LIMITS.card_reason_max_bytes) if state is LogState.CLOSED else None,
     )
 
 

@@ -28,6 +28,7 @@ class Limits:
     card_max_bytes: int = 65_536
     card_logs_max: int = 256
     card_keys_max: int = 16
+    card_reason_max_bytes: int = 256
     batch_max_entries: int = 65_536
     batch_max_bytes: int = 32 * 1024 * 1024
     clock_skew_seconds: int = 300

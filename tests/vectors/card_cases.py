@@ -110,6 +110,12 @@ def accepted(cards: Family) -> None:
         card(closed("crisis", 1, "crisis", 0)),
         crisis=["crisis-1"],
     )
+    for case, why, reason in (
+        ("reason", "What a member says of why a log was closed.", "the release key was stolen"),
+        ("reason-too-long", "A reason of 257 bytes is as good as none.", "x" * 257),
+        ("reason-odd", "So is one that is no text, for there are readers that know none.", 7),
+    ):
+        add(case, why, card(first | {"reason": reason}, second), listings=names[:2])
     long = closed("listings", 1, "release", 2**32)
     add("closed-at-2-32", "The largest log.", card(long), listings=["listings-1"])
     rotation = log("crisis", 1, "crisis", keys=[vkey("logs/crisis-1", "crisis"), vkey("logs/crisis-1", "crisis-2")])

@@ -14,6 +14,7 @@ import typer
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
 from hashpact_node.cli.files import read_input
 from hashpact_node.cli.output import note, progress, say, say_json, waiting, warn
+from hashpact_node.cli.peer_undone import undone
 from hashpact_node.cli.program import Commands, examples
 from hashpact_node.masking import without_passwords
 from hashpact_protocol.errors import HashpactError, RequestError
@@ -149,6 +150,9 @@ def _show_malformed(member: str, limit: int, home: Path, *, as_json: bool) -> No
     show_table(("log", "index", "signal", "code", "reason"), rows, right=("index",))
     if len(found) == limit:
         note("there may be more: raise --limit")
+
+
+app.command(epilog=examples("hashpact peer undone beta", "hashpact peer undone beta --json"))(undone)
 
 
 @app.command(epilog=examples("hashpact peer pull beta"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hashpact_keys.rows import RowName
+from hashpact_keys.signers import TrustSigner
 from hashpact_keys.trust import TrustSigners, publish_card
 from hashpact_keys.trust_files import TrustFiles
 from hashpact_node.services.keyring import Keyring
@@ -41,23 +42,28 @@ def sign_card(keyring: Keyring, trust: OwnTrust, card: Card, now: Callable[[], d
 
     Raises KeyUnavailableError, which says where the key is looked for, when it is not at hand; CardError, TrustError.
     """
+    signers = TrustSigners(online=keyring.trust_signers(RowName.ONLINE), targets=targets_signers(keyring))
+    return publish_card(trust.files, encode_card(card), signers, now())
+
+
+def targets_signers(keyring: Keyring) -> tuple[TrustSigner, ...]:
+    """Give what signs a new card; raises KeyUnavailableError, which says where the key is looked for."""
     try:
-        targets = keyring.trust_signers(RowName.TARGETS)
+        return keyring.trust_signers(RowName.TARGETS)
     except (ConfigurationError, KeyUnavailableError) as error:
         raise KeyUnavailableError(
             f"a new card is signed by the targets key, which cannot be had: {error.what}",
             where=" ".join(keyring.uris.get(RowName.TARGETS.value, ())) or error.where,
             mend="bring the targets key to this node for this one command, or run it where the key is",
         ) from error
-    signers = TrustSigners(online=keyring.trust_signers(RowName.ONLINE), targets=targets)
-    return publish_card(trust.files, encode_card(card), signers, now())
 
 
-def with_closed(card: Card, origin: str, final: Final) -> Card:
-    """End one log."""
+def with_closed(card: Card, origin: str, final: Final, reason: str | None = None) -> Card:
+    """End one log; ``reason`` is told to its readers."""
 
     def close(log: CardLog) -> CardLog:
-        return replace(log, state=LogState.CLOSED, final=final) if log.origin == origin else log
+        closed = replace(log, state=LogState.CLOSED, final=final, reason=reason)
+        return closed if log.origin == origin else log
 
     return _replace_logs(card, close)
 

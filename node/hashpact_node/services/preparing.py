@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hashpact_keys.rows import row_of_log
+from hashpact_keys.signers import NoteSigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.drafts import encode_withdrawal
 from hashpact_node.services.keyring import Keyring
@@ -64,17 +65,28 @@ class Successor:
 
 
 def prepare(
-    database: Database, keyring: Keyring, trust: OwnTrust, name: str, *, fresh: bool, now: datetime
+    database: Database,
+    keyring: Keyring,
+    trust: OwnTrust,
+    name: str,
+    *,
+    fresh: bool,
+    now: datetime,
+    signer: NoteSigner | None = None,
+    entries: tuple[bytes, ...] = (),
 ) -> Successor:
     """Gather what a successor begins with, reserve that under its origin, and sign its first checkpoint.
 
-    The caller keeps others from releasing what stands before it. Raises RequestError for a name that no log can have,
-    ConflictError where there is nothing to restate, KeyUnavailableError, ConfigurationError and StoreError.
+    One that is not ``fresh`` begins with ``entries``. ``signer`` is a key that no card names yet; without it, the log's
+    row signs. The caller keeps others from releasing what stands before it.
+
+    Raises RequestError for a name that no log can have, ConflictError where there is nothing to restate,
+    KeyUnavailableError, ConfigurationError and StoreError.
     """
     kind = _kind_of(name)
-    signer = keyring.note_signer(row_of_log(kind.value))
+    signer = signer or keyring.note_signer(row_of_log(kind.value))
     with database.write() as connection:
-        restated = _restate(connection, trust, name, now=now) if fresh else Restated((), frozenset())
+        restated = _restate(connection, trust, name, now=now) if fresh else Restated(entries, frozenset())
         root = CompactRange().extend(leaf_hash(entry) for entry in restated.entries).root()
         first = _First(name, kind, signer.public, len(restated.entries), root)
         number, origin = _reserve(connection, trust, first)
@@ -85,7 +97,7 @@ def prepare(
     own = cosignature(witness, timestamp, witness_signer.sign(cosignature_message(text, timestamp)))
     note = format_note(Note(text, (log_signature(key, signer.sign(text)), own)))
     url = MemberUrl.parse(trust.peer.url).log_url(origin)
-    card = CardLog(name, kind, origin, url, (key,), LogState.OPEN, fresh=first.size or None)
+    card = CardLog(name, kind, origin, url, (key,), LogState.OPEN, fresh=first.size if fresh else None)
     return Successor(number, card, restated, note, timestamp)
 
 

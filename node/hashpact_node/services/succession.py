@@ -13,32 +13,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from hashpact_keys.trust import current_card
-from hashpact_keys.trust_files import TrustFiles
-from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.ending import final_at, take_up
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.own_cards import OwnTrust, own_trust, sign_card, with_closed, with_erased, with_successor
-from hashpact_node.services.preparing import begin, prepare
-from hashpact_node.services.rederiving import rederive
+from hashpact_node.services.preparing import prepare
 from hashpact_node.services.release import Releaser, merge_stored
-from hashpact_node.services.trimming import trim
-from hashpact_node.services.trusting import take_card
 from hashpact_node.store.awakening import known_heads
-from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, get_log, list_logs
-from hashpact_node.store.succession import end_log, requeue, set_held
-from hashpact_node.store.trust import prune_files, save_files
-from hashpact_protocol.card_logs import Final
-from hashpact_protocol.errors import (
-    ConfigurationError,
-    ConflictError,
-    KeyUnavailableError,
-    NotFoundError,
-    RequestError,
-    StoreMovedError,
-)
+from hashpact_protocol.errors import ConfigurationError, ConflictError, KeyUnavailableError, NotFoundError
 from hashpact_protocol.merge import id_text
 
 LOCK_WAIT_SECONDS = 120.0
@@ -83,11 +67,11 @@ class Succession:
         with self._alone(log, releases=at is None) as (trust, log):
             if log is None:
                 raise AssertionError("a log that is open was looked at")
-            final = self._final(log, at)
+            final = final_at(self.database, log, at)
             card = with_closed(trust.card, log.origin, final)
             files = sign_card(self.keyring, trust, card, self.now)
             with self.database.write() as connection:
-                version = self._take(connection, trust, files, log, final)
+                version = take_up(connection, trust, files, [(log, final)], now=self.now())
         return Succeeded(name, version, closed=log.origin, final_size=final.size)
 
     def open(self, name: str, *, fresh: bool = False) -> Succeeded:
@@ -99,7 +83,7 @@ class Succession:
         """
         log = self._open_log(name)
         with self._alone(log, releases=True) as (trust, log):
-            final = None if log is None else self._final(log, None)
+            final = None if log is None else final_at(self.database, log, None)
             successor = prepare(self.database, self.keyring, trust, name, fresh=fresh, now=self.now())
             card = with_successor(trust.card, successor.card)
             if log is not None and final is not None:
@@ -109,8 +93,8 @@ class Succession:
                 card = with_erased(card, before)
             files = sign_card(self.keyring, trust, card, self.now)
             with self.database.write() as connection:
-                version = self._take(connection, trust, files, log, final)
-                begin(connection, successor)
+                ends = [] if log is None or final is None else [(log, final)]
+                version = take_up(connection, trust, files, ends, [successor], now=self.now())
         self.releaser.release(successor.number)
         return Succeeded(
             name,
@@ -155,46 +139,3 @@ class Succession:
         """Say whether more is known of this log than is here: it is never signed again, and ends at what it shows."""
         with self.database.read() as connection:
             return bool(known_heads(connection, log.number))
-
-    def _final(self, log: Log, at: int | None) -> Final:
-        if at is None or at == log.accepted_size:
-            return Final(log.accepted_size, log.accepted_root)
-        if not 0 <= at < log.accepted_size:
-            raise RequestError(
-                f"{log.accepted_size} entries were shown, so it cannot end at {at}",
-                where=log.origin,
-                mend="give a size that was shown, the last good one",
-            )
-        with self.database.read() as connection:
-            return Final(at, EntryReader(connection).root_at(log.number, at))
-
-    def _take(
-        self, connection: Connection, trust: OwnTrust, files: TrustFiles, log: Log | None, final: Final | None
-    ) -> int:
-        """Put the new card into force, and end the log where it says."""
-        standing = own_trust(connection)
-        if standing.peer.card_version != trust.peer.card_version:
-            raise StoreMovedError("another card was signed meanwhile", mend="look again")
-        cut = log is not None and final is not None and self._end(connection, log, final)
-        save_files(connection, trust.peer.number, files)
-        prune_files(connection, trust.peer.number, files.keys())
-        version, card = current_card(files)
-        take_card(connection, standing.peer, card, version, self.now())
-        if cut and log is not None:
-            rederive(connection, standing.peer, log.sequence, now=self.now())
-        return version
-
-    def _end(self, connection: Connection, log: Log, final: Final) -> bool:
-        """End a log in the database; say whether anything that was shown is cut off."""
-        standing = get_log(connection, log.number, lock=True)
-        if (standing.accepted_size, standing.accepted_root) != (log.accepted_size, log.accepted_root):
-            raise StoreMovedError("something was released meanwhile", where=log.origin, mend="look again")
-        reader = EntryReader(connection)
-        unshown = [reader.entry(log.number, at) for at in range(standing.accepted_size, standing.placed_size)]
-        kept = trim(connection, log.number, final.size, now=self.now())
-        end_log(connection, log.number, size=final.size, root=final.root, range=kept.encode())
-        requeue(connection, log.number, unshown, now=self.now())
-        cut = standing.held_size > final.size
-        if cut:
-            set_held(connection, log.number, size=final.size, range=kept.encode())
-        return cut

@@ -19,7 +19,7 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.erasures import note_erased
 from hashpact_node.store.log_rows import prune_logs
-from hashpact_node.store.logs import LogTerms, list_logs, put_card_logs
+from hashpact_node.store.logs import LogTerms, find_log, list_logs, put_card_logs
 from hashpact_node.store.peers import Peer, accept_card, get_peer, list_peers, record_trust_check
 from hashpact_node.store.trust import load_files, prune_files, save_files
 from hashpact_protocol.card import Card, parse_card
@@ -34,6 +34,8 @@ TRUST_HINT_INTERVAL = timedelta(minutes=1)
 TRUST_ALARM = "trust-repository"
 SHARED_KEY_ALARM = "key-shared"
 DROPPED_HISTORY = "log-history-dropped"
+CLOSED_FOR_A_REASON = "log-closed"
+UNDONE = "`hashpact peer undone {member}` shows what was undone here; nothing has to be done"
 
 
 @dataclass(slots=True)
@@ -134,8 +136,13 @@ def _drop_renamed(connection: Connection, peer: Peer, card: Card, now: datetime)
 
 def _tell_changes(connection: Connection, peer: Peer, old: Card, new: Card, now: datetime) -> None:
     for change in card_changes(old, new):
-        if change.alarm:
-            what = f"the new card of {peer.member}: {change.subject} {change.what}"
+        what = f"the new card of {peer.member}: {change.subject} {change.what}"
+        if change.reason is not None and not peer.own:
+            closed = find_log(connection, change.subject)
+            what, mend = f"{what}, because: {change.reason}", UNDONE.format(member=peer.member)
+            number = None if closed is None else closed.number
+            raise_alarm(connection, CLOSED_FOR_A_REASON, what, now=now, mend=mend, peer=peer.number, log=number)
+        elif change.alarm and change.reason is None:
             mend = "ask the member whether this was meant"
             raise_alarm(connection, change.code.value, what, now=now, mend=mend, peer=peer.number)
 

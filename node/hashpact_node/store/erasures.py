@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
 from hashpact_node.store.database import insert_into, upsert
@@ -68,6 +68,13 @@ def take_up_erasures(connection: Connection, sequence: int, listings: Collection
     row = Erasure
     wanted = (col(row.sequence) == sequence) & col(row.listing).in_(list(listings)) & col(row.successor).is_(None)
     connection.execute(update(row).where(wanted).values(successor=successor))
+
+
+def drop_erasures(connection: Connection, sequence: int, listings: Collection[bytes]) -> None:
+    """Forget that these listings were to disappear, as far as no successor does without them yet."""
+    row = Erasure
+    wanted = (col(row.sequence) == sequence) & col(row.listing).in_(list(listings)) & col(row.successor).is_(None)
+    connection.execute(delete(row).where(wanted))
 
 
 def note_erased(connection: Connection, log: int, *, now: datetime) -> None:

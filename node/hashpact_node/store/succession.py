@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -131,6 +131,14 @@ def keep_cut(connection: Connection, log: int, bundles: Iterable[Bundle], *, now
 def count_cut(connection: Connection, log: int) -> int:
     """How many bundles that were cut off a log are kept."""
     return connection.execute(select(func.count()).select_from(CutBundle).where(col(CutBundle.log) == log)).scalar_one()
+
+
+def stream_cut(connection: Connection, log: int) -> Iterator[tuple[int, Bundle]]:
+    """Yield the bundles that were cut off a log and when (Unix seconds), by time and place."""
+    row = CutBundle
+    query = select(col(row.at), col(row.number), col(row.width), col(row.data)).where(col(row.log) == log)
+    for at, number, width, data in connection.execute(query.order_by(col(row.at), col(row.number))):
+        yield at, Bundle(number, width, data)
 
 
 def drop_cut(connection: Connection, log: int) -> None:

@@ -110,3 +110,23 @@ def test_a_log_may_be_closed_before_its_first_entry() -> None:
 def test_16_keys_are_read() -> None:
     (read_one,) = read(log("listings", 1, "a", keys=[vkey("logs/listings-1", f"{n}") for n in range(16)]))
     assert len(read_one.keys) == 16
+
+
+@pytest.mark.parametrize(
+    ("told", "read_as"),
+    [
+        ("the key was stolen", "the key was stolen"),
+        ("é" * 128, "é" * 128),
+        ("é" * 128 + "x", None),
+        ("", None),
+        ("two\nlines", None),
+        (None, None),
+        (["stolen"], None),
+    ],
+    ids=["words", "256-bytes", "257-bytes", "empty", "control", "null", "list"],
+)
+def test_a_reason_never_refuses_a_card(told: object, read_as: str | None) -> None:
+    (found,) = read(closed("crisis", 1, "a", reason=told))
+    assert found.reason == read_as
+    (still_open,) = read(log("crisis", 1, "a", reason=told))
+    assert still_open.reason is None
