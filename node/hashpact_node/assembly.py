@@ -17,6 +17,7 @@ from hashpact_node.services.awakening import Awakening
 from hashpact_node.services.blob_fetching import BlobFetcher
 from hashpact_node.services.blobs import Blobs
 from hashpact_node.services.blocklist import Blocklist
+from hashpact_node.services.card_bell import CardBell
 from hashpact_node.services.ceremonies import Ceremonies
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.comparing import Comparer
@@ -34,6 +35,7 @@ from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.pulling import Puller
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.restoring import Restorer
+from hashpact_node.services.rotating import Rotating
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.upkeep import Upkeep
@@ -66,10 +68,12 @@ class Node:
     awakening: Awakening
     restorer: Restorer
     witness_lines: WitnessLines
+    card_bell: CardBell
     releaser: Releaser
     publisher: Publisher
     succession: Succession
     ceremonies: Ceremonies
+    rotating: Rotating
     erasing: Erasing
     trusting: Trusting
     puller: Puller
@@ -152,6 +156,7 @@ def _wire(
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)
     witness_lines = WitnessLines(database, fetcher, now, settings.publish_witnesses)
+    card_bell = CardBell(database, witness_lines)
     releaser = Releaser(database, locks, keyring, now, awakening.require, witness_lines)
     cosigner = Cosigner(database, keyring, now, awakening.require)
     evidence = EvidenceKeeper(database, now)
@@ -168,10 +173,12 @@ def _wire(
         awakening=awakening,
         restorer=Restorer(database, locks, fetcher, workers, settings.fetch_threads, now),
         witness_lines=witness_lines,
+        card_bell=card_bell,
         releaser=releaser,
         publisher=Publisher(database, releaser, now, releases=releases),
         succession=Succession(database, locks, keyring, releaser, now),
         ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require),
+        rotating=Rotating(database, locks, keyring, places, releaser, card_bell, now),
         erasing=Erasing(database, locks, fetcher, now),
         trusting=trusting,
         puller=puller,

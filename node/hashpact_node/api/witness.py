@@ -19,6 +19,7 @@ from hashpact_node.api.files import check_raw_path
 from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.plain import PlainRoute
 from hashpact_node.api.problems import PROBLEM_RESPONSES, HttpProblem
+from hashpact_node.net.peer_logs import CARD_HEADER, parse_card_version
 from hashpact_node.net.rates import Budgets
 from hashpact_node.services.witnessing import Busy, Stands
 from hashpact_protocol.errors import (
@@ -75,8 +76,9 @@ async def add_checkpoint(request: Request) -> Response:
     check_raw_path(request)
     _spend(request)
     body = await read_body(request, max_bytes=ADD_CHECKPOINT_MAX_BYTES)
+    card = parse_card_version(request.headers.get(CARD_HEADER, ""))
     try:
-        outcome = await run_in(lanes_of(request).witness, get_node(request).witness.add_checkpoint, body)
+        outcome = await run_in(lanes_of(request).witness, get_node(request).witness.add_checkpoint, body, card)
     except ConfigurationError:
         raise
     except ConflictError as error:

@@ -6,6 +6,7 @@ import typer
 
 from hashpact_node.cli.keys_ceremony import app as ceremony
 from hashpact_node.cli.keys_health import check, status
+from hashpact_node.cli.keys_rotation import REVOKE_EXAMPLES, ROTATE_EXAMPLES, revoke, rotate
 from hashpact_node.cli.program import Commands, examples
 
 app = typer.Typer(cls=Commands, rich_markup_mode=None, help="What signs in this member's name.")
@@ -19,3 +20,5 @@ def keys() -> None:
 
 app.command(epilog=examples("hashpact keys status", "hashpact keys status --json"))(status)
 app.command(epilog=examples("hashpact keys check", "hashpact keys check --json"))(check)
+app.command(epilog=examples(*ROTATE_EXAMPLES))(rotate)
+app.command(epilog=examples(*REVOKE_EXAMPLES))(revoke)

@@ -42,10 +42,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """How often what is done, in seconds: look who leads, release, fetch blobs, expire, cosign, renew, compare."""
+    """How often what is done, in seconds: look who leads, release, tell peers of a card, fetch blobs, and so on."""
 
     leader: float = 2.0
     release: float = 0.25
+    tell_card: float = 1.0
     blobs: float = 5.0
     expire: float = 30.0
     cosign: float = 300.0
@@ -130,6 +131,7 @@ class Schedule:
             self._pulls_stop.set()
         upkeep, every = self._node.upkeep, self._intervals
         self._add("release", upkeep.release_waiting, every.release, quiet=True)
+        self._add("tell-card", self._node.card_bell.tell, every.tell_card, quiet=True)
         self._add("cosign", upkeep.renew_cosignatures, every.cosign)
         self._add("renew-trust", upkeep.renew_trust, every.renew_trust)
         self._add("expire", upkeep.expire, every.expire)

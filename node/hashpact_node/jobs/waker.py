@@ -15,8 +15,10 @@ import structlog
 
 from hashpact_node import clock
 from hashpact_node.assembly import Node
+from hashpact_node.services.card_bell import card_due_ms
 from hashpact_node.services.polling import DOORBELL
 from hashpact_node.store.doorbells import Ring, list_rings, ring, take_rings
+from hashpact_node.store.peers import Peer, get_peer
 from hashpact_protocol.errors import HashpactError, StoreBusyError
 from hashpact_protocol.follow import Verdict
 
@@ -72,13 +74,13 @@ class Waker:
         now_ms = int(clock.now().timestamp() * 1_000)
         with self._node.database.read() as connection:
             rings = list_rings(connection)
-        over = [one.log for one in rings if one.size <= one.accepted_size]
+        over = [one.log for one in rings if one.is_over]
         if over:
             with self._node.database.write() as connection:
                 take_rings(connection, over)
         due: defaultdict[str, list[Ring]] = defaultdict(list)
         for one in rings:
-            if one.due_ms <= now_ms and one.size > one.accepted_size and self._may_pull(one.member):
+            if one.due_ms <= now_ms and not one.is_over and self._may_pull(one.member):
                 due[one.member].append(one)
         for member, asked in due.items():
             with self._guard:
@@ -107,7 +109,9 @@ class Waker:
     def _pull_now(self, member: str, asked: list[Ring]) -> None:
         with self._node.database.write() as connection:
             take_rings(connection, [one.log for one in asked])
-        sequences = frozenset(one.sequence for one in asked)
+        # A new card may name other logs.
+        newer = [one for one in asked if one.card_is_newer]
+        sequences = None if newer else frozenset(one.sequence for one in asked)
         try:
             pulled = self._node.puller.pull(member, stop=self._stop, by=DOORBELL, sequences=sequences)
         except StoreBusyError:
@@ -117,17 +121,32 @@ class Waker:
         if any(polled.verdict == Verdict.WAITING.value for polled in pulled.logs):
             # Cosignatures that come late ring nobody's bell.
             self._ask_again(asked)
-        if any(polled.after > polled.before for polled in pulled.logs):
+        with self._node.database.read() as connection:
+            peer = get_peer(connection, member)
+        if newer and peer.card_version == newer[0].accepted_card:
+            self._look_again(peer, newer)
+        if any(polled.after > polled.before for polled in pulled.logs) or (
+            newer and peer.card_version != newer[0].accepted_card
+        ):
             with self._guard:
                 self._pauses[member] = PAUSE_SECONDS
         else:
             self._wait_longer(member)
 
+    def _look_again(self, peer: Peer, newer: list[Ring]) -> None:
+        """Ask again for a newer card where it was too early to look for it; who was told wrongly asks no further."""
+        due_ms = int(clock.now().timestamp() * 1_000)
+        at_ms = card_due_ms(peer, clock.now())
+        if at_ms > due_ms:
+            with self._node.database.write() as connection:
+                for one in newer:
+                    ring(connection, one.log, size=0, due_ms=at_ms, card=one.card)
+
     def _ask_again(self, asked: list[Ring]) -> None:
         again = int(clock.now().timestamp() * 1_000) + AGAIN_MILLISECONDS
         with self._node.database.write() as connection:
             for one in asked:
-                ring(connection, one.log, size=one.size, due_ms=again)
+                ring(connection, one.log, size=one.size, due_ms=again, card=one.card)
 
     def _wait_longer(self, member: str) -> None:
         with self._guard:

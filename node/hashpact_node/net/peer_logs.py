@@ -146,6 +146,11 @@ def _etag(answer: Answer) -> str | None:
 
 def _card_version(answer: Answer) -> int | None:
     text = answer.headers.get(CARD_HEADER, "")
+    return parse_card_version(text)
+
+
+def parse_card_version(text: str) -> int | None:
+    """Read what a ``Hashpact-Card`` header says; None for anything but a version of at most 16 digits."""
     return int(text) if _CARD_VERSION.fullmatch(text) else None
 
 

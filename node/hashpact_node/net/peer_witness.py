@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from hashpact_node.net.decode import decode_body
 from hashpact_node.net.fetcher import Answer, Fetcher
+from hashpact_node.net.peer_logs import CARD_HEADER
 from hashpact_protocol.errors import FetchStatusError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.witness import ANSWER_MAX_BYTES, parse_size_answer
@@ -37,19 +38,22 @@ class PeerWitness:
         self._fetcher = fetcher
         self._url = f"{member_url}/witness"
 
-    def add_checkpoint(self, body: bytes, *, deadline_seconds: float = ADD_CHECKPOINT_SECONDS) -> Lines | Behind:
-        """Send a checkpoint, and give what the witness says.
+    def add_checkpoint(
+        self, body: bytes, *, deadline_seconds: float = ADD_CHECKPOINT_SECONDS, card: int | None = None
+    ) -> Lines | Behind:
+        """Send a checkpoint, and give what the witness says; ``card`` is the version of our card, to hint at it.
 
         Raises FetchStatusError for any status but 200 and 409, ProofError for a 409 without a size, and the Fetcher's
         errors, FetchTimeoutError among them.
         """
         url = f"{self._url}/add-checkpoint"
+        hint = {} if card is None else {CARD_HEADER: str(card)}
         answer = self._fetcher.post(
             url,
             body,
             max_bytes=ANSWER_MAX_BYTES,
             deadline_seconds=deadline_seconds,
-            headers={"content-type": BODY_MEDIA_TYPE, "accept-encoding": "identity"},
+            headers={"content-type": BODY_MEDIA_TYPE, "accept-encoding": "identity", **hint},
         )
         if answer.status == HTTPStatus.CONFLICT:
             return Behind(parse_size_answer(_body(answer, url)))

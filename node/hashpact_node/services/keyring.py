@@ -50,7 +50,7 @@ class Keyring:
         Raises ConfigurationError and KeyUnavailableError of the first when none can: while a key is replaced, the other
         one goes on alone, and ``keys check`` tells of what is missing.
         """
-        return self._open(row, self._note_signer)
+        return self._open(row, self.signer_at)
 
     def note_signer(self, row: RowName) -> NoteSigner:
         """Give the first signer of a note row that can be had; raises what ``note_signers`` raises."""
@@ -94,7 +94,8 @@ class Keyring:
         """Give the public keys of the note signers that are open already, by URI; nothing is opened for it."""
         return {uri: signer.public for uri, signer in dict(self._notes).items()}
 
-    def _note_signer(self, uri: str) -> NoteSigner:
+    def signer_at(self, uri: str) -> NoteSigner:
+        """Give the signer of notes that a URI names; raises ConfigurationError and KeyUnavailableError."""
         signer = self._notes.get(uri)
         if signer is None:
             signer = self._notes[uri] = open_note_signer(uri, self.keystore)

@@ -20,6 +20,7 @@ from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.net.peer_witness import ADD_CHECKPOINT_SECONDS, Behind, PeerWitness
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.log_trust import active_cards
+from hashpact_node.services.views import own_peer
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, get_log, move_accepted
@@ -28,13 +29,14 @@ from hashpact_protocol.card import Card
 from hashpact_protocol.errors import HashpactError, SignatureError, StoreMovedError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merkle import consistency_proof
+from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.notes import Note, NoteSignature, cosignatures, format_note, parse_checkpoint, parse_note
 from hashpact_protocol.witness import format_add_checkpoint, parse_signatures
 
 GATHER_SECONDS: Final = 1.0
 BELL_SECONDS: Final = 5.0
-OTHERS_MAX: Final = LIMITS.note_signatures_max - 2
-"""Cosignatures of others on a checkpoint, beside the log's signature and our own cosignature."""
+OTHERS_MAX: Final = LIMITS.note_signatures_max - 3
+"""Cosignatures of others on a checkpoint, beside our own and those of the log: two while its key is rotated."""
 
 THREADS: Final = 32
 GATHER_PAUSE_MAX_SECONDS: Final = 300.0
@@ -75,6 +77,8 @@ class _Job:
     shown_size: int
     seconds: float
     done: Callable[[str, NoteSignature | None], None]
+    own_card: int | None = None
+    """The version of our card, where the peer is to hear that it may be new."""
 
 
 class _Gathering:
@@ -123,10 +127,11 @@ class WitnessLines:
         It waits until there are as many as wanted, or all have answered, or for a second. Where nobody can be asked it
         takes no time.
         """
-        if len(have) >= self.wanted:
-            return have[:OTHERS_MAX]
         with self.database.read() as connection:
             peers = _witnesses(connection)
+        have = tuple(line for line in have if not _is_of_the_past(line, peers))
+        if len(have) >= self.wanted:
+            return have[:OTHERS_MAX]
         lines = {peer.member: self._line(peer.member, log.number) for peer, _ in peers}
         # Who failed lately is left alone, so that one peer that is down does not make every release wait.
         asked = [(peer, card) for peer, card in peers if not lines[peer.member].rests(GATHER_PAUSE_MAX_SECONDS)]
@@ -144,6 +149,7 @@ class WitnessLines:
         with self.database.read() as connection:
             row = get_log(connection, log)
             peers = _witnesses(connection)
+            own_card = own_peer(connection).card_version
         if row.accepted_note is None:
             return
         note = parse_note(row.accepted_note)
@@ -155,7 +161,7 @@ class WitnessLines:
         for peer, card in peers:
             line = self._line(peer.member, log)
             if not line.rests(BELL_PAUSE_MAX_SECONDS):
-                job = _Job(peer, card, log, note, row.accepted_size, BELL_SECONDS, late)
+                job = _Job(peer, card, log, note, row.accepted_size, BELL_SECONDS, late, own_card)
                 self._ringers.submit(self._send, line, job)
 
     def close(self) -> None:
@@ -210,7 +216,7 @@ class WitnessLines:
             with self.database.read() as connection:
                 proof = consistency_proof(start, size, EntryReader(connection).tree(job.log, size).node)
             body = format_add_checkpoint(start, tuple(proof), format_note(job.note))
-            answer = witness.add_checkpoint(body, deadline_seconds=job.seconds)
+            answer = witness.add_checkpoint(body, deadline_seconds=job.seconds, card=job.own_card)
             if not isinstance(answer, Behind):
                 line.size = size
                 return valid_cosignature(job.card, job.note.text, answer.data, self.now())
@@ -228,7 +234,8 @@ class WitnessLines:
                 row = get_log(connection, log, lock=True)
                 note = parse_note(row.accepted_note or b"")
                 known = {(one.name, one.key_id) for one in note.signatures}
-                full = not self.wanted or len(note.signatures) >= LIMITS.note_signatures_max
+                # One place is kept for a second signature of the log, while its key is rotated.
+                full = not self.wanted or len(note.signatures) >= LIMITS.note_signatures_max - 1
                 if full or note.text != text or (line.name, line.key_id) in known:
                     return
                 more = format_note(Note(note.text, (*note.signatures, line)))
@@ -257,6 +264,14 @@ def valid_cosignature(card: Card, text: bytes, answer: bytes, now: datetime) -> 
             if any(since <= one.timestamp <= until for one in signed):
                 return line
     raise SignatureError("the witness answered without a cosignature by a key in its member's card", where=card.url)
+
+
+def _is_of_the_past(line: NoteSignature, peers: Iterable[tuple[Peer, Card]]) -> bool:
+    """Say whether a cosignature counts no more: its member's card names its key no longer."""
+    for _, card in peers:
+        if line.name.startswith(f"{MemberUrl.parse(card.url).prefix}/"):
+            return all((line.name, line.key_id) != (one.key.name, one.key.key_id) for one in card.witness_keys)
+    return False
 
 
 def _witnesses(connection: Connection) -> list[tuple[Peer, Card]]:

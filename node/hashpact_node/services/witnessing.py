@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from hashpact_node.net.rates import Budgets
+from hashpact_node.services.card_bell import hear_card
 from hashpact_node.services.cosigning import Cosigner, line_by, made_at, witnessed_note
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.log_trust import card_of, log_trust
@@ -107,8 +108,10 @@ class Witness:
     rung: threading.Event = field(default_factory=threading.Event, init=False)
     _forks: OrderedDict[bytes, None] = field(default_factory=OrderedDict, init=False, repr=False)
 
-    def add_checkpoint(self, body: bytes) -> Cosigned | Stands | Busy:
+    def add_checkpoint(self, body: bytes, card: int | None = None) -> Cosigned | Stands | Busy:
         """Answer one add-checkpoint request, its checks in the order that tlog-witness has.
+
+        ``card`` is the version that whoever asks says its publisher's card to have: reason to look, and nothing more.
 
         Raises ProofError and NoteError for a malformed body (400), NotFoundError for an unknown origin (404),
         SignatureError unless a key of the log signed it, and nobody of the publisher wrongly (403), RequestError for an
@@ -116,6 +119,9 @@ class Witness:
         the latest cosigned one (422), KeyUnavailableError and StoreError.
         """
         request = parse_add_checkpoint(body)
+        # Also where the log or its key is unknown: a new card is what may name it.
+        if card is not None and hear_card(self.database, request.checkpoint.origin, card, self.now(), self.work):
+            self.rung.set()
         with self.database.read() as connection:
             known = _find(connection, request.checkpoint.origin)
         check_log_signatures(request.parsed, known.trust)

@@ -16,7 +16,10 @@ from hashpact_node.store.tables_witnesses import Doorbell
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """A log to be pulled at ``due_ms`` (Unix milliseconds), and how far it is accepted by now."""
+    """A log to be pulled at ``due_ms`` (Unix milliseconds), how far it is accepted by now, and its member's card.
+
+    ``card`` is the version that was said to be in force, None where nothing was said; ``accepted_card`` the one here.
+    """
 
     log: int
     sequence: int
@@ -24,16 +27,29 @@ class Ring:
     size: int
     due_ms: int
     accepted_size: int
+    card: int | None
+    accepted_card: int | None
+
+    @property
+    def card_is_newer(self) -> bool:
+        """Whether a newer card was spoken of than the one here."""
+        return self.card is not None and self.card > (self.accepted_card or 0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what was rung for is here."""
+        return self.size <= self.accepted_size and not self.card_is_newer
 
 
-def ring(connection: Connection, log: int, *, size: int, due_ms: int) -> None:
-    """Ask for a log to be pulled; of several asked for the earliest time and the largest size stand."""
-    insert = insert_into(connection, Doorbell).values(log=log, size=size, due_ms=due_ms)
-    new, old_size, old_due = insert.excluded, col(Doorbell.size), col(Doorbell.due_ms)
+def ring(connection: Connection, log: int, *, size: int, due_ms: int, card: int | None = None) -> None:
+    """Ask for a log to be pulled; the earliest time, the largest size and the newest card asked for stand."""
+    insert = insert_into(connection, Doorbell).values(log=log, size=size, due_ms=due_ms, card=card)
+    new, old_size, old_due, old_card = insert.excluded, col(Doorbell.size), col(Doorbell.due_ms), col(Doorbell.card)
     larger = case((new.size > old_size, new.size), else_=old_size)
     earlier = case((new.due_ms < old_due, new.due_ms), else_=old_due)
-    again = insert.on_conflict_do_update(index_elements=["log"], set_={"size": larger, "due_ms": earlier})
-    connection.execute(again)
+    newer = case((old_card.is_(None) | (new.card > old_card), new.card), else_=old_card)
+    values = {"size": larger, "due_ms": earlier, "card": newer}
+    connection.execute(insert.on_conflict_do_update(index_elements=["log"], set_=values))
 
 
 def find_ring(connection: Connection, log: int) -> tuple[int, int] | None:
@@ -41,6 +57,11 @@ def find_ring(connection: Connection, log: int) -> tuple[int, int] | None:
     query = select(col(Doorbell.size), col(Doorbell.due_ms)).where(col(Doorbell.log) == log)
     row = connection.execute(query).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+def find_card_ring(connection: Connection, log: int) -> int | None:
+    """Give the version of a card that was spoken of at a log's doorbell, if one was."""
+    return connection.execute(select(col(Doorbell.card)).where(col(Doorbell.log) == log)).scalar_one_or_none()
 
 
 def list_rings(connection: Connection) -> list[Ring]:
@@ -53,6 +74,8 @@ def list_rings(connection: Connection) -> list[Ring]:
             col(Doorbell.size),
             col(Doorbell.due_ms),
             col(tables.Log.accepted_size),
+            col(Doorbell.card),
+            col(tables.Peer.card_version),
         )
         .join(tables.Log, col(tables.Log.number) == col(Doorbell.log))
         .join(tables.Peer, col(tables.Peer.number) == col(tables.Log.peer))

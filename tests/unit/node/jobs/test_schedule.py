@@ -94,6 +94,7 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
         "finish-removals",
         "destroy-erased",
         "ask-erased",
+        "tell-card",
         "pull/beta",
     }
     wait_until(lambda: {name for name, job in jobs(acme.database).items() if job.last_result == "ok"} == names)
