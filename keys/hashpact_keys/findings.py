@@ -129,6 +129,11 @@ KINDS: Final = {
         "a role or key has ended: peers refuse what hangs on it",
         "see who must act in `hashpact keys status`, and do it now",
     ),
+    "renewal-fails": Kind(
+        Severity.ERROR,
+        "the node could not sign snapshot and timestamp, or its own cosignatures, anew; an alarm says why",
+        "mend what the alarm says; peers call us stale in 6 hours, and refuse us in half a day",
+    ),
     "renewal-late": Kind(
         Severity.WARNING,
         "snapshot or timestamp has less than a quarter of its life left: the node does not renew it",

@@ -40,7 +40,7 @@ class Surroundings:
     """What findings go by besides our own repository and configuration.
 
     ``scan`` holds the private keys in the files of the home, ``others`` the identities of all keys that other members
-    name, ``opened`` the public keys of signers that are open already, by URI.
+    name, ``opened`` the public keys of signers that are open already, by URI, ``known`` what else was found.
     """
 
     home: Path
@@ -48,6 +48,7 @@ class Surroundings:
     others: Mapping[str, Collection[bytes]] = field(default_factory=dict)
     opened: Mapping[str, bytes] = field(default_factory=dict)
     clock: ClockOffset | None = None
+    known: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def examine(
         *reuse_findings(here, files, card, around.others),
         *expiry_findings(state, card, now),
         *clock_findings(around.clock),
+        *around.known,
     ]
     order = list(Severity)
     rows = list(RowName)

@@ -18,6 +18,7 @@ from hashpact_keys.seen_files import Scan, scan_folder
 from hashpact_keys.trust import RoleState, describe
 from hashpact_node import clock
 from hashpact_node.services.clock_offset import clock_offset
+from hashpact_node.services.renewal_alarms import renewal_findings
 from hashpact_node.services.views import own_card, own_number
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -108,7 +109,9 @@ def look_at_keys(
     files = load_files(connection, own_number(connection))
     card = own_card(connection)
     others = {peer.member: _keys_of(connection, peer) for peer in list_peers(connection)}
-    around = Surroundings(home, scan, others, opened or {}, clock_offset(connection, now))
+    around = Surroundings(
+        home, scan, others, opened or {}, clock_offset(connection, now), tuple(renewal_findings(connection))
+    )
     rows = {_row(name): row_uris for name, row_uris in uris.items()}
     health = examine(rows, files, card, around, now)
     state = describe(files)

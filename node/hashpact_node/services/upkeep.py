@@ -12,6 +12,7 @@ from hashpact_node.services.expiry import expire_due
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.removal import finish_removals
+from hashpact_node.services.renewal_alarms import COSIGNATURES, TRUST, RenewalAlarms
 from hashpact_node.services.views import own_number, viewpoint
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.database import Database
@@ -38,8 +39,12 @@ class Upkeep:
         """Sign timestamp and snapshot anew once half of their life is over; whether they were.
 
         Raises KeyUnavailableError, TrustError and StoreError, and ConflictError while this process may not sign; what
-        is served stays as it was then.
+        is served stays as it was then, and an alarm says so.
         """
+        with RenewalAlarms(self.database, TRUST, self.now).told():
+            return self._renew_trust()
+
+    def _renew_trust(self) -> bool:
         with self.locks.hold("trust/own", timeout=TRUST_WAIT_SECONDS):
             with self.database.read() as connection:
                 number = own_number(connection)
@@ -54,7 +59,14 @@ class Upkeep:
         return True
 
     def renew_cosignatures(self) -> int:
-        """Cosign what each own open log shows anew, and release what waits; how many logs there were."""
+        """Cosign what each own open log shows anew, and release what waits; how many logs there were.
+
+        Raises the first failure, of which an alarm tells, when all were tried.
+        """
+        with RenewalAlarms(self.database, COSIGNATURES, self.now).told():
+            return self._renew_cosignatures()
+
+    def _renew_cosignatures(self) -> int:
         with self.database.read() as connection:
             logs = list_logs(connection, peer=own_number(connection))
         open_logs = [log for log in logs if log.named and log.state == "open"]
