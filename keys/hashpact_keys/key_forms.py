@@ -6,7 +6,6 @@ Ed25519, ECDSA P-256 and ECDSA P-384 are the kinds that Hashpact signs with; any
 from __future__ import annotations
 
 import hashlib
-from enum import StrEnum
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -26,6 +25,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it has no
     SSlibKey,
 )
 
+from hashpact_keys.kinds import KeyKind
 from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError
 
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
@@ -35,22 +35,6 @@ PEM_MAX_BYTES: Final = 4_096
 
 _CURVES: Final = (SECP256R1, SECP384R1)
 _KINDS: Final = "Ed25519, ECDSA P-256 and ECDSA P-384 keys can be used, no others"
-
-
-class KeyKind(StrEnum):
-    """The kinds of keys, as people write them."""
-
-    ED25519 = "ed25519"
-    P256 = "p256"
-    P384 = "p384"
-
-    @property
-    def words(self) -> str:
-        """The kind in words."""
-        return _WORDS[self]
-
-
-_WORDS: Final = {KeyKind.ED25519: "Ed25519", KeyKind.P256: "ECDSA P-256", KeyKind.P384: "ECDSA P-384"}
 
 
 def new_private_key(kind: KeyKind) -> PrivateKey:

@@ -30,7 +30,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 
-from hashpact_keys.key_forms import KeyKind, PrivateKey, PublicKey, check_kind, new_private_key
+from hashpact_keys.key_forms import PrivateKey, PublicKey, check_kind, new_private_key
+from hashpact_keys.kinds import KeyKind
 from hashpact_protocol.errors import ConflictError, KeyUnavailableError
 
 KDF_ROUNDS: Final = 64

@@ -20,7 +20,8 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it has no
     Signer,
 )
 
-from hashpact_keys.key_forms import KeyKind, PublicKey, check_signature, kind_of, tuf_key
+from hashpact_keys.key_forms import PublicKey, check_signature, kind_of, tuf_key
+from hashpact_keys.kinds import KeyKind
 from hashpact_keys.pkcs11_token import Login, module_of
 from hashpact_keys.pkcs11_uri import Pkcs11Uri, parse_pkcs11_uri
 from hashpact_protocol.errors import ConflictError, KeyUnavailableError

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from securesystemslib.signer import Key  # type: ignore[attr-defined]  # it has no __all__; a documented name
 
-from hashpact_keys.key_forms import KeyKind, fingerprint, key_from_pem, public_pem
+from hashpact_keys.key_forms import fingerprint, key_from_pem, public_pem
 from hashpact_keys.keystore import KeyStore
+from hashpact_keys.kinds import KeyKind
 from hashpact_keys.signers import find_public_key, make_key
 
 __all__ = ["KeyKind", "fingerprint", "generate", "key_from_pem", "public_key", "public_pem"]

@@ -20,8 +20,9 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # it has no
     Signer,
 )
 
-from hashpact_keys.key_forms import KeyKind, note_public, tuf_key
+from hashpact_keys.key_forms import note_public, tuf_key
 from hashpact_keys.keystore import KeyStore, inspect_key_file
+from hashpact_keys.kinds import KeyKind
 from hashpact_protocol.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 TrustSigner = Signer
 """Signs TUF metadata; securesystemslib's interface."""
+
+TrustKey = Key
+"""A public key as TUF metadata name it; securesystemslib's interface."""
 
 FILE: Final = "file"
 PKCS11: Final = "pkcs11"

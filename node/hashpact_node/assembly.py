@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hashpact_keys.keystore import KeyStore
+from hashpact_keys.keystore import KeyStore, no_pin
 from hashpact_node import clock
 from hashpact_node.index.scan import ScanIndex
 from hashpact_node.net.addresses import AddressRules
@@ -121,26 +121,26 @@ def open_node(
     settings: Settings,
     passphrase: Callable[[], bytes],
     *,
+    pin: Callable[[str], str] = no_pin,
     releases: bool = True,
     now: clock.Now = clock.now,
 ) -> Node:
     """Open the node of a home: migrate its database and wire its services. Nothing runs yet.
 
-    ``passphrase`` is asked when a key is first needed. ``releases`` is False where a running node releases what is
-    published here. Raises ConfigurationError and StoreError.
+    ``passphrase`` is asked when a key file is first needed, ``pin`` when a token is. ``releases`` is False where a
+    running node releases what is published here. Raises ConfigurationError and StoreError.
     """
     database = open_database(settings.database_url)
     try:
         migrate(database)
-        return _wire(settings, database, passphrase, releases=releases, now=now)
+        keystore = KeyStore(settings.home, passphrase, pin=pin)
+        return _wire(settings, database, keystore, releases=releases, now=now)
     except BaseException:
         database.dispose()
         raise
 
 
-def _wire(
-    settings: Settings, database: Database, passphrase: Callable[[], bytes], *, releases: bool, now: clock.Now
-) -> Node:
+def _wire(settings: Settings, database: Database, keystore: KeyStore, *, releases: bool, now: clock.Now) -> Node:
     with database.read() as connection:
         own = find_own(connection)
     if own is None or own.member != settings.member:
@@ -151,7 +151,7 @@ def _wire(
         )
     locks = Locks(database, settings.home)
     places = KeyPlaces(settings)
-    keyring = Keyring(KeyStore(settings.home, passphrase), places)
+    keyring = Keyring(keystore, places)
     fetcher = Fetcher(AddressRules(settings.allow_networks))
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)

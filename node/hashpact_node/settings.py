@@ -28,8 +28,10 @@ LOG_FORMATS = ("auto", "console", "json")
 ENVIRONMENT_ONLY = {
     "HASHPACT_HOME": "the folder that holds a node's keys, node.toml and, by default, its database",
     "HASHPACT_PASSPHRASE": "the passphrase of the key files; rather give a file with HASHPACT_PASSPHRASE_FILE",
+    "HASHPACT_PIN": "the PIN of tokens (pkcs11: keys); rather give a file, in the key's URI or with HASHPACT_PIN_FILE",
+    "HASHPACT_PIN_FILE": "a file that holds the PIN of tokens, readable by the node's user alone",
 }
-"""What only the environment may say, and why it is said; both are read by the command line, not here."""
+"""What only the environment may say, and why it is said; all are read by the command line, not here."""
 
 DEFAULT_KEYS: Mapping[str, tuple[str, ...]] = {
     row: (f"file:keys/{row}.key",) for row in ("root", "targets", "online", "release", "crisis", "witness", "request")

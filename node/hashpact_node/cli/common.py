@@ -113,7 +113,8 @@ def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
     settings = open_settings(home)
     log_to_stderr("console", level="warning")
     runs = signs and is_running(home)
-    node = open_node(settings, PassphraseSource(settings), releases=not runs)
+    secrets = PassphraseSource(settings)
+    node = open_node(settings, secrets, pin=secrets.pin, releases=not runs)
     try:
         if signs and not runs:
             node.keyring.note_signer(RowName.RELEASE)

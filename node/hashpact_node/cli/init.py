@@ -32,7 +32,8 @@ def init(
     """Set up a node: keys, trust repository, card, database.
 
     The passphrase of the key files comes from HASHPACT_PASSPHRASE, from the file that HASHPACT_PASSPHRASE_FILE names,
-    or is asked for, twice. What fails half way is taken back.
+    or is asked for, twice. Where HASHPACT_KEYS names keys on tokens, they are made there, or used if they are there.
+    What fails half way is taken back.
     """
     from hashpact_node.cli.passphrase import PassphraseSource
     from hashpact_node.services.setup import Founding
@@ -71,11 +72,13 @@ def make(settings: Settings, founding: Founding, passphrase: PassphraseSource) -
 
     parse_member_id(founding.member)
     MemberUrl.parse(founding.url)
-    known = passphrase()
+    in_files = any(uri.startswith("file:") for uris in settings.keys.values() for uri in uris)
+    known = passphrase() if in_files else b""
     database = open_database(settings.database_url)
     try:
         with waiting("making keys…"):
-            return make_home(settings, founding, KeyStore(settings.home, lambda: known), database, now=clock.now)
+            keystore = KeyStore(settings.home, lambda: known, pin=passphrase.pin)
+            return make_home(settings, founding, keystore, database, now=clock.now)
     finally:
         database.dispose()
 

@@ -6,6 +6,7 @@ import typer
 
 from hashpact_node.cli.keys_ceremony import app as ceremony
 from hashpact_node.cli.keys_health import check, status
+from hashpact_node.cli.keys_make import generate, public
 from hashpact_node.cli.keys_rotation import REVOKE_EXAMPLES, ROTATE_EXAMPLES, revoke, rotate
 from hashpact_node.cli.program import Commands, examples
 
@@ -22,3 +23,10 @@ app.command(epilog=examples("hashpact keys status", "hashpact keys status --json
 app.command(epilog=examples("hashpact keys check", "hashpact keys check --json"))(check)
 app.command(epilog=examples(*ROTATE_EXAMPLES))(rotate)
 app.command(epilog=examples(*REVOKE_EXAMPLES))(revoke)
+app.command(
+    epilog=examples(
+        "hashpact keys generate file:root.key --public root.pem",
+        "hashpact keys generate 'pkcs11:token=hsm;object=root?module-name=softhsm2' --type p256",
+    )
+)(generate)
+app.command(epilog=examples("hashpact keys public file:root.key --out root.pem"))(public)

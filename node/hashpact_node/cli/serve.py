@@ -87,9 +87,10 @@ def run_node(settings: Settings, *, alone: bool = False) -> None:
         from hashpact_node.cli.passphrase import PassphraseSource
 
         log_to_stderr(settings.log_format)
-        node = open_node(settings, PassphraseSource(settings))
+        secrets = PassphraseSource(settings)
+        node = open_node(settings, secrets, pin=secrets.pin)
         try:
-            # A wrong passphrase is told now and here, not by jobs that fail for ever.
+            # A wrong passphrase or PIN is told now and here, not by jobs that fail for ever.
             node.keyring.note_signer(RowName.RELEASE)
             node.awakening.alone = alone
             _tell(node)

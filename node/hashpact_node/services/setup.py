@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from hashpact_keys.key_forms import note_public
 from hashpact_keys.keystore import KeyStore
+from hashpact_keys.public_keys import generate, public_key
 from hashpact_keys.rows import ROWS, RowName, TrustRole
-from hashpact_keys.signers import key_path
+from hashpact_keys.signers import FILE, PKCS11, TrustKey, key_path, scheme_of
 from hashpact_keys.trust import TrustSigners, create_trust, current_card
 from hashpact_keys.trust_files import TrustFiles, newest, root_fingerprint
 from hashpact_node.services.keyring import Keyring
@@ -59,8 +61,10 @@ def make_home(
 ) -> Made:
     """Make the keys of all rows, the trust repository with its card, the database and, last, ``node.toml``.
 
-    What fails half way is taken back, so that it can be run again. Raises ConflictError for a home or database that
-    is in use, MemberNameError, KeyUnavailableError and StoreError.
+    A key that is on its token or in its service already is used; one that is not on its token is made there. What
+    fails half way is taken back but for keys on tokens, so that it can be run again. Raises ConflictError for a home
+    or database that is in use, ConfigurationError for keys that cannot serve their rows, MemberNameError,
+    KeyUnavailableError, TrustError and StoreError.
     """
     parse_member_id(founding.member)
     url = MemberUrl.parse(founding.url)
@@ -88,7 +92,7 @@ def make_home(
             for path in made:
                 path.unlink(missing_ok=True)
             raise
-    shown = {row: str(keystore.locate(key_path(uris[0]))) for row, uris in settings.keys.items()}
+    shown = {row: _shown(keystore, uris[0]) for row, uris in settings.keys.items()}
     return Made(founding.member, str(url), home, fingerprint, shown, settings.shown_database_url)
 
 
@@ -103,12 +107,34 @@ def check_unused(home: Path) -> None:
 
 
 def _make_keys(keystore: KeyStore, uris: Mapping[str, tuple[str, ...]], made: list[Path]) -> dict[RowName, bytes]:
+    """Make or find the key of each row, and give those that the card names: rows without a role in TUF."""
     public = {}
     for row in ROWS:
-        path = key_path(_only(uris, row))
-        public[row] = keystore.create(path)
-        made.append(keystore.locate(path))
+        uri = _only(uris, row)
+        key = _make_file(keystore, uri, made) if scheme_of(uri) == FILE else _find_or_generate(keystore, uri)
+        if not ROWS[row].roles:
+            public[row] = note_public(key, where=uri)
     return public
+
+
+def _make_file(keystore: KeyStore, uri: str, made: list[Path]) -> TrustKey:
+    key = generate(uri, keystore)
+    made.append(keystore.locate(key_path(uri)))
+    return key
+
+
+def _find_or_generate(keystore: KeyStore, uri: str) -> TrustKey:
+    """Use the key that is there; on a token, make one where there is none."""
+    if scheme_of(uri) != PKCS11:
+        return public_key(uri, keystore)
+    try:
+        return generate(uri, keystore)
+    except ConflictError:
+        return public_key(uri, keystore)
+
+
+def _shown(keystore: KeyStore, uri: str) -> str:
+    return str(keystore.locate(key_path(uri))) if scheme_of(uri) == FILE else uri
 
 
 def _only(uris: Mapping[str, tuple[str, ...]], row: RowName) -> str:

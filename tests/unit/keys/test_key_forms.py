@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]  # it has no __all__; a documented name
 
 from hashpact_keys.key_forms import (
-    KeyKind,
     crypto_key,
     fingerprint,
     key_from_pem,
@@ -22,6 +21,7 @@ from hashpact_keys.key_forms import (
     public_pem,
     tuf_key,
 )
+from hashpact_keys.kinds import KeyKind
 from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError
 
 

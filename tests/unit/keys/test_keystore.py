@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hashpact_keys import keystore
-from hashpact_keys.key_forms import KeyKind, PrivateKey
+from hashpact_keys.key_forms import PrivateKey
 from hashpact_keys.keystore import (
     KeyStore,
     decode_private_key,
@@ -37,6 +37,7 @@ from hashpact_keys.keystore import (
     public_key_of,
     write_key_file,
 )
+from hashpact_keys.kinds import KeyKind
 from hashpact_protocol.errors import ConflictError, KeyUnavailableError
 
 PASSPHRASE = b"correct horse battery staple"

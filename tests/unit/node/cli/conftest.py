@@ -19,8 +19,8 @@ from nodes import PASSPHRASE, TestNode, make_node, running
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An environment with a passphrase and nothing else of ours; logging is put back as it was."""
-    for name in ("HASHPACT_HOME", "HASHPACT_DATABASE_URL", "HASHPACT_PASSPHRASE_FILE", "HASHPACT_PORT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "DATABASE_URL", "PASSPHRASE_FILE", "PORT", "PIN", "PIN_FILE"):
+        monkeypatch.delenv(f"HASHPACT_{name}", raising=False)
     monkeypatch.setenv("HASHPACT_PASSPHRASE", PASSPHRASE)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level

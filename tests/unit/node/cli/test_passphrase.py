@@ -1,4 +1,4 @@
-"""Where the passphrase comes from, and that it goes nowhere."""
+"""Where the passphrase and PINs come from, and that they go nowhere."""
 
 from __future__ import annotations
 
@@ -102,3 +102,34 @@ def test_a_person_is_asked_once_and_twice_for_a_new_one(tmp_path: Path, monkeypa
     monkeypatch.setattr(getpass, "getpass", Typist(""))
     with pytest.raises(KeyUnavailableError, match="empty"):
         source(tmp_path, new=True)()
+
+
+def test_the_pin_comes_from_the_environment_then_a_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "pin", b"1234\r\nsecond\n")
+    assert source(tmp_path, HASHPACT_PIN="9876", HASHPACT_PIN_FILE=str(file)).pin("token") == "9876"
+    assert source(tmp_path, HASHPACT_PIN_FILE=str(file)).pin("token") == "1234"
+
+
+@pytest.mark.parametrize(("data", "what"), [(b"", "PIN is empty"), (b"\xff", "not UTF-8"), (b"1" * 4097, "longer")])
+def test_files_that_hold_no_pin(tmp_path: Path, data: bytes, what: str) -> None:
+    file = write(tmp_path / "pin", data)
+    with pytest.raises(KeyUnavailableError, match=what) as caught:
+        source(tmp_path, HASHPACT_PIN_FILE=str(file)).pin("token")
+    assert caught.value.where == str(file)
+    with pytest.raises(KeyUnavailableError, match="PIN file cannot be read: No such file"):
+        source(tmp_path, HASHPACT_PIN_FILE=str(tmp_path / "none")).pin("token")
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_person_is_asked_for_the_pin_of_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getpass, "getpass", Typist("1234", ""))
+    assert source(tmp_path).pin("token 'a'") == "1234"
+    with pytest.raises(KeyUnavailableError, match="PIN is empty"):
+        source(tmp_path).pin("token 'a'")
+
+
+def test_nobody_to_ask_for_a_pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    with pytest.raises(KeyUnavailableError, match=r"no terminal.*pin-source") as caught:
+        source(tmp_path).pin("token 'a'")
+    assert caught.value.where == "token 'a'"

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import pytest
 
 from hashpact_keys.keystore import KeyStore
-from hashpact_keys.rows import ROWS
+from hashpact_keys.public_keys import KeyKind, generate
+from hashpact_keys.rows import ROWS, RowName
 from hashpact_keys.trust import describe
+from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.setup import Founding, Made, make_home
 from hashpact_node.services.views import own_card, own_number
-from hashpact_node.settings import NODE_TOML, Settings, load_settings
+from hashpact_node.settings import DEFAULT_KEYS, NODE_TOML, Settings, load_settings
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import HomeLock
@@ -32,6 +34,7 @@ from hashpact_protocol.errors import (
     StoreFullError,
 )
 from own_member import NOW
+from tokens import PIN, SoftToken, keystore_with_pin
 
 ACME = Founding("acme", "https://acme.example", "Acme", ("mailto:trust@acme.example",))
 
@@ -169,3 +172,69 @@ def test_there_must_be_room(sqlite_database: Database, tmp_path: Path, monkeypat
     with pytest.raises(ConfigurationError, match="50 MB"):
         found(sqlite_database, tmp_path)
     nothing_is_left(sqlite_database, tmp_path)
+
+
+def keys_at(**uris: str) -> dict[str, tuple[str, ...]]:
+    return {**DEFAULT_KEYS, **{row: (uri,) for row, uri in uris.items()}}
+
+
+def found_with(database: Database, home: Path, keys: dict[str, tuple[str, ...]], pin: str = PIN) -> Made:
+    settings = Settings(home=home, database_url=database.where, keys=keys)
+    return make_home(settings, ACME, keystore_with_pin(home, pin), database, now=lambda: NOW)
+
+
+def test_keys_on_a_token_are_made_there_or_used_if_they_are_there(
+    sqlite_database: Database, tmp_path: Path, token: SoftToken
+) -> None:
+    there = generate(token.uri("root"), keystore_with_pin(tmp_path), KeyKind.P256)
+    keys = keys_at(root=token.uri("root"), online=token.uri("online"), release=token.uri("release"))
+    made = found_with(sqlite_database, tmp_path / "home", keys)
+    assert made.keys["release"] == token.uri("release")
+    assert made.keys["witness"] == str(tmp_path / "home/keys/witness.key")
+    keyring = Keyring(keystore_with_pin(tmp_path / "home"), keys)
+    assert keyring.trust_signers(RowName.ROOT)[0].public_key == there
+    with sqlite_database.read() as connection:
+        own = find_own(connection)
+        assert own is not None
+        (log,) = list_logs(connection, peer=own.number)
+    (named,) = keyring.log_keys(log)
+    assert str(named[0]) in log.keys
+    assert sorted(path.name for path in (tmp_path / "home/keys").iterdir()) == [
+        "crisis.key",
+        "request.key",
+        "targets.key",
+        "witness.key",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        (("root", "targets"), "one key serves"),
+        (("root", "release"), "one key serves"),
+        (("release", "witness"), "one key serves|twice"),
+    ],
+)
+def test_one_key_on_a_token_for_two_rows_is_refused(
+    sqlite_database: Database, tmp_path: Path, token: SoftToken, rows: tuple[str, ...], what: str
+) -> None:
+    with pytest.raises(HashpactError, match=what):
+        found_with(sqlite_database, tmp_path / "home", keys_at(**{row: token.uri("same") for row in rows}))
+    assert list((tmp_path / "home/keys").iterdir()) == []
+    assert not (tmp_path / "home/node.toml").exists()
+
+
+def test_a_key_of_another_kind_for_a_note_row_is_refused(
+    sqlite_database: Database, tmp_path: Path, token: SoftToken
+) -> None:
+    generate(token.uri("release"), keystore_with_pin(tmp_path), KeyKind.P256)
+    with pytest.raises(ConfigurationError, match=r"ECDSA P-256 key, and .* Ed25519 keys only"):
+        found_with(sqlite_database, tmp_path / "home", keys_at(release=token.uri("release")))
+    assert list((tmp_path / "home/keys").iterdir()) == []
+
+
+def test_a_wrong_pin_makes_no_home(sqlite_database: Database, tmp_path: Path, token: SoftToken) -> None:
+    with pytest.raises(KeyUnavailableError, match="refuses this PIN"):
+        found_with(sqlite_database, tmp_path / "home", keys_at(root=token.uri("root")), pin="000000")
+    assert not (tmp_path / "home/node.toml").exists()
+    found_with(sqlite_database, tmp_path / "home", keys_at(root=token.uri("root")))
