@@ -33,6 +33,7 @@ from hashpact_node.services.mirroring import Mirror
 from hashpact_node.services.peering import Peering
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.pulling import Puller
+from hashpact_node.services.recovering import Recovery
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.restoring import Restorer
 from hashpact_node.services.rotating import Rotating
@@ -74,6 +75,7 @@ class Node:
     succession: Succession
     ceremonies: Ceremonies
     rotating: Rotating
+    recovery: Recovery
     erasing: Erasing
     trusting: Trusting
     puller: Puller
@@ -179,6 +181,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         succession=Succession(database, locks, keyring, releaser, now),
         ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require),
         rotating=Rotating(database, locks, keyring, places, releaser, card_bell, now),
+        recovery=Recovery(database, locks, keyring, places, releaser, card_bell.tell, now),
         erasing=Erasing(database, locks, fetcher, now),
         trusting=trusting,
         puller=puller,

@@ -7,6 +7,7 @@ import typer
 from hashpact_node.cli.keys_ceremony import app as ceremony
 from hashpact_node.cli.keys_health import check, status
 from hashpact_node.cli.keys_make import generate, public
+from hashpact_node.cli.keys_recover import recover
 from hashpact_node.cli.keys_rotation import REVOKE_EXAMPLES, ROTATE_EXAMPLES, revoke, rotate
 from hashpact_node.cli.program import Commands, examples
 
@@ -30,3 +31,9 @@ app.command(
     )
 )(generate)
 app.command(epilog=examples("hashpact keys public file:root.key --out root.pem"))(public)
+app.command(
+    epilog=examples(
+        "hashpact keys recover listings --since 2026-11-24T04:00:00Z --list beyond.ndjson",
+        "hashpact keys recover listings --since 2026-11-24T04:00:00Z --reaffirm beyond.ndjson",
+    )
+)(recover)

@@ -13,6 +13,7 @@ from hashpact_node.settings import DEFAULT_KEYS
 
 RETIRED = ".retired"
 REVOKED = ".revoked"
+STOLEN = ".stolen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,15 @@ def put_aside(keyring: Keyring, uri: str, suffix: str) -> str | None:
     except OSError as error:
         return f"{place}: it could not be renamed ({error.strerror}); put it away, it serves no more"
     return None
+
+
+def is_put_aside(keyring: Keyring, uri: str, suffix: str) -> bool:
+    """Say whether the file that a URI names is gone, and lies beside its place under a name that says why."""
+    path = _file_of(uri)
+    if path is None:
+        return False
+    place = keyring.keystore.locate(path)
+    return not place.exists() and place.with_name(f"{place.name}{suffix}").exists()
 
 
 def _next_place(keyring: Keyring, row: RowName) -> str:
