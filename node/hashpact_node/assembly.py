@@ -26,6 +26,7 @@ from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.key_places import KeyPlaces
+from hashpact_node.services.key_watch import KeyWatch
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.log_files import LogFiles
 from hashpact_node.services.matching import Matcher
@@ -81,6 +82,7 @@ class Node:
     puller: Puller
     peering: Peering
     upkeep: Upkeep
+    key_watch: KeyWatch
     log_files: LogFiles
     mirror: Mirror
     witness: Witness
@@ -187,6 +189,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         puller=puller,
         peering=Peering(database, locks, trusting, now),
         upkeep=Upkeep(database, locks, keyring, releaser, now),
+        key_watch=KeyWatch(database, keyring, fetcher, settings.home, now),
         log_files=LogFiles(database),
         mirror=Mirror(database),
         witness=Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number)),

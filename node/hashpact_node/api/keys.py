@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request
 from hashpact_node.api.deps import get_node
 from hashpact_node.api.models_keys import Keys
 from hashpact_node.api.problems import PROBLEM_RESPONSES
-from hashpact_node.services.key_status import key_status
 from hashpact_node.services.key_views import key_table
 
 router = APIRouter(prefix="/v1", tags=["status"], responses=PROBLEM_RESPONSES)
@@ -20,11 +19,4 @@ def keys(request: Request) -> Keys:
     Nothing is opened for it: no passphrase is needed, and no device or cloud is asked.
     """
     node = get_node(request)
-    found = key_status(
-        node.database,
-        node.keyring.uris,
-        home=node.settings.home,
-        now=node.upkeep.now(),
-        opened=node.keyring.opened(),
-    )
-    return Keys.model_validate(key_table(found))
+    return Keys.model_validate(key_table(node.key_watch.look()))

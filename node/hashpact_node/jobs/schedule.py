@@ -53,6 +53,7 @@ class Intervals:
     renew_trust: float = 600.0
     ask_erased: float = 3_600.0
     compare: float = 3_600.0
+    watch_keys: float = 3_600.0
 
 
 class Schedule:
@@ -136,6 +137,7 @@ class Schedule:
         self._add("renew-trust", upkeep.renew_trust, every.renew_trust)
         self._add("expire", upkeep.expire, every.expire)
         self._add("compare", self._node.comparer.compare_some, every.compare)
+        self._add("watch-keys", self._node.key_watch.watch, every.watch_keys)
         self._add("finish-removals", upkeep.finish_removals, every.expire)
         self._add("destroy-erased", self._node.erasing.destroy, every.expire)
         self._add("ask-erased", self._node.erasing.ask, every.ask_erased)

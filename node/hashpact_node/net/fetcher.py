@@ -19,6 +19,7 @@ import httpx
 
 from hashpact_node import clock
 from hashpact_node.net.addresses import AddressRules, parse_url
+from hashpact_node.net.peer_clocks import PeerClocks
 from hashpact_node.net.transport import Deadline, PeerTransport
 from hashpact_protocol.errors import (
     FetchError,
@@ -62,6 +63,7 @@ class Fetcher:
         escapes: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        self.clocks = PeerClocks()
         self._escapes = escapes
         self._deadline = Deadline(clock.monotonic)
         # The transport is used without a client around it: a client would add cookies, redirects and proxies, which
@@ -100,7 +102,9 @@ class Fetcher:
         url = str(request.url)
         request.extensions = {"timeout": {"pool": deadline_seconds}}  # the rest is seen to by PeerTransport
         with self._deadline.within(deadline_seconds), _told(url, deadline_seconds):
+            sent = clock.now()
             response = self._send(request)
+            self.clocks.hear(request.url.netloc.decode(), response.headers, sent, clock.now())
             try:
                 return self._read(response, url, max_bytes)
             finally:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from commands import Commands
 from hashpact_keys.health import Health
+from hashpact_node import clock
 from hashpact_node.store.alarms import raise_alarm
 from hashpact_node.store.database import open_database
 from hashpact_node.store.locks import HomeLock
@@ -79,6 +80,21 @@ def test_keys_check_ends_with_7_when_something_is_found(acme: Commands, monkeypa
     assert "no root or targets key lies in this home" in said
     assert "TRIAL MODE" not in said
     assert "1 error" in acme("status").stdout
+
+
+def test_keys_check_compares_our_clock_with_that_of_a_peer(
+    acme: Commands, served: TestNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint)
+    codes = {one["code"] for one in acme.json("keys", "check", code=7)["findings"]}
+    assert "clock-skew" not in codes
+    now = clock.now
+    monkeypatch.setattr("hashpact_node.clock.now", lambda: now() + timedelta(minutes=10))
+    found = acme.json("keys", "check", code=7)["findings"]
+    (skew,) = (one for one in found if one["code"] == "clock-skew")
+    assert skew["severity"] == "error"
+    assert "ahead of" in skew["what"]
+    assert "gamma +" in skew["what"]
 
 
 def test_keys_check_ends_with_0_when_all_is_well(acme: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,7 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
         "destroy-erased",
         "ask-erased",
         "tell-card",
+        "watch-keys",
         "pull/beta",
     }
     wait_until(lambda: {name for name, job in jobs(acme.database).items() if job.last_result == "ok"} == names)
