@@ -64,6 +64,7 @@ class Node:
     settings: Settings
     database: Database
     locks: Locks
+    places: KeyPlaces
     keyring: Keyring
     fetcher: Fetcher
     workers: Workers
@@ -171,6 +172,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         settings=settings,
         database=database,
         locks=locks,
+        places=places,
         keyring=keyring,
         fetcher=fetcher,
         workers=workers,

@@ -9,6 +9,7 @@ from hashpact_node.cli.keys_health import check, status
 from hashpact_node.cli.keys_make import generate, public
 from hashpact_node.cli.keys_recover import recover
 from hashpact_node.cli.keys_rotation import REVOKE_EXAMPLES, ROTATE_EXAMPLES, revoke, rotate
+from hashpact_node.cli.keys_take_out import take_out
 from hashpact_node.cli.program import Commands, examples
 
 app = typer.Typer(cls=Commands, rich_markup_mode=None, help="What signs in this member's name.")
@@ -37,3 +38,6 @@ app.command(
         "hashpact keys recover listings --since 2026-11-24T04:00:00Z --reaffirm beyond.ndjson",
     )
 )(recover)
+app.command("take-out", epilog=examples("hashpact keys take-out --to /media/safe", "hashpact keys take-out --destroy"))(
+    take_out
+)
