@@ -59,10 +59,12 @@ def start_ceremony(
     now: datetime,
     *,
     expires: timedelta = ROOT_EXPIRES,
+    with_card: bool = False,
 ) -> Draft:
     """A draft of the next root: valid for ``expires`` from now, with the rows that change, and the rest as it is.
 
-    Where the targets keys change, the card in force is signed anew with it.
+    Where the targets keys change, or with ``with_card``, the card in force is signed anew with it; a new version of the
+    card is what makes peers look at once.
 
     Raises:
         RequestError: a row without keys, a threshold that they cannot meet, or a row that no root governs.
@@ -88,7 +90,7 @@ def start_ceremony(
     check_rows(unsigned, card, where=DRAFT)
     _, card_bytes = current_card(files)
     draft = Draft(card.member, card.url, _seconds(now), base, unsigned, card_before=card_bytes)
-    if RowName.TARGETS in changes:
+    if with_card or RowName.TARGETS in changes:
         draft = replace(draft, targets=draft_targets(files, card_bytes, now), card=card_bytes)
     return draft
 

@@ -183,7 +183,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         releaser=releaser,
         publisher=Publisher(database, releaser, now, releases=releases),
         succession=Succession(database, locks, keyring, releaser, now),
-        ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require),
+        ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require, card_bell.tell),
         rotating=Rotating(database, locks, keyring, places, releaser, card_bell, now),
         recovery=Recovery(database, locks, keyring, places, releaser, card_bell.tell, now),
         erasing=Erasing(database, locks, fetcher, now),

@@ -64,6 +64,9 @@ def start(
         int, typer.Option(metavar="DAYS", help="For how long the new root is valid.", min=1, max=3650)
     ] = 365,
     card: Annotated[bool, typer.Option("--card", help="No new root: sign the card in force for another year.")] = False,
+    with_card: Annotated[
+        bool, typer.Option("--with-card", help="Sign the card in force anew as well, so that peers look at once.")
+    ] = False,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -83,15 +86,15 @@ def start(
         changes[RowName.ROOT] = _change(root, root_threshold)
     if targets:
         changes[RowName.TARGETS] = _change(targets, targets_threshold)
-    _must_be_new(draft)
+    must_be_new(draft)
     with opened(home) as node:
         made = (
             node.ceremonies.start_card()
             if card
-            else node.ceremonies.start(changes, online=online, expires=timedelta(days=days))
+            else node.ceremonies.start(changes, online=online, expires=timedelta(days=days), with_card=with_card)
         )
-    _write(draft, made)
-    _show(made, as_json=as_json, file=draft)
+    write_draft(draft, made)
+    show_draft(made, as_json=as_json, file=draft)
     if not as_json:
         note(f"Give {draft} to those who sign, and read them the digest by another way than the file took.")
 
@@ -129,8 +132,8 @@ def sign(
     _must_know(known, digest)
     with waiting("signing…"):
         signed = sign_draft(known, open_trust_signer(key, keystore_without_home(home)))
-    _write(draft, signed)
-    _show(signed, as_json=as_json, file=draft, changes=False)
+    write_draft(draft, signed)
+    show_draft(signed, as_json=as_json, file=draft, changes=False)
 
 
 @app.command(
@@ -144,7 +147,7 @@ def status(drafts: Drafts, as_json: AsJson = False) -> None:
     from hashpact_keys.ceremony import lacking
 
     merged = _merged(drafts)
-    _show(merged, as_json=as_json)
+    show_draft(merged, as_json=as_json)
     if lacking(merged):
         raise typer.Exit(ExitCode.BUSY)
 
@@ -184,7 +187,8 @@ def _change(values: list[str], threshold: int | None) -> RowChange:
     return RowChange(tuple(keys), len(keys) // 2 + 1 if threshold is None else threshold)
 
 
-def _must_be_new(path: Path) -> None:
+def must_be_new(path: Path) -> None:
+    """Raise RequestError for a file that exists: no draft is overwritten by another."""
     if path.exists():
         raise RequestError("this file exists already", where=str(path), mend="give the draft another name")
 
@@ -201,7 +205,8 @@ def _merged(paths: list[Path]) -> Draft:
     return merge_drafts([_read(path) for path in paths])
 
 
-def _write(path: Path, draft: Draft) -> None:
+def write_draft(path: Path, draft: Draft) -> None:
+    """Write a draft as a whole, or not at all."""
     from hashpact_keys.ceremony_draft import encode_draft
 
     with text_output(path) as output:
@@ -236,7 +241,8 @@ def _say_changes(draft: Draft, *, with_digest: bool = True) -> None:
         say(f"digest: {digest_in_groups(draft.digest)}")
 
 
-def _show(draft: Draft, *, as_json: bool, file: Path | None = None, changes: bool = True) -> None:
+def show_draft(draft: Draft, *, as_json: bool, file: Path | None = None, changes: bool = True) -> None:
+    """Show what a draft changes, and who has signed."""
     from hashpact_keys.ceremony import lacking
     from hashpact_keys.ceremony_draft import requirements
     from hashpact_keys.ceremony_words import changes_in_words

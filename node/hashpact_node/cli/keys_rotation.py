@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hashpact_keys.rows import RowName
-from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
-from hashpact_node.cli.output import say, say_json, warn
-from hashpact_node.cli.output import waiting as busy
+from hashpact_node.cli.card_drafts import DraftOption, signing
+from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened, wake
+from hashpact_node.cli.output import say, say_json, waiting, warn
 from hashpact_protocol.errors import RequestError
 
 if TYPE_CHECKING:
     from hashpact_node.services.rotating import Rotated
+
+TRUST_ROWS = (RowName.ROOT, RowName.TARGETS, RowName.ONLINE)
 
 ROTATE_EXAMPLES = (
     "hashpact keys rotate release",
@@ -33,7 +35,7 @@ KeyUri = Annotated[
 
 
 def rotate(  # noqa: PLR0917  # typer calls it by name
-    row: Annotated[RowName | None, typer.Argument(metavar="[ROW]", help="release, crisis, witness or request.")] = None,
+    row: Annotated[RowName | None, typer.Argument(metavar="[ROW]", help="Any row; without one, show.")] = None,
     key: KeyUri = None,
     finish: Annotated[
         bool, typer.Option("--finish", help="Let the new key stand alone, and put the old one away.")
@@ -46,13 +48,15 @@ def rotate(  # noqa: PLR0917  # typer calls it by name
         typer.Option(metavar="HOURS", min=0, max=720, help="How long peers are given to read the new card."),
     ] = 2.0,
     status: Annotated[bool, typer.Option("--status", help="Show what is under way, and change nothing.")] = False,
+    draft: DraftOption = None,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Replace a key that the card names, without a gap; without ROW show what is under way.
 
     release and crisis: the new key signs beside the old one, until --finish lets it stand alone. witness and request:
-    the new key begins by itself once every peer has read the card. The targets key signs each new card.
+    the new key begins by itself once every peer has read the card. The targets key signs each new card. root, targets
+    and online are named by the root: a draft of a ceremony is written, and published where the keys here are enough.
     """
     if row is None or status:
         if finish or key is not None:
@@ -61,7 +65,10 @@ def rotate(  # noqa: PLR0917  # typer calls it by name
         return
     if finish and key is not None:
         raise RequestError("--finish takes no --key", mend="the new key is the one that the rotation began with")
-    with opened(home) as node, busy("signing a new card…"):
+    if row in TRUST_ROWS:
+        _by_ceremony(home, row, draft, revokes=False, as_json=as_json)
+        return
+    with opened(home) as node, signing(node, draft):
         if finish:
             done = node.rotating.finish(row, at_once=at_once)
         else:
@@ -70,18 +77,41 @@ def rotate(  # noqa: PLR0917  # typer calls it by name
 
 
 def revoke(
-    row: Annotated[RowName, typer.Argument(metavar="ROW", help="witness or request.")],
+    row: Annotated[RowName, typer.Argument(metavar="ROW", help="witness, request, or root, targets, online.")],
     key: KeyUri = None,
+    draft: DraftOption = None,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Replace a stolen witness or request key at once: whatever it signed counts no more.
+    """Replace a stolen key at once: whatever it signed counts no more.
 
+    root, targets and online go by a ceremony: its draft is written, and published where the keys here are enough.
     A release or crisis key is not revoked by itself, since its thief may have published: `hashpact keys recover`.
     """
-    with opened(home) as node, busy("signing a new card…"):
+    if row in TRUST_ROWS:
+        _by_ceremony(home, row, draft, revokes=True, as_json=as_json)
+        return
+    with opened(home) as node, signing(node, draft):
         done = node.rotating.revoke(row, uri=key)
     _show(done, as_json=as_json)
+
+
+def _by_ceremony(home: Path, row: RowName, draft: Path | None, *, revokes: bool, as_json: bool) -> None:
+    """Replace a key that the root names; where signatures are missing, leave the draft for those who have to sign."""
+    from hashpact_node.cli.keys_ceremony import must_be_new, say_in_force, show_draft, write_draft
+
+    path = draft or Path(f"{row.value}-ceremony.json")
+    must_be_new(path)
+    with opened(home) as node, waiting("signing…"):
+        wake(node)
+        made, done = node.ceremonies.rotate(row, revokes=revokes)
+    if done is None:
+        write_draft(path, made)
+        show_draft(made, as_json=as_json, file=path)
+    elif as_json:
+        say_json(done)
+    else:
+        say_in_force(done)
 
 
 def _show(done: Rotated, *, as_json: bool) -> None:

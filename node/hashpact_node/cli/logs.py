@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hashpact_node.cli.card_drafts import DraftOption, signing
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
 from hashpact_node.cli.output import progress, say, say_json
 from hashpact_node.cli.output import waiting as busy
@@ -114,6 +115,7 @@ def close(
     at: Annotated[
         int | None, typer.Option(metavar="SIZE", help="Where it ends, in entries; what came after is void.")
     ] = None,
+    draft: DraftOption = None,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -121,7 +123,7 @@ def close(
 
     The targets key signs. What waits to be published waits for a successor: `hashpact logs open`.
     """
-    with opened(home) as node, busy("signing a new card…"):
+    with opened(home) as node, signing(node, draft):
         done = node.succession.close(name, at=at)
     _show_succeeded(done, as_json=as_json)
 
@@ -132,6 +134,7 @@ def open_(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Restate all that lives, so that the logs before count no more.")
     ] = False,
+    draft: DraftOption = None,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -139,7 +142,7 @@ def open_(
 
     The targets key signs. A fresh log leaves out what waits to be erased (`hashpact erase`).
     """
-    with opened(home) as node, busy("signing a new card…"):
+    with opened(home) as node, signing(node, draft):
         done = node.succession.open(name, fresh=fresh)
     _show_succeeded(done, as_json=as_json)
 

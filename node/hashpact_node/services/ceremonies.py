@@ -61,11 +61,20 @@ class Ceremonies:
     places: KeyPlaces
     now: Callable[[], datetime]
     may_sign: Callable[[], None]
+    tell: Callable[[], object] = lambda: None
+    """Rings at peers when the card is a new one."""
 
     def start(
-        self, changes: Mapping[RowName, RowChange], *, online: str | None = None, expires: timedelta = ROOT_EXPIRES
+        self,
+        changes: Mapping[RowName, RowChange],
+        *,
+        online: str | None = None,
+        expires: timedelta = ROOT_EXPIRES,
+        with_card: bool = False,
     ) -> Draft:
-        """Draft the next root. ``online`` is the URI of a new online key, which is made where there is none yet.
+        """Draft the next root, ``with_card`` with the card in force signed anew, so that peers look at once.
+
+        ``online`` is the URI of a new online key, which is made where there is none yet.
 
         The node signs with the new online key and the old one from now on, so that none is missing at the change.
         Raises RequestError, TrustError, ConfigurationError, KeyUnavailableError and StoreError.
@@ -75,7 +84,7 @@ class Ceremonies:
             trust = own_trust(connection)
         if online is not None:
             rows[RowName.ONLINE] = RowChange((self._key_here(online),), 1)
-        draft = start_ceremony(trust.files, trust.card, rows, self.now(), expires=expires)
+        draft = start_ceremony(trust.files, trust.card, rows, self.now(), expires=expires, with_card=with_card)
         if online is not None:
             self.places.add(RowName.ONLINE, online)
         return draft
@@ -123,11 +132,13 @@ class Ceremonies:
                 if version != standing.peer.card_version:
                     take_card(connection, standing.peer, card, version, self.now())
         root = newest(files, TrustRole.ROOT) or b""
+        self.tell()
         return PutInForce(root_fingerprint(root), version, self._drop_lines(root))
 
-    def rotate(self, row: RowName) -> tuple[Draft, PutInForce | None]:
+    def rotate(self, row: RowName, *, revokes: bool = False) -> tuple[Draft, PutInForce | None]:
         """Replace the one key of a row of the root by a new file, with the keys that are at hand here.
 
+        With ``revokes`` the card is signed anew as well, so that peers look at once.
         Gives the draft, and what it came to where the keys here were enough. Where a row has several holders, they give
         their new keys to a ceremony: RequestError. Raises what ``start`` and ``publish`` raise.
         """
@@ -141,11 +152,11 @@ class Ceremonies:
             )
         uri = self._next_uri(row)
         if row is RowName.ONLINE:
-            draft = self.start({}, online=uri)
+            draft = self.start({}, online=uri, with_card=revokes)
         else:
             key = self._key_here(uri)
             self.places.add(row, uri)
-            draft = self.start({row: RowChange((key,), 1)})
+            draft = self.start({row: RowChange((key,), 1)}, with_card=revokes)
         draft = self.sign_here(draft)
         return draft, None if lacking(draft) else self.publish(draft)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from hashpact_keys.ceremony_draft import Draft
 from hashpact_keys.keystore import KeyStore
 from hashpact_keys.rows import RowName, row_of_log
 from hashpact_keys.signers import NoteSigner, TrustSigner, open_note_signer, open_trust_signer
@@ -31,6 +32,8 @@ class Keyring:
 
     keystore: KeyStore
     uris: Mapping[str, tuple[str, ...]]
+    elsewhere: Callable[[Draft], Draft] | None = None
+    """Lets people with targets keys elsewhere sign the draft of a card, and waits for them."""
     _notes: dict[str, NoteSigner] = field(default_factory=dict, init=False, repr=False)
 
     def uris_of(self, row: RowName) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from hashpact_keys.ceremony import finish_ceremony, start_card
 from hashpact_keys.rows import RowName
 from hashpact_keys.signers import TrustSigner
 from hashpact_keys.trust import TrustSigners, publish_card
@@ -40,8 +41,12 @@ def own_trust(connection: Connection) -> OwnTrust:
 def sign_card(keyring: Keyring, trust: OwnTrust, card: Card, now: Callable[[], datetime]) -> TrustFiles:
     """Sign a new card with the targets key, and snapshot and timestamp over it with the online key.
 
-    Raises KeyUnavailableError, which says where the key is looked for, when it is not at hand; CardError, TrustError.
+    Where the keyring knows people elsewhere, they sign. Raises KeyUnavailableError, which says where the key is looked
+    for, when it is not at hand; CardError, TrustError.
     """
+    if keyring.elsewhere is not None:
+        draft = start_card(trust.files, encode_card(card), trust.card, now())
+        return finish_ceremony(keyring.elsewhere(draft), trust.files, keyring.trust_signers(RowName.ONLINE), now())
     signers = TrustSigners(online=keyring.trust_signers(RowName.ONLINE), targets=targets_signers(keyring))
     return publish_card(trust.files, encode_card(card), signers, now())
 
@@ -54,7 +59,7 @@ def targets_signers(keyring: Keyring) -> tuple[TrustSigner, ...]:
         raise KeyUnavailableError(
             f"a new card is signed by the targets key, which cannot be had: {error.what}",
             where=" ".join(keyring.uris.get(RowName.TARGETS.value, ())) or error.where,
-            mend="bring the targets key to this node for this one command, or run it where the key is",
+            mend="let it be signed where the key is (--draft FILE), or bring the key to this node for this one command",
         ) from error
 
 
