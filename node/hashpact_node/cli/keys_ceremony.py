@@ -213,10 +213,14 @@ def write_draft(path: Path, draft: Draft) -> None:
         output.write(encode_draft(draft).decode())
 
 
+def _at_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def _must_know(draft: Draft, said: str | None) -> None:
     """Let nobody sign who has not heard the digest from the author of the draft."""
     if said is None:
-        if not sys.stdin.isatty():
+        if not _at_terminal():
             raise RequestError(
                 "whoever signs must have heard the digest of the draft", mend="give what was read to you with --digest"
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from full_disk import PLENTY, limit_pages, page_count
 from hashpact_keys.ceremony import NamedKey, RowChange, lacking, sign_draft
 from hashpact_keys.ceremony_draft import Draft, encode_draft, parse_draft
 from hashpact_keys.keystore import KeyStore
@@ -170,7 +171,7 @@ def test_nothing_is_published_while_nothing_may_be_signed(acme: OwnMember) -> No
     assert files_of(acme) == before
 
 
-def test_a_full_disk_leaves_the_old_root_in_force(
+def test_a_failure_half_way_leaves_the_old_root_in_force(
     acme: OwnMember, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database refuses one write of the transaction: none of it stays, and the draft can be published later."""
@@ -188,6 +189,23 @@ def test_a_full_disk_leaves_the_old_root_in_force(
     assert files_of(acme) == before
     assert acme.keyring.uris["root"] == ("file:keys/root.key",)
     assert service.publish(draft).dropped
+
+
+def test_a_full_disk_leaves_the_old_root_in_force(sqlite_database: Database, tmp_path: Path) -> None:
+    member = found_member(sqlite_database, tmp_path / "home", sqlite_database.where)
+    acme = replace(member, keyring=Keyring(member.keyring.keystore, KeyPlaces(member.settings)))
+    service = ceremonies(acme)
+    many = {f"holder-{number}": generate(f"file:h{number}.key", acme.keyring.keystore) for number in range(40)}
+    wide = RowChange(tuple(NamedKey(key, name) for name, key in many.items()), 1)
+    signer = open_trust_signer("file:h0.key", acme.keyring.keystore)
+    draft = sign_draft(service.sign_here(service.start({RowName.ROOT: wide})), signer)
+    before = files_of(acme)
+    limit_pages(sqlite_database, page_count(sqlite_database))
+    with pytest.raises(StoreError, match="full"):
+        service.publish(draft)
+    assert files_of(acme) == before
+    limit_pages(sqlite_database, PLENTY)
+    assert service.publish(draft).fingerprint.startswith("2:")
 
 
 def test_two_publish_one_after_the_other(acme: OwnMember, monkeypatch: pytest.MonkeyPatch) -> None:
