@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hashpact_node.cli.card_drafts import DraftOption, signing
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
-from hashpact_node.cli.output import json_line, note, say, say_json, waiting, warn
+from hashpact_node.cli.output import json_line, note, say, say_json, warn
 from hashpact_protocol.errors import ConflictError, RequestError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def recover(
     ),
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="What every peer is told.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    draft: DraftOption = None,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +70,7 @@ def recover(
             _confirm(reaffirm)
         choice = _Choice(reaffirm, found)
         why = reason or f"the key was stolen; what is not in the successor was not published by {node.member}"
-        with waiting("signing a new card…"):
+        with signing(node, draft):
             done = node.recovery.recover(Wanted(name, cut, choice, why, key))
     _show_done(done, choice, as_json=as_json)
 

@@ -47,11 +47,17 @@ def sign_card(keyring: Keyring, trust: OwnTrust, card: Card, now: Callable[[], d
     if keyring.elsewhere is not None:
         draft = start_card(trust.files, encode_card(card), trust.card, now())
         return finish_ceremony(keyring.elsewhere(draft), trust.files, keyring.trust_signers(RowName.ONLINE), now())
-    signers = TrustSigners(online=keyring.trust_signers(RowName.ONLINE), targets=targets_signers(keyring))
+    signers = TrustSigners(online=keyring.trust_signers(RowName.ONLINE), targets=_targets_signers(keyring))
     return publish_card(trust.files, encode_card(card), signers, now())
 
 
-def targets_signers(keyring: Keyring) -> tuple[TrustSigner, ...]:
+def must_have_targets(keyring: Keyring) -> None:
+    """Raise KeyUnavailableError unless a new card can be signed, with a key that is at hand or by people elsewhere."""
+    if keyring.elsewhere is None:
+        _targets_signers(keyring)
+
+
+def _targets_signers(keyring: Keyring) -> tuple[TrustSigner, ...]:
     """Give what signs a new card; raises KeyUnavailableError, which says where the key is looked for."""
     try:
         return keyring.trust_signers(RowName.TARGETS)

@@ -23,9 +23,9 @@ from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.own_cards import (
     OwnTrust,
+    must_have_targets,
     own_trust,
     sign_card,
-    targets_signers,
     with_closed,
     with_successor,
 )
@@ -121,7 +121,7 @@ class Recovery:
         """
         check_reason(wanted.reason)
         self.releaser.may_sign()
-        targets_signers(self.keyring)  # before anything is made
+        must_have_targets(self.keyring)  # before anything is made
         row, logs = self._logs(wanted.name)
         with self._alone(logs) as trust:
             done = self._finish_before(trust, row)
