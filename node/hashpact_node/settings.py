@@ -364,8 +364,8 @@ def _line_of(text: str, name: str) -> int:
     return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
 
 
-def write_node_toml(home: Path, values: Mapping[str, str | float | list[str]]) -> Path:
-    """Write ``node.toml`` into ``home``, all of it or nothing, and return its path.
+def write_node_toml(home: Path, values: Mapping[str, str | float | list[str] | Mapping[str, str]]) -> Path:
+    """Write ``node.toml`` into ``home``, all of it or nothing, and return its path; a table comes last.
 
     Raises ConfigurationError for a value that would not load again, and ConflictError when the file exists: what an
     operator wrote is never overwritten.
@@ -377,7 +377,9 @@ def write_node_toml(home: Path, values: Mapping[str, str | float | list[str]]) -
             raise ConfigurationError(f"there is no setting {name!r}", where=str(path))
         _parse(_BY_NAME[name], value, str(path))
         # JSON's strings, numbers and arrays are TOML's as long as no character is escaped beyond its plane.
-        lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+        lines += ["", f"[{name}]"] if isinstance(value, Mapping) else []
+        pairs = value if isinstance(value, Mapping) else {name: value}
+        lines += [f"{key} = {json.dumps(one, ensure_ascii=False)}" for key, one in pairs.items()]
     descriptor, draft = tempfile.mkstemp(dir=home, prefix=".node-", suffix=".toml")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

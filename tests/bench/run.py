@@ -26,6 +26,8 @@ from bench.bootstrap import bootstrap  # noqa: E402 - the path comes first
 from bench.floor import floor_rate  # noqa: E402
 from bench.latency import latencies  # noqa: E402
 from bench.results import Results  # noqa: E402
+from bench.signers import NAMES as SIGNERS  # noqa: E402
+from bench.signers import signer_rates  # noqa: E402
 from bench.steady import lookup_rates, one_new_hash, poll_without_news  # noqa: E402
 from bench.witness import witness_rates  # noqa: E402
 from databases import PostgresDatabases  # noqa: E402
@@ -60,7 +62,10 @@ def main() -> int:
 
 
 def news(folder: Path, results: Results) -> None:
-    """Measure what needs no large log: witnesses, and how fast news goes around."""
+    """Measure what needs no large log: signers, witnesses, and how fast news goes around."""
+    if results.wants(*SIGNERS):
+        for name, rate in signer_rates(folder / "signers", results.console.print):
+            results.add(name, 0, rate, "1/s")
     if results.wants(*(f"witness.{name}" for name in WITNESS)):
         for name, rate in witness_rates(folder / "witness").items():
             results.add(f"witness.{name}", 0, rate, "1/s")
@@ -73,7 +78,7 @@ def news(folder: Path, results: Results) -> None:
 
 
 def _only_news(results: Results) -> bool:
-    return results.only.pattern.startswith(("latency", "witness"))
+    return results.only.pattern.startswith(("latency", "signers", "witness"))
 
 
 def _options() -> argparse.Namespace:

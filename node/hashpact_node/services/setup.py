@@ -17,7 +17,7 @@ from hashpact_keys.trust import TrustSigners, create_trust, current_card
 from hashpact_keys.trust_files import TrustFiles, newest, root_fingerprint
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.trusting import take_card
-from hashpact_node.settings import DEFAULT_PORT, NODE_TOML, Settings, write_node_toml
+from hashpact_node.settings import DEFAULT_KEYS, DEFAULT_PORT, NODE_TOML, Settings, write_node_toml
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import HomeLock
@@ -195,7 +195,14 @@ def _store(connection: Connection, card: Card, files: TrustFiles, now: datetime)
 
 
 def _write_settings(settings: Settings, founding: Founding, url: str) -> Path:
-    values: dict[str, str | float | list[str]] = {"member": founding.member, "url": url, "name": founding.name}
+    values: dict[str, str | float | list[str] | Mapping[str, str]] = {
+        "member": founding.member,
+        "url": url,
+        "name": founding.name,
+    }
     if settings.port != DEFAULT_PORT:
         values["port"] = settings.port
+    elsewhere = {row: uris[0] for row, uris in settings.keys.items() if uris != DEFAULT_KEYS[row]}
+    if elsewhere:
+        values["keys"] = elsewhere
     return write_node_toml(settings.home, values)

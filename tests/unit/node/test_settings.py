@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -237,6 +238,7 @@ def test_written_file_loads(tmp_path: Path) -> None:
             "pull_interval_seconds": 1.5,
             "allow_networks": ["10.0.0.0/8"],
             "passphrase_file": 'a "quoted" \\ päth 🗝',
+            "keys": {"root": "pkcs11:token=a;object=b?module-path=/m.so", "release": 'file:a "quoted" päth'},
         },
     )
     assert path == tmp_path / "node.toml"
@@ -244,6 +246,9 @@ def test_written_file_loads(tmp_path: Path) -> None:
     assert (settings.member, settings.port, settings.pull_interval_seconds) == ("acme", 9000, 1.5)
     assert settings.passphrase_file == Path('a "quoted" \\ päth 🗝')
     assert settings.allow_networks == (ip_network("10.0.0.0/8"),)
+    assert settings.keys["root"] == ("pkcs11:token=a;object=b?module-path=/m.so",)
+    assert settings.keys["release"] == ('file:a "quoted" päth',)
+    assert settings.keys["online"] == ("file:keys/online.key",)
     assert [entry.name for entry in tmp_path.iterdir()] == ["node.toml"]
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -256,8 +261,10 @@ def test_written_file_never_replaces_one(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["node.toml"]
 
 
-@pytest.mark.parametrize("values", [{"prot": 1}, {"port": 0}, {"member": "a\nb"}])
-def test_what_would_not_load_is_not_written(tmp_path: Path, values: dict[str, str | float | list[str]]) -> None:
+@pytest.mark.parametrize("values", [{"prot": 1}, {"port": 0}, {"member": "a\nb"}, {"keys": {"rot": "file:a"}}])
+def test_what_would_not_load_is_not_written(
+    tmp_path: Path, values: dict[str, str | float | list[str] | Mapping[str, str]]
+) -> None:
     with pytest.raises(ConfigurationError):
         write_node_toml(tmp_path, values)
     assert not list(tmp_path.iterdir())

@@ -190,6 +190,7 @@ def test_keys_on_a_token_are_made_there_or_used_if_they_are_there(
     keys = keys_at(root=token.uri("root"), online=token.uri("online"), release=token.uri("release"))
     made = found_with(sqlite_database, tmp_path / "home", keys)
     assert made.keys["release"] == token.uri("release")
+    assert load_settings({}, tmp_path / "home").keys == keys
     assert made.keys["witness"] == str(tmp_path / "home/keys/witness.key")
     keyring = Keyring(keystore_with_pin(tmp_path / "home"), keys)
     assert keyring.trust_signers(RowName.ROOT)[0].public_key == there
