@@ -40,6 +40,7 @@ def test_a_node_signs_with_a_token_and_goes_on_when_it_comes_back(token: SoftTok
         with token.hsm.removed():
             publish(node, 1, 202)
         wait_until(lambda: [log["waiting"] for log in node.get("/v1/status").json()["logs"]] == [0], seconds=120)
+        assert [log["size"] for log in node.get("/v1/status").json()["logs"]] == [2]
 
 
 def publish(node: TestNode, seed: int, status: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from hashpact_keys.keystore import KeyStore
 from hashpact_keys.pkcs11_uri import parse_pkcs11_uri
 from hashpact_keys.public_keys import KeyKind, generate, public_key
 from hashpact_keys.signers import open_note_signer, open_trust_signer
+from hashpact_keys.trust import TrustSigners, create_trust
 from hashpact_protocol.errors import KeyUnavailableError
 from tokens import PIN, SoftHsm, SoftToken, forget_tokens, keystore_with_pin
 
 pkcs11 = pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed, so nothing can be tried on a token")
 from hashpact_keys.pkcs11_token import check_not_locked, module_of  # noqa: E402 - it needs python-pkcs11
 
+NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 URI = parse_pkcs11_uri("pkcs11:token=t;object=a?module-path=/none.so")
 
 
@@ -100,6 +103,17 @@ def test_a_token_that_was_away_works_again_as_soon_as_it_is_back(made: SoftToken
     signature = signer.sign(b"after")
     signer.public_key.verify_signature(signature, b"after")
     assert len(asked) == 1
+
+
+def test_metadata_that_cannot_be_signed_say_why(made: SoftToken, tmp_path: Path) -> None:
+    keys = keystore_with_pin(tmp_path)
+    for row in ("online", "targets"):
+        keys.create(f"{row}.key")
+    online, targets = (open_trust_signer(f"file:{row}.key", keys) for row in ("online", "targets"))
+    root = open_trust_signer(made.uri("release"), keys)
+    with made.hsm.removed(), pytest.raises(KeyUnavailableError, match="token is not there") as raised:
+        create_trust(TrustSigners(online=(online,), targets=(targets,), root=(root,)), b"", NOW)
+    assert raised.value.where == f"token '{made.label}'"
 
 
 def test_a_token_that_comes_late_is_found(soft_hsm: SoftHsm, tmp_path: Path) -> None:
