@@ -134,14 +134,19 @@ class WitnessLines:
             return have[:OTHERS_MAX]
         lines = {peer.member: self._line(peer.member, log.number) for peer, _ in peers}
         # Who failed lately is left alone, so that one peer that is down does not make every release wait.
-        asked = [(peer, card) for peer, card in peers if not lines[peer.member].rests(GATHER_PAUSE_MAX_SECONDS)]
+        there = {(line.name, line.key_id) for line in have}
+        asked = [
+            (peer, card)
+            for peer, card in peers
+            if not lines[peer.member].rests(GATHER_PAUSE_MAX_SECONDS)
+            and not any((one.key.name, one.key.key_id) in there for one in card.witness_keys)
+        ]
         gathering = _Gathering([peer.member for peer, _ in asked], self.wanted - len(have))
         for peer, card in asked:
             job = _Job(peer, card, log.number, note, log.accepted_size, ADD_CHECKPOINT_SECONDS, gathering.bring)
             self._askers.submit(self._send, lines[peer.member], job)
         found = gathering.wait(self.seconds) if asked else {}
-        names = {(line.name, line.key_id) for line in have}
-        new = [line for line in found.values() if (line.name, line.key_id) not in names]
+        new = [line for line in found.values() if (line.name, line.key_id) not in there]
         return (*have, *new)[:OTHERS_MAX]
 
     def ring(self, log: int) -> None:

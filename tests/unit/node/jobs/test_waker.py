@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hashpact_node import clock
 from hashpact_node.assembly import Node, open_node
 from hashpact_node.jobs import waker
 from hashpact_node.jobs.waker import Waker
+from hashpact_node.services import card_bell, trusting
 from hashpact_node.store.database import Database
 from hashpact_node.store.doorbells import find_ring, ring
 from hashpact_node.store.logs import Log, find_log
@@ -123,6 +125,47 @@ def test_what_waits_for_cosignatures_is_asked_for_until_it_has_them(
     wait_for(lambda: row(node, beta).held_size == 1)
     wait_for(lambda: not asked_for(node, beta))
     del running
+
+
+def hints(node: Node, beta: Publisher, card: int) -> None:
+    with node.database.write() as connection:
+        ring(connection, row(node, beta).number, size=0, due_ms=int(clock.now().timestamp() * 1_000), card=card)
+
+
+def test_a_newer_card_is_read_though_nothing_has_grown(
+    node: Node, running: Waker, beta: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert node.puller.pull("beta").errors == []
+    beta.publish(contacts=["mailto:new@beta.example"])
+    hints(node, beta, beta.card_version)
+    # It was looked at a moment ago, so it is asked for again when a hint may make it look.
+    wait_for(lambda: ring_due(node, beta) > clock.now().timestamp() + 10)
+    assert peer(node).card_version != beta.card_version
+    monkeypatch.setattr(trusting, "TRUST_HINT_INTERVAL", timedelta())
+    hints(node, beta, beta.card_version)
+    wait_for(lambda: peer(node).card_version == beta.card_version)
+    wait_for(lambda: not asked_for(node, beta))
+    wait_for(lambda: running._pauses["beta"] == waker.PAUSE_SECONDS)
+
+
+def ring_due(node: Node, beta: Publisher) -> float:
+    with node.database.read() as connection:
+        found = find_ring(connection, row(node, beta).number)
+    return 0.0 if found is None else found[1] / 1_000
+
+
+def test_whoever_tells_of_a_card_that_is_none_is_soon_forgotten(
+    node: Node, running: Waker, beta: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trusting, "TRUST_HINT_INTERVAL", timedelta())
+    monkeypatch.setattr(card_bell, "TRUST_HINT_INTERVAL", timedelta())
+    assert node.puller.pull("beta").errors == []
+    beta.forget()
+    hints(node, beta, 10**15)
+    wait_for(lambda: running._pauses["beta"] > waker.PAUSE_SECONDS)
+    wait_for(lambda: not asked_for(node, beta))
+    assert [asked for asked in beta.paths() if asked.startswith("trust/")] == []
+    assert len(beta.paths("checkpoint")) == 1
 
 
 def test_it_goes_on_whatever_breaks(

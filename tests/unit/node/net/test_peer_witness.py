@@ -83,6 +83,19 @@ def test_cosignatures_come_as_they_are(witness: Witness, client: PeerWitness) ->
     assert witness.asked == [("POST", "/witness/add-checkpoint", b"body")]
 
 
+def test_the_version_of_our_card_goes_with_it_where_it_is_told(witness: Witness, client: PeerWitness) -> None:
+    heard: list[str | None] = []
+
+    def hear(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        heard.append(handler.headers.get("Hashpact-Card"))
+        says(200, b"lines\n")(handler, body)
+
+    witness.script = hear
+    client.add_checkpoint(b"body")
+    client.add_checkpoint(b"body", card=17)
+    assert heard == [None, "17"]
+
+
 def test_a_conflict_says_the_size(witness: Witness, client: PeerWitness) -> None:
     witness.script = says(409, b"17\n")
     assert client.add_checkpoint(b"body") == Behind(17)

@@ -13,6 +13,7 @@ from hashpact_node.services.release import Releaser
 from hashpact_node.services.witness_lines import WitnessLines, valid_cosignature
 from hashpact_protocol.card import parse_card
 from hashpact_protocol.errors import NoteError, SignatureError
+from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.notes import (
     Checkpoint,
     Note,
@@ -217,6 +218,35 @@ def test_renewing_keeps_the_cosignatures_of_others(sqlite_follower: Follower, pe
     witnesses = [witness.publisher.witness_key for witness in peers]
     assert len(cosignatures(after, witnesses)) == 2
     assert len(after.signatures) == 4
+
+
+def test_a_cosignature_by_a_key_that_was_revoked_is_asked_for_anew(
+    sqlite_follower: Follower, peers: list[Witness]
+) -> None:
+    lines = make_lines(sqlite_follower)
+    release(sqlite_follower, lines, 1)
+    beta, gamma = (peer.publisher for peer in peers)
+    old = beta.witness_key
+    beta.witness = Ed25519PrivateKey.generate()
+    beta.publish()
+    sqlite_follower.later(hours=2)
+    assert sqlite_follower.pull(beta) == []
+    own = sqlite_follower.own
+    Releaser(
+        sqlite_follower.database, sqlite_follower.locks, own.keyring, sqlite_follower.now, witness_lines=lines
+    ).renew(own.log.number)
+    lines.close()
+    assert cosignatures(shown(sqlite_follower), [old]) == ()
+    assert len(cosignatures(shown(sqlite_follower), [beta.witness_key, gamma.witness_key])) == 2
+
+
+def test_a_second_signature_of_the_log_has_room(sqlite_follower: Follower) -> None:
+    lines = make_lines(sqlite_follower, wanted=0)
+    many = tuple(NoteSignature(f"w{number}.example/witness-1", bytes(4), bytes(72)) for number in range(20))
+    own = sqlite_follower.own
+    release(sqlite_follower, lines, 1)
+    assert len(lines.gather(own.log, shown(sqlite_follower), many)) == LIMITS.note_signatures_max - 3
+    lines.close()
 
 
 def test_only_what_a_card_names_and_what_is_right_counts(publisher: Publisher) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from hashpact_node.store.database import Database
-from hashpact_node.store.doorbells import find_ring, list_rings, ring, take_rings
+from hashpact_node.store.doorbells import find_card_ring, find_ring, list_rings, ring, take_rings
 from hashpact_node.store.peers import set_state
 from members import add_log
 
@@ -27,3 +27,17 @@ def test_rings_are_listed_by_time_and_taken_once(database: Database) -> None:
         take_rings(connection, [logs[1].number])
         (left,) = list_rings(connection)
         assert (left.log, left.sequence, left.size, left.accepted_size) == (logs[0].number, logs[0].sequence, 1, 0)
+
+
+def test_the_newest_card_stands_beside_the_size(database: Database) -> None:
+    log = add_log(database, "beta").number
+    with database.write() as connection:
+        for card, expected in ((None, None), (7, 7), (None, 7), (5, 7), (9, 9)):
+            ring(connection, log, size=0, due_ms=1_000, card=card)
+            assert find_card_ring(connection, log) == expected
+        (one,) = list_rings(connection)
+        assert (one.card, one.accepted_card, one.card_is_newer, one.is_over) == (9, None, True, False)
+        take_rings(connection, [log])
+        assert find_card_ring(connection, log) is None
+        ring(connection, log, size=0, due_ms=1_000)
+        assert list_rings(connection)[0].is_over
