@@ -9,6 +9,7 @@ import pytest
 
 from commands import Commands
 from hashpact_node.cli import keys_ceremony
+from tokens import PIN, SoftToken, forget_tokens
 
 pytestmark = pytest.mark.usefixtures("quick_keys")
 
@@ -181,3 +182,24 @@ def test_where_the_keys_are_elsewhere_a_draft_is_left(
     board.draft = Path(card)
     board.sign("officer")
     assert acme.json("keys", "ceremony", "publish", card)["card"]
+
+
+def test_one_of_the_holders_signs_with_a_token(
+    acme: Commands, board: Board, token: SoftToken, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two of three, of which one has never left a token; nothing but the wheel and the draft is there to sign."""
+    monkeypatch.setenv("HASHPACT_PIN", PIN)
+    elsewhere = Commands(tmp_path / "no home here")
+    uri = token.uri("root of bob")
+    elsewhere("keys", "generate", uri, "--public", str(board.pem("bob")))
+    board.start()
+    digest = json.loads(board.draft.read_text())["digest"]
+    signing = ("keys", "ceremony", "sign", str(board.draft), "--key", uri, "--digest", digest)
+    monkeypatch.setenv("HASHPACT_PIN", "000000")
+    forget_tokens(token.hsm)
+    assert "PIN" in elsewhere.complaint(*signing, code=5)
+    monkeypatch.setenv("HASHPACT_PIN", PIN)
+    elsewhere(*signing)
+    board.sign_at_node()
+    board.sign("ann", "officer")
+    assert acme.json("keys", "ceremony", "publish", str(board.draft))["fingerprint"].startswith("2:sha256:")
