@@ -31,6 +31,7 @@ from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.log_files import LogFiles
 from hashpact_node.services.matching import Matcher
 from hashpact_node.services.mirroring import Mirror
+from hashpact_node.services.own_card_restoring import CardRestorer
 from hashpact_node.services.peering import Peering
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.pulling import Puller
@@ -69,6 +70,7 @@ class Node:
     fetcher: Fetcher
     workers: Workers
     awakening: Awakening
+    card_restorer: CardRestorer
     restorer: Restorer
     witness_lines: WitnessLines
     card_bell: CardBell
@@ -177,6 +179,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         fetcher=fetcher,
         workers=workers,
         awakening=awakening,
+        card_restorer=CardRestorer(database, locks, fetcher, keyring, now, awakening.hear),
         restorer=Restorer(database, locks, fetcher, workers, settings.fetch_threads, now),
         witness_lines=witness_lines,
         card_bell=card_bell,

@@ -132,6 +132,12 @@ def wake(node: Node) -> None:
     """
     from hashpact_node.cli.output import note
 
+    node.awakening.hear()
+    if node.card_restorer.behind():
+        note("this database is an old copy: taking our own newer card back from a peer …")
+        version = node.card_restorer.restore()
+        node.awakening.ask_anew()
+        note(f"in force again: version {version}")
     node.awakening.require()
     for number in node.restorer.behind():
         note("this database is an old copy: reading our own entries back from a peer …")

@@ -26,13 +26,16 @@ RESTORE_SECONDS: Final = 2.0
 RESTORE_AGAIN_SECONDS: Final = 15.0
 """How long a log that could not be read back is left alone."""
 
+CARD: Final = 0
+"""Stands for the card among the numbers of logs."""
+
 TOLD_SECONDS: Final = 10.0
 
 log = structlog.get_logger(__name__)
 
 
 class Waking:
-    """Wakes one process of a node, and keeps it so; three threads, since each may have to wait for others."""
+    """Wakes one process of a node, and keeps it so; four threads, since each may have to wait for others."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -42,6 +45,7 @@ class Waking:
         steps: dict[str, tuple[Callable[[], object], Callable[[], float]]] = {
             "heartbeat": (node.awakening.beat, lambda: HEARTBEAT_SECONDS),
             "awaken": (self._ask, lambda: ASK_REST_SECONDS if node.awakening.is_awake() else ASK_SECONDS),
+            "card": (self._restore_card, lambda: RESTORE_SECONDS),
             "restore": (self._restore, lambda: RESTORE_SECONDS),
         }
         self._threads = [
@@ -99,6 +103,17 @@ class Waking:
                 continue
             self._again_at[number] = clock.monotonic() + RESTORE_AGAIN_SECONDS
             self._node.restorer.restore(number, progress=self._tell, event=self._stop)
+
+    def _restore_card(self) -> None:
+        """Take our own newer card back, and ask all peers about the logs that it names before they are signed."""
+        again_at = self._again_at.get(CARD, 0.0)
+        if again_at > clock.monotonic() or not self._node.card_restorer.behind():
+            return
+        self._again_at[CARD] = clock.monotonic() + RESTORE_AGAIN_SECONDS
+        self._node.card_restorer.restore()
+        self._node.awakening.ask_anew()
+        self._node.awakening.look(SERVING_SECONDS)
+        self._node.awakening.beat()
 
     def _tell(self, held: int, size: int) -> None:
         if clock.monotonic() - self._told_at >= TOLD_SECONDS or held == size:

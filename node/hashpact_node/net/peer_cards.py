@@ -23,12 +23,16 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class CardSeen:
-    """What a peer says that it trusts: the version of a member's targets metadata, and their SHA-256."""
+    """What a peer says that it trusts: the version of a member's targets metadata, and their SHA-256.
+
+    ``root`` is the version of that member's newest root, None where the peer does not say.
+    """
 
     member: str
     url: str
     version: int
     sha256: str
+    root: int | None = None
 
 
 class PeerCards:
@@ -62,6 +66,14 @@ class PeerCards:
         """
         return self._get(f"{self._url}/{member}/{version}", LIMITS.trust_metadata_max_bytes)
 
+    def card(self, member: str, version: int) -> bytes:
+        """Give a member's card in force there; raises what ``targets`` raises."""
+        return self._get(f"{self._url}/{member}/{version}/card", LIMITS.card_max_bytes)
+
+    def root(self, member: str, version: int) -> bytes:
+        """Give a root that it trusts of a member; raises what ``targets`` raises."""
+        return self._get(f"{self._url}/{member}/roots/{version}", LIMITS.trust_metadata_max_bytes)
+
     def _get(self, url: str, max_bytes: int) -> bytes:
         headers = {"accept-encoding": "identity"}
         answer = self._fetcher.get(url, max_bytes=max_bytes, deadline_seconds=DEADLINE_SECONDS, headers=headers)
@@ -76,4 +88,5 @@ def _read(card: Any) -> CardSeen:
     texts = all(isinstance(one, str) for one in (member, url, sha256))
     if not texts or type(version) is not int or not 0 < version <= LIMITS.integer_max or not _SHA256.fullmatch(sha256):
         raise ValueError("not of its form")
-    return CardSeen(member, url, version, sha256)
+    root = card.get("root")
+    return CardSeen(member, url, version, sha256, root if type(root) is int and root > 0 else None)

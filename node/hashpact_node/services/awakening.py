@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -26,7 +27,15 @@ from hashpact_node.net.peer_cards import PeerCards
 from hashpact_node.net.peer_logs import PeerLogs
 from hashpact_node.net.stopping import Stop, StoppableFetcher, Stopped
 from hashpact_node.services.own_heads import Learned, learn
-from hashpact_node.services.own_newer_card import is_newer, learn_own_card, must_have_newest, settle_card
+from hashpact_node.services.own_newer_card import (
+    is_newer,
+    learn_own_card,
+    learn_own_roots,
+    must_have_newest,
+    newer_roots,
+    own_root,
+    settle_card,
+)
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.awakening import ServingProcess, drop_process, list_processes, put_process
 from hashpact_node.store.connection import Connection
@@ -84,10 +93,11 @@ def _setting(event: threading.Event) -> Iterator[None]:
 
 @dataclass(slots=True)
 class _Answer:
-    """What a peer shows: checkpoints of our logs, and newer versions of our card with their targets metadata."""
+    """What a peer shows: checkpoints of our logs, newer roots, and newer cards by version and targets metadata."""
 
     notes: list[tuple[Log, bytes]] = field(default_factory=list)
     cards: list[tuple[int, bytes]] = field(default_factory=list)
+    roots: list[bytes] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -119,6 +129,12 @@ class Awakening:
 
     def require(self) -> None:
         """Raise ConflictError unless this process may sign: it asked, or an awake process of this database vouches."""
+        self.hear()
+        with self.database.read() as connection:
+            must_have_newest(connection)
+
+    def hear(self) -> None:
+        """Raise ConflictError unless a peer has said what it holds of ours, here or to a process that vouches."""
         if not self.is_awake() and not self._is_vouched_for():
             if self.serves:
                 self._looked.wait(FIRST_LOOK_SECONDS)
@@ -127,8 +143,14 @@ class Awakening:
                 self._asked_at = clock.monotonic()
             if not self._awake:
                 raise ConflictError(f"this node signs nothing yet: it {self.state}", mend=MEND)
-        with self.database.read() as connection:
-            must_have_newest(connection)
+
+    def ask_anew(self) -> None:
+        """Ask all peers once more before anything else is signed, as about logs that a newer card names."""
+        self._awake, self._vouched_at, self._asked_at = False, None, None
+        self.state = "has taken its newer card back, and asks its peers about the logs that it names"
+        self._looked.clear()
+        if not self.serves:
+            self._looked.set()
 
     def is_awake(self) -> bool:
         """Say whether this process has asked, and is on the same database still.
@@ -237,9 +259,12 @@ class Awakening:
         for peer, answer in zip(peers, answers, strict=True):
             if answer is None:
                 continue
-            ours = [self._take_up(peer, one, note) for one, note in answer.notes]
-            ours += [self._take_up_card(peer, *card) for card in answer.cards]
-            if all(ours):
+            # Roots first: the cards after them are signed by the keys that they name; and cards before checkpoints,
+            # which a newer card may let other keys sign.
+            roots = not answer.roots or self._take_up_roots(peer, answer.roots)
+            cards = [self._take_up_card(peer, *card) for card in answer.cards]
+            notes = [self._take_up(peer, one, note) for one, note in answer.notes]
+            if roots and all(cards) and (cards or all(notes)):
                 heard.add(peer.member)
         return heard
 
@@ -249,7 +274,7 @@ class Awakening:
         answer = _Answer()
         try:
             for one in logs:
-                note = _witnessed(source, peer, one)
+                note = witnessed(source, peer, one.origin)
                 if note is not None:
                     answer.notes.append((one, note))
             self._ask_cards(peer, PeerCards(StoppableFetcher(self.fetcher, stop), peer.url), answer)
@@ -265,11 +290,24 @@ class Awakening:
         for card in source.list():
             if own is not None and card.member == own.member:
                 with self.database.read() as connection:
-                    newer = is_newer(connection, card.version)
+                    newer, root = is_newer(connection, card.version), own_root(connection)
+                where = f"{peer.member}: roots of {own.member}"
+                answer.roots = newer_roots(root, card.root, partial(source.root, own.member), where)
                 if newer:
                     answer.cards.append((card.version, source.targets(own.member, card.version)))
                 return
         log.debug("a peer knows no card of ours", member=peer.member)
+
+    def _take_up_roots(self, peer: Peer, roots: Sequence[bytes]) -> bool:
+        """Take up newer roots of ours; give whether they were."""
+        try:
+            with self.database.write() as connection:
+                learn_own_roots(connection, roots, member=peer.member)
+        except HashpactError as error:
+            log.warning("a peer shows a root that we never signed", member=peer.member, reason=str(error))
+            return False
+        log.warning("a peer knows newer roots of ours", member=peer.member, roots=len(roots))
+        return True
 
     def _take_up_card(self, peer: Peer, version: int, targets: bytes) -> bool:
         """Take up a newer card of ours; give whether it was one, for nobody else's word counts."""
@@ -324,11 +362,11 @@ def _own(connection: Connection) -> int | None:
     return None if own is None else own.number
 
 
-def _witnessed(source: PeerLogs, peer: Peer, one: Log) -> bytes | None:
+def witnessed(source: PeerLogs, peer: Peer, origin: str) -> bytes | None:
     """Give the checkpoint of a log that a peer cosigned last, or else holds; None where it knows nothing of it."""
     for place in ("witness", "mirror"):
         try:
-            return source.checkpoint(f"{peer.url}/{place}/{origin_hash(one.origin)}", None).note
+            return source.checkpoint(f"{peer.url}/{place}/{origin_hash(origin)}", None).note
         except FetchStatusError as error:
             if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
                 raise

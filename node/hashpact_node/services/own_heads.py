@@ -76,7 +76,7 @@ def learn(connection: Connection, number: int, note: bytes, *, member: str, now:
 
 def tell_forked(connection: Connection, log: Log, size: int, note: bytes, *, now: datetime) -> None:
     """Raise the alarm that our own key signed two stories; the notes are kept with it."""
-    notes = [base64.b64encode(one).decode() for one in (log.accepted_note, note) if one is not None]
+    notes = [base64.b64encode(one).decode() for one in (log.accepted_note, note) if one]
     what = f"{log.origin}: a checkpoint of size {size} that we signed contradicts what is held here; nothing is signed"
     evidence = json.dumps({"notes": notes}).encode()
     raise_alarm(connection, FORKED, what, now=now, mend=SUCCEED, peer=log.peer, log=log.number, evidence=evidence)

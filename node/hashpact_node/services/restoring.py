@@ -9,7 +9,8 @@ once all are here, the log goes on.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -24,13 +25,16 @@ from hashpact_node.services.batches import Batch, BatchRequest
 from hashpact_node.services.catch_up import CatchUp, Progress
 from hashpact_node.services.entries import EntryReader, open_bundle
 from hashpact_node.services.own_heads import SUCCEED, must_not_contradict, settle, tell_forked
+from hashpact_node.services.rederiving import rederive
+from hashpact_node.services.views import own_peer
 from hashpact_node.services.workers import Workers
 from hashpact_node.store.awakening import Known, drop_queued, known_heads
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
-from hashpact_node.store.logs import Log, drop_pending, get_log, place, restore_shown
+from hashpact_node.store.logs import Log, drop_pending, get_log, list_logs, place, restore_shown
 from hashpact_node.store.peers import ACTIVE, Peer, list_peers
 from hashpact_node.store.queue import count_entries
+from hashpact_node.store.succession import set_held
 from hashpact_protocol.errors import ConflictError, FetchTimeoutError, ForkError, HashpactError
 from hashpact_protocol.follow import Head
 from hashpact_protocol.limits import LIMITS
@@ -38,6 +42,7 @@ from hashpact_protocol.merkle import CompactRange
 from hashpact_protocol.tiles import decode_bundle
 from hashpact_protocol.witness import origin_hash
 
+LOCK_WAIT_SECONDS: Final = 120.0
 MIRROR_SECONDS: Final = 15 * 60.0
 """How long one mirror is read before the next one has its turn; what was stored by then stays."""
 
@@ -148,19 +153,38 @@ class Restorer:
 
     def _finish(self, number: int, head: Known) -> None:
         """Show again what was shown, and let the log go on."""
-        with self.database.write() as connection:
+        with self._unmerged(number), self.database.write() as connection:
             current = get_log(connection, number, lock=True)
             root = CompactRange.decode(current.placed_size, current.placed_range).root()
             if (current.placed_size, root) != (head.size, head.root):
                 raise ConflictError("this log moved while it was read back", where=current.origin, mend="try again")
             old_size, learned = current.accepted_size, head.learned_at
             restore_shown(
-                connection, number, old_size=old_size, size=head.size, root=root, note=head.note, shown_at=learned
+                connection,
+                number,
+                old_size=old_size,
+                size=head.size,
+                root=root,
+                note=head.note or None,  # where a card ended the log, no checkpoint is needed
+                shown_at=learned,
             )
+            if current.state != "open":  # nobody releases it any more, so it is merged here
+                set_held(connection, number, size=head.size, range=current.placed_range)
+                rederive(connection, own_peer(connection), current.sequence, now=self.now())
             left = settle(connection, get_log(connection, number), now=self.now())
             if left:
                 tell_forked(connection, current, left[0].size, left[0].note, now=self.now())
         log.info("own entries were read back", origin=current.origin, size=head.size)
+
+    @contextmanager
+    def _unmerged(self, number: int) -> Iterator[None]:
+        """Keep others from releasing and merging the logs of a sequence."""
+        with self.database.read() as connection:
+            logs = list_logs(connection, sequence=get_log(connection, number).sequence)
+        with ExitStack() as held:
+            for one in sorted(logs, key=lambda log: log.number):
+                held.enter_context(self.locks.hold(f"release/{one.number}", timeout=LOCK_WAIT_SECONDS))
+            yield
 
 
 class OwnEntries(Absorber):
@@ -178,9 +202,10 @@ class OwnEntries(Absorber):
         with self._database.write() as connection:
             self._store(connection, batch)
             place(connection, number, old_size=self.held.size, new_size=grown.size, range=grown.encode())
-            if count_entries(connection, number):
+            if count_entries(connection):
                 entries: set[bytes] = set()
                 for _, width, data in batch.bundles:
                     entries.update(decode_bundle(open_bundle(data), width))
-                drop_queued(connection, number, entries)
+                for one in list_logs(connection, sequence=self.log.sequence):
+                    drop_queued(connection, one.number, entries)
         self.held = grown

@@ -75,6 +75,17 @@ def newest_known_card(connection: Connection) -> tuple[int, str] | None:
     return None if row is None else (row[0], row[1])
 
 
+def known_targets(connection: Connection, version: int) -> bytes | None:
+    """Give the targets metadata of a card of this member that a peer showed."""
+    query = select(col(KnownCard.targets)).where(col(KnownCard.version) == version)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def forget_cards(connection: Connection, *, up_to: int) -> None:
+    """Forget cards that are in force here, or older than that."""
+    connection.execute(delete(KnownCard).where(col(KnownCard.version) <= up_to))
+
+
 def put_process(connection: Connection, process: ServingProcess) -> None:
     """Store how a process is doing."""
     row = {name: getattr(process, name) for name in ServingProcess.__slots__}

@@ -281,7 +281,7 @@ def drop_pending(connection: Connection, log: int) -> None:
 
 
 def restore_shown(
-    connection: Connection, log: int, *, old_size: int, size: int, root: bytes, note: bytes, shown_at: int
+    connection: Connection, log: int, *, old_size: int, size: int, root: bytes, note: bytes | None, shown_at: int
 ) -> None:
     """Show of an own log what was shown before this database was copied; all of it is placed. StoreMovedError."""
     row = tables.Log

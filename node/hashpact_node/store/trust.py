@@ -41,6 +41,15 @@ def newest_root(connection: Connection, peer: int) -> bytes | None:
     return None if newest is None else read_file(connection, peer, METADATA, newest)
 
 
+def newest_root_version(connection: Connection, peer: int) -> int | None:
+    """Give the version of the newest root that is held of a member; None if there is none."""
+    names = select(col(TrustFile.name)).where(
+        col(TrustFile.peer) == peer, col(TrustFile.place) == METADATA, col(TrustFile.name).like(f"%{ROOT_SUFFIX}")
+    )
+    versions = [int(name.removesuffix(ROOT_SUFFIX)) for name in connection.execute(names).scalars()]
+    return max(versions, default=None)
+
+
 def save_files(connection: Connection, peer: int, files: Mapping[FileName, bytes]) -> None:
     """Add files of a member, or replace those of the same place and name."""
     rows = [{"peer": peer, "place": place, "name": name, "data": data} for (place, name), data in sorted(files.items())]

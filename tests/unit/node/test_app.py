@@ -52,6 +52,8 @@ PROMISED = {
     ("GET", "/v1/evidence/{number}"),
     ("GET", "/witness/cards"),
     ("GET", "/witness/cards/{member}/{version}"),
+    ("GET", "/witness/cards/{member}/{version}/card"),
+    ("GET", "/witness/cards/{member}/roots/{version}"),
     ("GET", "/v1/status"),
     ("GET", "/v1/keys"),
     ("GET", "/metrics"),
