@@ -119,7 +119,7 @@ def _text(time: datetime | None) -> str:
 
 _ACTS: Final = {
     RowName.ROOT: ("the root holders", "sign a new root, `hashpact keys ceremony start`"),
-    RowName.TARGETS: ("a security officer", "sign a new card with the targets key"),
+    RowName.TARGETS: ("a security officer", "sign the card again, `hashpact keys ceremony start card.json --card`"),
     RowName.ONLINE: ("nobody", "the node renews it by itself"),
     RowName.RELEASE: ("nobody", "it counts as long as the card names it"),
     RowName.CRISIS: ("nobody", "it counts as long as the card names it"),

@@ -62,7 +62,7 @@ KINDS: Final = {
     "root-threshold": Kind(
         Severity.ERROR,
         "one root key alone is enough, or there are fewer than three",
-        "sign a new root with three keys or more, of which two or more must sign",
+        "sign a new root with three keys or more, of which two or more must sign: `hashpact keys ceremony start`",
     ),
     "too-few-keys": Kind(
         Severity.ERROR,
@@ -72,12 +72,12 @@ KINDS: Final = {
     "reused-in-rows": Kind(
         Severity.ERROR,
         "one key serves two rows",
-        "make a new key for one of the rows, and rotate that row",
+        "give one of the rows another key: `hashpact keys rotate`, or a ceremony for root, targets and online",
     ),
     "reused-by-members": Kind(
         Severity.ERROR,
         "two members name the same public key",
-        "if it is ours, rotate that row at once; else ask both members",
+        "if it is ours, replace it at once: `hashpact keys rotate`; else ask both members",
     ),
     "file-unencrypted": Kind(
         Severity.ERROR,
@@ -107,7 +107,7 @@ KINDS: Final = {
     "key-missing": Kind(
         Severity.ERROR,
         "card or root name a key, and its private half is not here",
-        "restore the key file that belongs to the card, or rotate the row",
+        "restore the key file that belongs to the card, or replace the key: `hashpact keys rotate`",
     ),
     "key-not-named": Kind(
         Severity.WARNING,
@@ -117,7 +117,7 @@ KINDS: Final = {
     "rotation-unfinished": Kind(
         Severity.WARNING,
         "a row has had two keys for more than 14 days",
-        "finish the rotation, or revoke the key that should go",
+        "finish the rotation: `hashpact keys rotate`, with `--finish`",
     ),
     "expires-soon": Kind(
         Severity.WARNING,
@@ -152,7 +152,7 @@ KINDS: Final = {
     "not-looked-at": Kind(
         Severity.NOTICE,
         "a key lives in a device or a cloud, which is never opened for a look",
-        "nothing, if that is where it should live",
+        "nothing, if that is where it should live; `hashpact keys public` opens it",
     ),
 }
 """Every kind of finding by its code."""
