@@ -9,6 +9,7 @@ from hashpact_node.net.addresses import AddressRules
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.net.peer_cards import CARDS_MAX, CardSeen, PeerCards
 from hashpact_protocol.errors import FetchStatusError, FetchTooLargeError, MalformedError
+from hashpact_protocol.limits import LIMITS
 from publisher import Publisher, gone, says
 
 CARD = {"member": "beta", "url": "https://beta.example", "version": 7, "sha256": "ab" * 32}
@@ -38,6 +39,25 @@ def test_cards_are_read(peer: Publisher, asked: PeerCards) -> None:
     assert len(asked.list()) == CARDS_MAX
     peer.alter("/witness/cards/beta/7", says(b"targets"))
     assert asked.targets("beta", 7) == b"targets"
+    peer.alter("/witness/cards/beta/7/card", says(b"card"))
+    assert asked.card("beta", 7) == b"card"
+    peer.alter("/witness/cards/beta/roots/2", says(b"root"))
+    assert asked.root("beta", 2) == b"root"
+
+
+@pytest.mark.parametrize(("root", "read"), [(3, 3), (0, None), (True, None), ("3", None), (None, None)])
+def test_a_peer_may_say_which_root_it_has(peer: Publisher, asked: PeerCards, root: object, read: int | None) -> None:
+    peer.alter("/witness/cards", says(listed({**CARD, "root": root})))
+    assert asked.list()[0].root == read
+
+
+def test_cards_and_roots_have_their_bounds(peer: Publisher, asked: PeerCards) -> None:
+    peer.alter("/witness/cards/beta/7/card", says(b" " * (LIMITS.card_max_bytes + 1)))
+    with pytest.raises(FetchTooLargeError):
+        asked.card("beta", 7)
+    peer.alter("/witness/cards/beta/roots/2", says(b" " * (LIMITS.trust_metadata_max_bytes + 1)))
+    with pytest.raises(FetchTooLargeError):
+        asked.root("beta", 2)
 
 
 def test_a_peer_without_a_list(peer: Publisher, asked: PeerCards) -> None:
