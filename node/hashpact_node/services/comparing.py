@@ -15,6 +15,9 @@ from typing import Final, Protocol, TypeVar
 
 import structlog
 
+from hashpact_keys.rows import TrustRole
+from hashpact_keys.trust_checks import check_role
+from hashpact_keys.trust_files import newest, version_of
 from hashpact_node import clock
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.net.peer_cards import CardSeen, PeerCards
@@ -31,6 +34,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.peers import ACTIVE, Peer, find_own, get_peer, list_peers
+from hashpact_node.store.trust import load_files
 from hashpact_protocol.errors import (
     FetchError,
     ForkError,
@@ -38,6 +42,7 @@ from hashpact_protocol.errors import (
     MalformedError,
     NotFoundError,
     StoreBusyError,
+    TrustError,
     VerificationError,
 )
 from hashpact_protocol.follow import Head, Judged, judge_checkpoint
@@ -46,6 +51,10 @@ from hashpact_protocol.witness import origin_hash
 PEERS_AT_ONCE: Final = 3
 SECONDS_A_PEER: Final = 60.0
 NOTICE: Final = "comparison-notice"
+WITHHELD: Final = "card-withheld"
+WITHHELD_MEND: Final = (
+    "ask the member, by another channel, which version of its card is in force, and whether its online key was stolen"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -188,8 +197,9 @@ class Comparer:
                     f"card {seen.version} of {seen.member}",
                     partial(self._other_card, asked, members[seen.member], seen, compared),
                 )
-            elif seen.version > held.version and not members[seen.member].own:
-                self._hint(members[seen.member])
+            elif not members[seen.member].own and (seen.version <= held.version or self._hint(members[seen.member])):
+                withheld = partial(self._withheld, peer, asked, seen)
+                self._guard(compared, f"card {seen.version} of {seen.member}", withheld)
 
     def _other_card(self, asked: PeerCards, accused: Peer, seen: CardSeen, compared: Compared) -> None:
         theirs = asked.targets(seen.member, seen.version)
@@ -201,16 +211,42 @@ class Comparer:
         if number is not None:
             compared.evidence.append(number)
 
-    def _hint(self, member: Peer) -> None:
-        """Look at a member's trust repository, at most once a minute, and not while somebody else does."""
+    def _hint(self, member: Peer) -> bool:
+        """Look at a member's trust repository, at most once a minute, and not while somebody else does; say whether."""
         try:
             with self.locks.hold(f"peer/{member.member}", timeout=0.0):
                 if self.trusting.due(member, hint=True):
                     self.trusting.refresh(member)
+                    return True
         except StoreBusyError:
-            return
+            return False
         except HashpactError as error:
             log.info("a hint at a newer card led nowhere", member=member.member, error=str(error))
+        return False
+
+    def _withheld(self, peer: Peer, asked: PeerCards, seen: CardSeen) -> None:
+        """Raise an alarm while a member that was just looked at shows us an older card than it has signed for others.
+
+        It may hide it, or somebody between us does, with a stolen online key. A version that its own targets key has
+        not signed is refused: TrustError. So is, for the time being, one that is signed by keys of a root we never saw.
+        """
+        with self.database.read() as connection:
+            standing = get_peer(connection, seen.member)
+            raised = find_alarm(connection, WITHHELD, peer=standing.number)
+            root = newest(load_files(connection, standing.number), TrustRole.ROOT)
+        if seen.version <= (standing.card_version or 0):
+            if raised is not None and raised.cleared_at is None:
+                with self.database.write() as connection:
+                    clear_alarm(connection, WITHHELD, now=self.now(), peer=standing.number)
+            return
+        targets = asked.targets(seen.member, seen.version)
+        where = f"{peer.member}: targets metadata {seen.version} of {seen.member}"
+        check_role(root or b"", TrustRole.TARGETS, targets, where=where)
+        if version_of(TrustRole.TARGETS, targets, where=where) != seen.version:
+            raise TrustError("the targets metadata have another version than was said", where=where)
+        what = f"{seen.member} has signed card {seen.version} for others, and what reaches us from it is an older one"
+        with self.database.write() as connection:
+            raise_alarm(connection, WITHHELD, what, now=self.now(), mend=WITHHELD_MEND, peer=standing.number)
 
     def _tell(self, peer: Peer, compared: Compared) -> None:
         """Show what did not verify until it is over, and write nothing where there is nothing to say."""
