@@ -88,7 +88,7 @@ def logs(node: TestNode, member: str) -> dict[str, Log]:
 def bad(node: TestNode) -> set[str]:
     """Give the alarms of a node, but for those that pass by themselves once a lost node is there again."""
     codes = {alarm["code"] for alarm in node.get("/v1/status").json()["alarms"]}
-    return codes - {"fetch-failed", "trust-repository", "log-old-answer"}
+    return codes - {"fetch-failed", "trust-repository", "old-answer-seen"}
 
 
 def told_one_story(acme: TestNode, *peers: TestNode) -> None:
