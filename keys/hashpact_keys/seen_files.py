@@ -28,6 +28,7 @@ FILES_MAX: Final = 5_000
 """How many files of a home are looked through for keys."""
 
 _FILE_MAX_BYTES: Final = 65_536
+_DATABASE_ENDS: Final = ("-wal", "-shm", "-journal")
 _MAGIC: Final = b"openssh-key-v1\x00"
 _BLOCK: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]{0,32}PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
 _ED25519_SPKI: Final = bytes.fromhex("302a300506032b6570032100")
@@ -65,11 +66,13 @@ def public_of(identity: bytes) -> bytes:
 
 
 def look_at(path: Path) -> tuple[SeenKey, ...]:
-    """The private keys in one file; none in a file of more than 64 KiB, which no key file is.
+    """The private keys in one file; none in a file of more than 64 KiB, which no key file is, nor in a database's.
 
     Raises:
         OSError: it cannot be read.
     """
+    if _is_of_a_database(path) or path.stat().st_size > _FILE_MAX_BYTES:
+        return ()
     with path.open("rb") as file:
         state = os.fstat(file.fileno())
         if not stat.S_ISREG(state.st_mode) or state.st_size > _FILE_MAX_BYTES:
@@ -82,6 +85,16 @@ def look_at(path: Path) -> tuple[SeenKey, ...]:
         encrypted, rounds, identity = _openssh(block[2]) if openssh else _pem(block[0])
         found.append(SeenKey(path, openssh, encrypted, rounds, identity, mode, modified_at))
     return tuple(found)
+
+
+def _is_of_a_database(path: Path) -> bool:
+    """Whether SQLite uses this file.
+
+    A process that closes such a file, having opened it for a look only, loses all locks that its own connections hold
+    on it (POSIX advisory locks), and the next process that writes meets what is half written.
+    """
+    beside = (path.with_name(f"{path.name}{end}") for end in _DATABASE_ENDS)
+    return path.name.endswith(_DATABASE_ENDS) or any(one.exists() for one in beside)
 
 
 def scan_folder(folder: Path, *, files_max: int = FILES_MAX) -> Scan:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,6 +94,20 @@ def test_other_files_hold_no_key(tmp_path: Path) -> None:
     assert look_at(write(tmp_path / "large", openssh(Ed25519PrivateKey.generate()) + bytes(65_536))) == ()
     with pytest.raises(FileNotFoundError):
         look_at(tmp_path / "none")
+
+
+def test_a_look_takes_no_lock_from_a_database_in_use(tmp_path: Path) -> None:
+    """A file that is closed takes all POSIX locks of its process with it, those of SQLite's connections too."""
+    place = tmp_path / "node.sqlite3"
+    with closing(sqlite3.connect(place, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE some (thing)")
+        connection.execute("BEGIN IMMEDIATE")
+        assert scan_folder(tmp_path).keys == ()
+        other = "import sqlite3, sys; sqlite3.connect(sys.argv[1], 0, isolation_level=None).execute('BEGIN IMMEDIATE')"
+        done = subprocess.run([sys.executable, "-c", other, str(place)], check=False, capture_output=True, text=True)
+        assert "database is locked" in done.stderr
+        connection.execute("ROLLBACK")
 
 
 def test_a_folder_is_looked_through_to_its_bottom(tmp_path: Path) -> None:
