@@ -137,7 +137,9 @@ class Busy:
 
 
 def names_of(acme: TestNode) -> list[str]:
-    signatures = parse_note(acme.get("/logs/listings-1/checkpoint").content).signatures
+    answer = acme.get("/logs/listings-1/checkpoint")
+    assert answer.status_code == 200, answer.text
+    signatures = parse_note(answer.content).signatures
     return [one.name.removeprefix(acme.url.removeprefix("http://")) for one in signatures]
 
 
@@ -175,8 +177,9 @@ class Drill:
         return told(self.acme, "keys", *words)
 
     def card(self) -> Card:
-        with here(self.acme) as opened:
-            return card_here(opened, "acme")
+        """Give the card of acme that is in force, once both readers have it."""
+        self.all_know()
+        return card_here(self.gamma, "acme")
 
     def publish_one(self) -> None:
         """Publish, and wait until both readers have it."""
@@ -192,7 +195,9 @@ class Drill:
         )
 
     def version(self) -> int:
-        return int(self.acme.get("/logs/listings-1/checkpoint").headers["hashpact-card"])
+        answer = self.acme.get("/logs/listings-1/checkpoint")
+        assert answer.status_code == 200, answer.text
+        return int(answer.headers["hashpact-card"])
 
     def version_at(self, node: Node) -> int | None:
         with node.database.read() as connection:

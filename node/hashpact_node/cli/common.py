@@ -120,7 +120,10 @@ def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
             node.keyring.note_signer(RowName.RELEASE)
             wake(node)
             node.upkeep.release_waiting()  # what an earlier command stored, and was stopped before it was released
+        card = node.card_bell.version()
         yield node
+        if node.card_bell.version() != card:
+            node.card_bell.tell()  # whichever command signed it
     finally:
         node.close()
 

@@ -32,6 +32,11 @@ class CardBell:
     _told: int | None = field(default=None, init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
+    def version(self) -> int | None:
+        """Give the version of the card in force."""
+        with self.database.read() as connection:
+            return own_peer(connection).card_version
+
     def tell(self) -> bool:
         """Ring at all readers if this process has not done so for the card in force; whether it did.
 
