@@ -16,6 +16,7 @@ WAIT_MAX: Final = timedelta(seconds=10)
 """An answer that took longer tells nothing: nobody knows when within that time the Date was written."""
 
 HOSTS_MAX: Final = 1_024
+DATE_MAX_LENGTH: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class PeerClocks:
 def parse_date(text: str | None) -> datetime | None:
     """Give the time in a Date header, aware and in UTC; None where it is none."""
     try:
-        date = parsedate_to_datetime(text or "")
-    except ValueError:
+        date = parsedate_to_datetime((text or "")[:DATE_MAX_LENGTH])
+    except (ValueError, OverflowError):  # the latter for an absurd time zone: it is a peer who writes this
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

@@ -29,11 +29,27 @@ def test_the_middle_of_asking_and_answer_is_compared_with_the_middle_of_the_seco
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "Tue, 99 Nov 2026 04:00:00 GMT", "\x00", "Tue, 24 Nov 99999 04:00:00"]
+    "text",
+    [
+        "",
+        "yesterday",
+        "Tue, 99 Nov 2026 04:00:00 GMT",
+        "\x00",
+        "Tue, 24 Nov 99999 04:00:00",
+        "Tue, 24 Nov 2026 04:00:00 +99999999999999999999",
+        f"Tue, 24 Nov {'9' * 5_000} 04:00:00 GMT",
+    ],
+    ids=["none", "words", "day", "control", "year", "zone", "long"],
 )
 def test_what_is_no_date_tells_nothing(text: str) -> None:
     assert parse_date(text) is None
     assert offset({"date": text}) is None
+
+
+def test_the_end_of_time_is_a_date_like_any_other() -> None:
+    found = offset({"date": "Fri, 31 Dec 9999 23:59:59 -0001"})
+    assert found is not None
+    assert found < -(10**11)
 
 
 def test_what_may_be_old_tells_nothing() -> None:
