@@ -105,6 +105,14 @@ def test_a_token_that_was_away_works_again_as_soon_as_it_is_back(made: SoftToken
     assert len(asked) == 1
 
 
+def test_a_token_that_is_back_is_seen_without_its_pin_too(made: SoftToken, tmp_path: Path) -> None:
+    keys = keystore_with_pin(tmp_path)
+    known = public_key(made.uri("release"), keys)
+    with made.hsm.removed(), pytest.raises(KeyUnavailableError, match="token is not there"):
+        public_key(made.uri("release"), keys)
+    assert public_key(made.uri("release"), keys) == known
+
+
 def test_metadata_that_cannot_be_signed_say_why(made: SoftToken, tmp_path: Path) -> None:
     keys = keystore_with_pin(tmp_path)
     for row in ("online", "targets"):
