@@ -78,18 +78,26 @@ class Module:
                 raise _unavailable(error, uri) from error
 
     def looking(self, uri: Pkcs11Uri, work: Callable[[types.Session], Result]) -> Result:
-        """Do ``work`` in a session that needs no PIN: of public objects. Raises KeyUnavailableError."""
+        """Do ``work`` in a session that needs no PIN: of public objects; it is tried twice like ``signed_in``.
+
+        Raises KeyUnavailableError.
+        """
         with self._lock:
             try:
-                session = self._find(uri).open()
-            except failures.PKCS11Error as error:
-                raise _unavailable(error, uri) from error
+                return self._look(uri, work)
+            except failures.PKCS11Error:
+                self._reset(uri)
             try:
-                return work(session)
+                return self._look(uri, work)
             except failures.PKCS11Error as error:
                 raise _unavailable(error, uri) from error
-            finally:
-                _close(session)
+
+    def _look(self, uri: Pkcs11Uri, work: Callable[[types.Session], Result]) -> Result:
+        session = self._find(uri).open()
+        try:
+            return work(session)
+        finally:
+            _close(session)
 
     def changing(self, uri: Pkcs11Uri, pin: Callable[[], str], work: Callable[[types.Session], Result]) -> Result:
         """Do ``work`` in a session of its own that may change the token; it is not tried twice.
