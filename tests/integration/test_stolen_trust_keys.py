@@ -218,6 +218,9 @@ def test_the_thief_of_targets_and_online_keys_is_undone_by_a_root_that_names_oth
     revoke_online(stage)
     again = stage.thief.files
     stage.thief.files = None
+    told = stage.look()
+    assert told is not None
+    assert "went back" in told["what"]  # people are told, and the card counts
     assert stage.look() is None
     assert stage.card_version() == stage.own_version()
     assert b"Thief" not in describe(stage.held()).card
