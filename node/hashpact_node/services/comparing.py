@@ -37,6 +37,7 @@ from hashpact_node.store.peers import ACTIVE, Peer, find_own, get_peer, list_pee
 from hashpact_node.store.trust import load_files
 from hashpact_protocol.errors import (
     FetchError,
+    FetchStatusError,
     ForkError,
     HashpactError,
     MalformedError,
@@ -239,7 +240,13 @@ class Comparer:
                 with self.database.write() as connection:
                     clear_alarm(connection, WITHHELD, now=self.now(), peer=standing.number)
             return
-        targets = asked.targets(seen.member, seen.version)
+        try:
+            targets = asked.targets(seen.member, seen.version)
+        except FetchStatusError as error:
+            log.info(
+                "a peer does not show the card that it named", member=seen.member, by=peer.member, error=str(error)
+            )
+            return
         where = f"{peer.member}: targets metadata {seen.version} of {seen.member}"
         check_role(root or b"", TrustRole.TARGETS, targets, where=where)
         if version_of(TrustRole.TARGETS, targets, where=where) != seen.version:

@@ -9,7 +9,7 @@ import pytest
 
 from follower import Follower
 from hashpact_keys.evidence import verify_evidence
-from hashpact_node.services.comparing import PEERS_AT_ONCE, Compared, Comparer
+from hashpact_node.services.comparing import PEERS_AT_ONCE, WITHHELD, Compared, Comparer
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.store.peers import Peer
@@ -207,6 +207,44 @@ def test_a_higher_card_is_a_hint_to_look_once_a_minute(
     compare(reader)
     assert publisher.asked != []
     assert reader.alarms() == {}
+
+
+def test_a_card_that_is_withheld_from_us_is_an_alarm_until_it_comes(
+    reader: Follower, publisher: Publisher, gamma: Publisher
+) -> None:
+    reader.add(publisher)
+    reader.later(minutes=2)
+    publisher.now = reader.clock[0]
+    old, shown = dict(publisher.files), publisher.card_version
+    publisher.publish(name="Beta anew")
+    new, targets, version = dict(publisher.files), newest_targets(publisher), publisher.card_version
+    publisher.files = old
+    gamma.alter("/witness/cards", says(listed(publisher, targets, version=version)))
+    gamma.alter(f"/witness/cards/beta/{version}", says(targets))
+    compare(reader)
+    assert reader.peer().card_version == shown
+    alarm = reader.alarms()[WITHHELD]
+    assert f"beta has signed card {version} for others" in alarm.what
+    publisher.files = new
+    reader.later(minutes=2)
+    compare(reader)
+    assert (reader.peer().card_version, reader.alarms()) == (version, {})
+
+
+def test_a_card_that_the_member_never_signed_is_no_alarm(
+    reader: Follower, publisher: Publisher, gamma: Publisher
+) -> None:
+    reader.add(publisher)
+    reader.later(minutes=2)
+    publisher.now = reader.clock[0]
+    version = publisher.card_version + 5
+    gamma.alter("/witness/cards", says(listed(publisher, b"", version=version)))
+    for lie in (newest_targets(gamma), newest_targets(publisher), b"{}"):
+        gamma.alter(f"/witness/cards/beta/{version}", says(lie))
+        compared = compare(reader)
+        assert WITHHELD not in reader.alarms()
+        assert compared.notices
+        reader.later(minutes=2)
 
 
 def test_a_few_peers_are_compared_with_and_none_is_blamed(reader: Follower, publisher: Publisher) -> None:
