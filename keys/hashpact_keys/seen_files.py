@@ -73,7 +73,8 @@ def look_at(path: Path) -> tuple[SeenKey, ...]:
     """
     if _is_of_a_database(path) or path.stat().st_size > _FILE_MAX_BYTES:
         return ()
-    with path.open("rb") as file:
+    # A pipe would keep whoever opens it waiting; so it is opened without waiting, and seen to be no file.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         state = os.fstat(file.fileno())
         if not stat.S_ISREG(state.st_mode) or state.st_size > _FILE_MAX_BYTES:
             return ()

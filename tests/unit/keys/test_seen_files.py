@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -92,6 +93,8 @@ def test_other_files_hold_no_key(tmp_path: Path) -> None:
     public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     assert look_at(write(tmp_path / "public", public)) == ()
     assert look_at(write(tmp_path / "large", openssh(Ed25519PrivateKey.generate()) + bytes(65_536))) == ()
+    os.mkfifo(tmp_path / "pipe")
+    assert look_at(tmp_path / "pipe") == ()
     with pytest.raises(FileNotFoundError):
         look_at(tmp_path / "none")
 
