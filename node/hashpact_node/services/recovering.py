@@ -1,4 +1,4 @@
-"""Recover from the theft of a release or crisis key (docs/protocol.md, Rotation).
+"""Recover from the theft of a release or crisis key (docs/protocol.md, Card).
 
 One new card closes every open log that the stolen key signs at its last good size, and opens successors that a new key
 signs and that begin with what the owner reaffirms. So a reader takes up cut and successor in one transaction, and a
