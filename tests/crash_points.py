@@ -30,7 +30,7 @@ from hashpact_node.cli.main import main
 from hashpact_node.store.database import WRITES
 from nodes import TestNode
 
-SECONDS = 300
+SECONDS = 900
 KILLED, AGAIN, SIGNED = "killed", "again", "signed"
 
 

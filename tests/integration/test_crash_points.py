@@ -12,15 +12,19 @@ from typing import Any
 import pytest
 
 from crash_points import crash, signed_in
+from hashpact_node import clock
+from hashpact_node.assembly import open_node, open_settings
 from hashpact_node.services.digests import digested_logs, live_listings_of, live_map, size_of
 from hashpact_node.services.entries import EntryReader, open_bundle
-from hashpact_node.services.views import own_number
+from hashpact_node.services.views import own_card, own_number
 from hashpact_node.store.bundles import stream_bundles
 from hashpact_node.store.database import Database, open_database
 from hashpact_node.store.logs import Log, list_logs
-from hashpact_protocol.notes import parse_checkpoint
+from hashpact_protocol.card import Card
+from hashpact_protocol.follow import LogTrust, check_log_signatures
+from hashpact_protocol.notes import parse_checkpoint, parse_note
 from material import drafts
-from nodes import MakeNode, TestNode, running, wait_until
+from nodes import PASSPHRASE, MakeNode, TestNode, running, wait_until
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])  # of which a home can be copied
 
@@ -144,3 +148,46 @@ def test_a_listing_is_erased(make: MakeNode, tmp_path: Path) -> None:
     assert VALUE.encode() in stored(last)
     with running(last):
         wait_until(lambda: VALUE.encode() not in stored(last))
+
+
+# Keys: whatever a kill left, the keys that the card names are here and sign, and only they.
+
+
+def keys_of(node: TestNode) -> tuple[dict[str, tuple[str, ...]], Card]:
+    """Give where a home's keys live, and the card in force; see that what it signs now is by keys of the card."""
+    home = open_node(open_settings(node.home, node.environment), PASSPHRASE.encode)
+    try:
+        with home.database.read() as connection:
+            card = own_card(connection)
+            (log,) = [log for log in list_logs(connection, peer=own_number(connection)) if log.named]
+        named = {public for _, public in card.public_keys()}
+        signers = [key.public for key, _ in home.keyring.log_keys(log)]
+        signers.append(home.keyring.witness_key(card, clock.now())[0].public)
+        assert named.issuperset(signers)
+        assert log.accepted_note is not None
+        trust = LogTrust(log.origin, card.logs[0].keys, (), node.member, "", card.witness_keys, {})
+        check_log_signatures(parse_note(log.accepted_note), trust)
+        return dict(home.rotating.places), card
+    finally:
+        home.close()
+
+
+def small(make: MakeNode) -> TestNode:
+    """A member with one listing."""
+    acme = make("acme")
+    lines = acme.home / "listing.ndjson"
+    lines.write_text(json.dumps(drafts(1, seed=7)[0]))
+    told(acme, "import", str(lines))
+    return acme
+
+
+def test_a_release_key_is_rotated(make: MakeNode, tmp_path: Path) -> None:
+    acme = small(make)
+    crashed = crash(acme, tmp_path / "crashed", "keys", "rotate", "release")
+    assert len(crashed) > 4
+    for one in crashed:
+        keys_of(one.killed)
+        assert one.code == 0
+        places, card = keys_of(one.again)
+        assert len(places["release"]) == len(card.logs[0].keys) == 2
+        check_signatures(one.again)
