@@ -30,6 +30,9 @@ from nodes import PASSPHRASE, MakeNode, TestNode
 from proxy import Proxy
 from serving import serving
 
+# What is tried here goes by files alone; ceremonies themselves are tried on both kinds of databases.
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
+
 
 class Thief(Proxy):
     """Passes on what acme answers, until he has files of his own to answer with; paths below the member's URL."""
