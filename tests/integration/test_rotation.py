@@ -41,7 +41,7 @@ from serving import serving
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])  # what the databases do is tested with each part
 
-SECONDS = 120.0
+SECONDS = 600.0
 PAUSE = 0.2
 HINT = timedelta(seconds=1)
 """How often peers in this process look again on a hint: a minute is more than a test has."""
