@@ -203,6 +203,16 @@ class Drill:
         with node.database.read() as connection:
             return get_peer(connection, "acme").card_version
 
+    def acme_knows_beta(self) -> None:
+        """Wait until acme has the card of beta that is in force: by others it takes no cosignatures from it."""
+        version = self.beta.card_bell.version()
+
+        def has_it() -> bool:
+            cards = self.acme.get("/witness/cards").json()["cards"]
+            return {"beta": version}.items() <= {one["member"]: one["version"] for one in cards}.items()
+
+        wait_until(has_it, seconds=SECONDS)
+
     def rotate(self) -> None:
         for row in LOG_ROWS:
             self.keys("rotate", row.value)
@@ -212,6 +222,7 @@ class Drill:
         theirs = self.beta.rotating.rotate(RowName.WITNESS, overlap=timedelta(seconds=10))
         self.begins = max(*begins, theirs.at or 0)
         self.all_know()
+        self.acme_knows_beta()
         self.publish_one()
 
     def finish(self) -> None:
@@ -234,6 +245,7 @@ class Drill:
         assert names_of(self.acme)[:2] == ["/logs/listings-1", "/witness-3"]
         self.beta.rotating.revoke(RowName.WITNESS)
         self.all_know()
+        self.acme_knows_beta()
         wait_until(lambda: card_here(self.gamma, "beta") == card_here(self.beta, "beta"), seconds=SECONDS)
         assert not named_keys(card_here(self.gamma, "acme"), RowName.REQUEST) & old
         assert len(dated_keys(card_here(self.gamma, "acme"), RowName.WITNESS)) == 1
