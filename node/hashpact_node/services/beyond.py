@@ -179,8 +179,9 @@ def _recorded(connection: Connection, log: Log, since: datetime | None) -> tuple
         raise RequestError("it is not known what was shown at that time", where=log.origin, mend=mend)
     shown = shown_until(connection, log.number, since)
     if shown is None:
-        if any(not one.size for one in list_shown(connection, log.number)):
-            return 0, None  # its record begins with the empty log
+        empty = any(not one.size for one in list_shown(connection, log.number))
+        if empty and not _follows_another(connection, log):
+            return 0, None  # its record begins with the empty log, and so does its name
         begins = record_begins(connection, log.number)
         what = "nothing is" if begins is None else f"what it showed before {_time_text(begins)} is not"
         raise RequestError(f"{what} on record", where=log.origin, mend=mend)
@@ -191,6 +192,11 @@ def _recorded(connection: Connection, log: Log, since: datetime | None) -> tuple
             mend="the database was altered: restore a backup from before the theft, or give --size",
         )
     return shown.size, shown.shown_at
+
+
+def _follows_another(connection: Connection, log: Log) -> bool:
+    """Say whether a log is a successor: the same recovery again would end what goes on for the one before it."""
+    return any(other.named and other.number != log.number for other in list_logs(connection, sequence=log.sequence))
 
 
 def _root(connection: Connection, log: Log, size: int) -> bytes:

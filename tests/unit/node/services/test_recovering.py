@@ -225,6 +225,17 @@ def test_a_record_that_begins_later_says_so(stolen: Stolen) -> None:
     assert "--size listings=N" in (caught.value.mend or "")
 
 
+def test_the_same_recovery_again_ends_nothing(stolen: Stolen) -> None:
+    stolen.publish(1)
+    good = stolen.clock[0]
+    stolen.publish(666)
+    stolen.recover(since=good)
+    stolen.publish(2)
+    with pytest.raises(RequestError, match="is not on record"):
+        stolen.recover(since=good)
+    assert stolen.listed(1, 2, 666) == [True, True, False]
+
+
 def test_a_record_that_is_not_of_these_entries_is_not_believed(stolen: Stolen) -> None:
     stolen.publish(1)
     good = stolen.clock[0]
