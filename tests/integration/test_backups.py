@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,14 @@ def shown(node: TestNode) -> int:
 
 
 def pull(whom: TestNode, *peers: TestNode) -> None:
-    for peer in peers:
+    """Let peers pull a member until nothing is wrong: the first pull after a new card may meet the old log's end."""
+
+    def pulled(peer: TestNode) -> bool:
         answer = peer.post(f"/v1/peers/{whom.member}/pull")
-        assert answer.status_code == 200, answer.text
-        assert not answer.json()["errors"], answer.text
+        return answer.status_code == 200 and not answer.json()["errors"]
+
+    for peer in peers:
+        wait_until(partial(pulled, peer), seconds=90)
 
 
 def back_up(node: TestNode, path: Path) -> None:
@@ -192,6 +197,7 @@ def test_a_card_and_a_successor_signed_after_the_backup_are_back(
         pull(acme, beta, gamma)
         assert acme.digest(acme) == beta.digest(acme) == gamma.digest(acme) != before
         told_one_story(acme, beta, gamma)
-        assert bad(acme) == set()
+        # What only the lost machine held of a log that a fresh one replaced is had from nobody, and nobody misses it.
+        assert bad(acme) <= ({"own-log-behind"} if fresh else set())
     finally:
         acme.kill()
