@@ -58,13 +58,14 @@ def recover(
 
     cut = _cut(name, since, size or [])
     with opened(home) as node:
-        found = node.recovery.look(name, cut)
+        unfinished = reaffirm is not None and node.recovery.is_unfinished(name)
+        found = [] if unfinished else node.recovery.look(name, cut)
         if list_file is not None:
             _write_list(list_file, found)
         if reaffirm is None:
             _show(found, list_file, as_json=as_json)
             return
-        if not as_json:
+        if not as_json and not unfinished:
             _show(found, None, as_json=False)
         if not yes:
             _confirm(reaffirm)

@@ -112,6 +112,13 @@ class Recovery:
         with self.database.read() as connection:
             return suspects(connection, name, cut)
 
+    def is_unfinished(self, name: str) -> bool:
+        """Say whether a recovery before this took up its card and was stopped then: ``recover`` does what is left."""
+        row, _ = self._logs(name)
+        with self.database.read() as connection:
+            trust = own_trust(connection)
+        return self._finish_before(trust, row) is not None
+
     def recover(self, wanted: Wanted) -> Recovered:
         """Close the logs, open successors with a new key and with what is kept, and put the old key away.
 
