@@ -17,6 +17,7 @@ from hashpact_node.assembly import open_node, open_settings
 from hashpact_node.services.digests import digested_logs, live_listings_of, live_map, size_of
 from hashpact_node.services.entries import EntryReader, open_bundle
 from hashpact_node.services.views import own_card, own_number
+from hashpact_node.settings import load_settings
 from hashpact_node.store.bundles import stream_bundles
 from hashpact_node.store.database import Database, open_database
 from hashpact_node.store.logs import Log, list_logs
@@ -29,7 +30,7 @@ from nodes import PASSPHRASE, MakeNode, TestNode, running, wait_until
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])  # of which a home can be copied
 
 LISTINGS = 300
-NOT_FOUND = 3
+USAGE, NOT_FOUND = 2, 3
 FILE = b"synthetic bytes of a file"
 VALUE = hashlib.sha256(FILE).hexdigest()
 
@@ -191,3 +192,37 @@ def test_a_release_key_is_rotated(make: MakeNode, tmp_path: Path) -> None:
         places, card = keys_of(one.again)
         assert len(places["release"]) == len(card.logs[0].keys) == 2
         check_signatures(one.again)
+
+
+def test_a_stolen_key_is_recovered_from(make: MakeNode, tmp_path: Path) -> None:
+    acme, _ = filled(make, tmp_path)
+    before, first = listed(acme), open_logs(acme)
+    good = clock.now()
+    wait_until(lambda: int(clock.now().timestamp()) > int(good.timestamp()))
+    thief = tmp_path / "thief"
+    thief.write_bytes(b"synthetic bytes of a thief")
+    told(acme, "publish", str(thief), "--content", "image")
+    stolen = listed(acme)
+    assert stolen > before
+    since = ("--since", f"{good:%Y-%m-%dT%H:%M:%SZ}")
+    crashed = crash(acme, tmp_path / "crashed", "keys", "recover", "listings", *since, "--reaffirm", "none", "--yes")
+    assert len(crashed) > 6
+    for one in crashed:
+        was_taken_up = open_logs(one.killed) != first
+        assert listed(one.killed) == (before if was_taken_up else stolen)
+        # Once all is done, a second run finds a log that began after that time.
+        left = not was_taken_up or (one.killed.home / "keys" / "release.key").exists() or _release_keys(one.killed) > 1
+        assert one.code == (0 if left else USAGE)
+        assert (listed(one.again), len(open_logs(one.again))) == (before, 1)
+        assert open_logs(one.again) != first
+        assert _release_keys(one.again) == 1
+        assert (one.again.home / "keys" / "release.key.stolen").exists()
+        check_signatures(one.again)
+    last = crashed[0].again
+    told(last, "publish", str(thief), "--content", "image")
+    assert listed(last) == stolen
+
+
+def _release_keys(node: TestNode) -> int:
+    """How many release keys its node.toml names."""
+    return len(load_settings({}, node.home).keys["release"])
