@@ -226,3 +226,17 @@ def test_a_stolen_key_is_recovered_from(make: MakeNode, tmp_path: Path) -> None:
 def _release_keys(node: TestNode) -> int:
     """How many release keys its node.toml names."""
     return len(load_settings({}, node.home).keys["release"])
+
+
+def test_a_witness_key_is_revoked(make: MakeNode, tmp_path: Path) -> None:
+    acme = small(make)
+    _, before = keys_of(acme)
+    crashed = crash(acme, tmp_path / "crashed", "keys", "revoke", "witness")
+    assert len(crashed) > 4
+    for one in crashed:
+        keys_of(one.killed)
+        assert one.code == 0
+        places, card = keys_of(one.again)
+        assert len(places["witness"]) == len(card.witness_keys) == 1
+        assert card.witness_keys[0].key.public != before.witness_keys[0].key.public
+        check_signatures(one.again)
