@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tuf.api.metadata import Metadata, Targets, Timestamp  # type: ignore[attr-defined]  # documented names
+from tuf.api.metadata import Metadata, Role, Targets, Timestamp  # type: ignore[attr-defined]  # documented names
 
 from hashpact_keys.rows import RowName, TrustRole
 from hashpact_keys.signers import TrustSigner
@@ -29,6 +29,8 @@ from hashpact_protocol.card import encode_card
 from nodes import PASSPHRASE, MakeNode, TestNode
 from proxy import Proxy
 from serving import serving
+from unit.keys.ceremonies import change, people, signed
+from unit.keys.trust_simulator import new_signer
 
 # What is tried here goes by files alone; ceremonies themselves are tried on both kinds of databases.
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
@@ -232,20 +234,38 @@ def test_the_thief_of_targets_and_online_keys_is_undone_by_a_root_that_names_oth
 
 
 def test_one_root_key_of_three_is_nothing_by_itself(stage: Stage) -> None:
-    """A root that a thief signs with one key of three is refused by the draft, by the node and by readers."""
-    root = newest(stage.files(), TrustRole.ROOT)
-    assert root is not None
-    metadata: Metadata[Any] = Metadata.from_bytes(root)
-    metadata.signed.version += 1
-    metadata.signed.roles["root"].threshold = 1
-    metadata.signatures.clear()
-    stolen = stage.steal(RowName.ONLINE)[0]  # any key that is not as many root keys as must sign
-    metadata.signed.add_key(stolen.public_key, "targets")
-    metadata.sign(stolen, append=True)
-    stage.thief.files = {**stage.files(), versioned(TrustRole.ROOT, 2): metadata.to_bytes()}
-    before = stage.held()
+    """The thief of ann's key signs a root that names his keys alone: readers refuse it, and her key is replaced."""
+    service, board = stage.acme.ceremonies, people("ann", "bob", "cem")
+    first = service.sign_here(service.start({RowName.ROOT: change(board, 2)}))
+    service.publish(signed(first, [board["ann"], board["bob"]]))
+    assert stage.look() is None
+    before, thief = stage.held(), new_signer()
+    root: Metadata[Any] = Metadata.from_bytes(newest(before, TrustRole.ROOT) or b"")
+    root.signed.version += 1
+    root.signed.roles["root"] = Role([thief.public_key.keyid], 1)
+    root.signed.keys[thief.public_key.keyid] = thief.public_key
+    root.signatures.clear()
+    for signer in (board["ann"], thief):
+        root.sign(signer, append=True)
+    forged = versioned(TrustRole.ROOT, 3)
+    stage.thief.files = {**stage.files(), forged: root.to_bytes()}
     assert stage.look() is not None
     assert stage.held() == before
+    # What docs/keys.md says: the two whose keys are safe sign for the old root and the new one.
+    stage.thief.files = None
+    new = people("ann", "bob", "cem") | {name: board[name] for name in ("bob", "cem")}
+    draft = service.start({RowName.ROOT: change(new, 2)}, with_card=True)
+    service.publish(signed(service.sign_here(draft), [board["bob"], board["cem"]]))
+    assert stage.look() is None
+    assert stage.card_version() == stage.own_version()
+    after = stage.held()
+    root.signed.version += 1
+    root.signatures.clear()
+    root.sign(board["ann"], append=True)
+    root.sign(thief, append=True)
+    stage.thief.files = {**stage.files(), versioned(TrustRole.ROOT, 4): root.to_bytes()}
+    assert stage.look() is not None
+    assert stage.held() == after
 
 
 def test_a_reader_that_missed_three_hundred_roots_follows(stage: Stage) -> None:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from commands import Commands
 from hashpact_node import clock
+from nodes import wait_until
 
 Draw = Callable[[int], str]
 pytestmark = pytest.mark.usefixtures("quick_keys")
 
 
 @pytest.fixture
-def good(acme: Commands, draw: Draw, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Acme with one listing that it published, and two that came a minute after the time that this gives."""
+def good(acme: Commands, draw: Draw) -> str:
+    """Acme with one listing that it published, and two that came in a later second than this gives."""
     acme("publish", draw(1))
     moment = clock.now()
-    monkeypatch.setattr(clock, "now", lambda: moment + timedelta(minutes=1))
+    wait_until(lambda: int(clock.now().timestamp()) > int(moment.timestamp()))
     acme("publish", draw(2), draw(3))
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
