@@ -16,7 +16,7 @@ from securesystemslib.signer import Key  # type: ignore[attr-defined]  # it has 
 from tuf.api.metadata import Metadata, Role, Root  # type: ignore[attr-defined]  # it has no __all__; documented names
 
 from hashpact_keys.ceremony_draft import DRAFT, HOLDER, Draft, Requirement, requirements
-from hashpact_keys.rows import ROLE_VALIDITY, ROWS, RowName, TrustRole
+from hashpact_keys.rows import ROLE_VALIDITY, ROWS, TRUST_ROWS, RowName, TrustRole
 from hashpact_keys.signers import TrustSigner
 from hashpact_keys.trust import current_card, draft_targets, renew_online, sign_metadata, with_card
 from hashpact_keys.trust_checks import check_role, check_root, check_rows, key_identity, load, load_root
@@ -32,7 +32,6 @@ from hashpact_protocol.card import Card, parse_card
 from hashpact_protocol.errors import RequestError, TrustError
 
 ROOT_EXPIRES: Final = ROLE_VALIDITY[TrustRole.ROOT]
-TRUST_ROWS: Final = (RowName.ROOT, RowName.TARGETS, RowName.ONLINE)
 _STALE: Final = "start a new ceremony; what was signed for the old one is void"
 
 

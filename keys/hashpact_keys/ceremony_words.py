@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from hashpact_keys.ceremony import TRUST_ROWS
 from hashpact_keys.ceremony_draft import DRAFT, Draft, Holder, card_of_draft, fingerprint_of, holder_of
-from hashpact_keys.rows import ROWS, RowName
+from hashpact_keys.rows import ROWS, TRUST_ROWS, RowName
 from hashpact_keys.trust_checks import load, load_root
 from hashpact_protocol.card import Card, RequestKey, WitnessKey
 from hashpact_protocol.card_changes import card_changes

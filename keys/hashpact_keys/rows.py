@@ -116,6 +116,9 @@ ROWS: Final = {
 }
 """Every row, by name, in the order in which people read them."""
 
+TRUST_ROWS: Final = tuple(row.name for row in ROWS.values() if row.roles)
+"""The rows whose keys the root names; those of the others are named by the card."""
+
 
 def row_of_log(kind: str) -> RowName:
     """The row whose key signs checkpoints of logs of this kind.

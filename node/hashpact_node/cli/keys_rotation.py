@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hashpact_keys.rows import RowName
+from hashpact_keys.rows import TRUST_ROWS, RowName
 from hashpact_node.cli.card_drafts import DraftOption, signing
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened, wake
 from hashpact_node.cli.output import say, say_json, waiting, warn
@@ -17,8 +17,6 @@ from hashpact_protocol.errors import RequestError
 
 if TYPE_CHECKING:
     from hashpact_node.services.rotating import Rotated
-
-TRUST_ROWS = (RowName.ROOT, RowName.TARGETS, RowName.ONLINE)
 
 ROTATE_EXAMPLES = (
     "hashpact keys rotate release",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,6 @@ import structlog
 
 from hashpact_keys.ceremony import (
     ROOT_EXPIRES,
-    TRUST_ROWS,
     NamedKey,
     RowChange,
     finish_ceremony,
@@ -21,19 +19,17 @@ from hashpact_keys.ceremony import (
     start_ceremony,
 )
 from hashpact_keys.ceremony_draft import Draft
-from hashpact_keys.public_keys import generate, public_key
-from hashpact_keys.rows import ROWS, RowName, TrustRole
-from hashpact_keys.signers import key_path
-from hashpact_keys.trust import current_card
+from hashpact_keys.public_keys import public_key
+from hashpact_keys.rows import ROWS, TRUST_ROWS, RowName, TrustRole
 from hashpact_keys.trust_checks import key_identity, load_root
 from hashpact_keys.trust_files import newest, root_fingerprint
+from hashpact_node.services.key_files import make_missing, next_place
 from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.own_cards import own_trust
-from hashpact_node.services.trusting import take_card
+from hashpact_node.services.taking import take_own_card
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
-from hashpact_node.store.trust import prune_files, save_files
 from hashpact_protocol.card import encode_card
 from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError, RequestError, StoreMovedError, TrustError
 
@@ -122,15 +118,10 @@ class Ceremonies:
             with self.database.read() as connection:
                 trust = own_trust(connection)
             files = finish_ceremony(draft, trust.files, online, self.now())
-            version, card = current_card(files)
             with self.database.write() as connection:
-                standing = own_trust(connection)
-                if standing.files.keys() != trust.files.keys() or standing.peer.card_version != trust.peer.card_version:
+                if own_trust(connection).files.keys() != trust.files.keys():
                     raise StoreMovedError("something else was signed meanwhile", mend="publish the draft again")
-                save_files(connection, trust.peer.number, files)
-                prune_files(connection, trust.peer.number, files.keys())
-                if version != standing.peer.card_version:
-                    take_card(connection, standing.peer, card, version, self.now())
+                version = take_own_card(connection, trust, files, self.now())
         root = newest(files, TrustRole.ROOT) or b""
         self.tell()
         return PutInForce(root_fingerprint(root), version, self._drop_lines(root))
@@ -150,7 +141,7 @@ class Ceremonies:
                 f"the {row.value} keys are held by {len(old.keyids)} people, and none of them is made here",
                 mend=f"let each make one (`hashpact keys generate`), then `keys ceremony start DRAFT --{row.value} …`",
             )
-        uri = self._next_uri(row)
+        uri = next_place(self.keyring, row)
         if row is RowName.ONLINE:
             draft = self.start({}, online=uri, with_card=revokes)
         else:
@@ -160,16 +151,9 @@ class Ceremonies:
         draft = self.sign_here(draft)
         return draft, None if lacking(draft) else self.publish(draft)
 
-    def _next_uri(self, row: RowName) -> str:
-        """Give the first of file:keys/ROW-2.key and so on of which nothing is left here."""
-        folder = self.keyring.keystore.locate("keys")
-        number = next(n for n in itertools.count(2) if not any(folder.glob(f"{row.value}-{n}.key*")))
-        return f"file:keys/{row.value}-{number}.key"
-
     def _key_here(self, uri: str) -> NamedKey:
         """Give the public half of a key; a file that is not there yet is made."""
-        if uri.startswith("file:") and not self.keyring.keystore.locate(key_path(uri)).exists():
-            return NamedKey(generate(uri, self.keyring.keystore))
+        make_missing(self.keyring, uri)
         return NamedKey(public_key(uri, self.keyring.keystore))
 
     def _drop_lines(self, root: bytes) -> tuple[str, ...]:

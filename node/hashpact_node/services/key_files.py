@@ -29,11 +29,16 @@ def make_key(keyring: Keyring, row: RowName, uri: str | None) -> NewKey:
 
     Raises ConfigurationError for a URI that is not understood, KeyUnavailableError and ConflictError.
     """
-    place = uri or _next_place(keyring, row)
-    path = _file_of(place)
+    place = uri or next_place(keyring, row)
+    make_missing(keyring, place)
+    return NewKey(place, keyring.signer_at(place).public)
+
+
+def make_missing(keyring: Keyring, uri: str) -> None:
+    """Make the key of a URI that names a file which is not there; KeyUnavailableError, ConflictError."""
+    path = _file_of(uri)
     if path is not None and not keyring.keystore.locate(path).exists():
         keyring.keystore.create(path)
-    return NewKey(place, keyring.signer_at(place).public)
 
 
 def put_aside(keyring: Keyring, uri: str, suffix: str) -> str | None:
@@ -60,7 +65,7 @@ def is_put_aside(keyring: Keyring, uri: str, suffix: str) -> bool:
     return not place.exists() and place.with_name(f"{place.name}{suffix}").exists()
 
 
-def _next_place(keyring: Keyring, row: RowName) -> str:
+def next_place(keyring: Keyring, row: RowName) -> str:
     """Give the URI of a file that never was: names of files that were put aside count, too."""
     first = key_path(DEFAULT_KEYS[row.value][0])
     folder = keyring.keystore.locate(first).parent

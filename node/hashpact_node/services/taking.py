@@ -14,12 +14,16 @@ from hashpact_protocol.errors import StoreMovedError
 
 
 def take_own_card(connection: Connection, trust: OwnTrust, files: TrustFiles, now: datetime) -> int:
-    """Store what was signed on top of ``trust``; give the card's version. StoreMovedError where another came first."""
+    """Store what was signed on top of ``trust``; give the card's version, which a new root alone leaves as it was.
+
+    StoreMovedError where another card came first.
+    """
     standing = own_trust(connection)
     if standing.peer.card_version != trust.peer.card_version:
         raise StoreMovedError("another card was signed meanwhile", mend="look again")
     save_files(connection, trust.peer.number, files)
     prune_files(connection, trust.peer.number, files.keys())
     version, card = current_card(files)
-    take_card(connection, standing.peer, card, version, now)
+    if version != standing.peer.card_version:
+        take_card(connection, standing.peer, card, version, now)
     return version

@@ -183,7 +183,7 @@ def test_a_failure_half_way_leaves_the_old_root_in_force(
         raise StoreError("the disk is full", where="database")
 
     with monkeypatch.context() as broken:
-        broken.setattr("hashpact_node.services.ceremonies.take_card", full)
+        broken.setattr("hashpact_node.services.taking.take_card", full)
         with pytest.raises(StoreError, match="disk is full"):
             service.publish(draft)
     assert files_of(acme) == before
