@@ -39,7 +39,15 @@ def three(make: MakeNode) -> list[TestNode]:
     for node in nodes:
         node.start()
     follow_each_other(nodes)
+    for node in nodes:
+        wait_until(lambda node=node: polled(node) == 2)
     return nodes
+
+
+def polled(node: TestNode) -> int:
+    """How many peers the schedule has polled since it knows of them: what comes later is no poll's news."""
+    jobs = node.get("/v1/status").json()["jobs"]
+    return sum(job["name"].startswith("pull/") and job["last_run_at"] is not None for job in jobs)
 
 
 def witness_keys(node: TestNode) -> list[Any]:

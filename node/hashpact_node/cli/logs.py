@@ -67,7 +67,7 @@ def status(
     from hashpact_node.services.status import log_status
     from hashpact_node.store.erasures import list_erasures
     from hashpact_node.store.owners import count_live
-    from hashpact_node.store.queue import count_entries
+    from hashpact_node.store.queue import count_unreleased
     from hashpact_protocol.merge import id_text
 
     now = clock.now()
@@ -80,7 +80,7 @@ def status(
         with node.database.read() as connection:
             wanted = list_erasures(connection, waiting=True)
             live = count_live(connection)
-            waiting = {log.number: count_entries(connection, log.number) for log in logs}
+            waiting = {log.number: count_unreleased(connection, log) for log in logs}
     if as_json:
         shapes = [
             log_status(log, own=True, live=live.get(log.number, 0), waiting=waiting[log.number], now=now)

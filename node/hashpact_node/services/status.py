@@ -26,7 +26,7 @@ from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.migrate import check_version
 from hashpact_node.store.owners import count_live
 from hashpact_node.store.peers import Peer, list_peers
-from hashpact_node.store.queue import count_entries
+from hashpact_node.store.queue import count_unreleased
 from hashpact_node.store.signals import count_actions
 from hashpact_protocol.errors import NotFoundError
 from hashpact_protocol.follow import is_stale
@@ -177,6 +177,7 @@ class StatusReader:
             members = {peer.number: peer for peer in (own, *peers)}
             names = {number: peer.member for number, peer in members.items()}
             origins = {log.number: log.origin for log in logs}
+            shown = _logs(connection, logs, members, counts, now)
             return NodeStatus(
                 member=own.member,
                 name=own_card(connection).name,
@@ -186,11 +187,11 @@ class StatusReader:
                 notice=LOOPBACK_NOTICE,
                 signing=signing_state(connection, now),
                 database="sqlite" if self.database.is_sqlite else "postgresql",
-                logs=_logs(connection, logs, members, counts, now),
+                logs=shown,
                 peers=_peers(connection, peers, logs, now),
                 blocklist=counts.actions,
                 last_change=last_change(connection),
-                queue=count_entries(connection),
+                queue=sum(log.waiting for log in shown),
                 alarms=tuple(alarm_status(alarm, names, origins) for alarm in list_alarms(connection)),
                 jobs=tuple(_job(job) for job in list_jobs(connection)),
                 keys=keys,
@@ -298,7 +299,7 @@ def _logs(
             log,
             own=members[log.peer].own,
             live=counts.live.get(log.number, 0),
-            waiting=count_entries(connection, log.number) if members[log.peer].own else 0,
+            waiting=count_unreleased(connection, log) if members[log.peer].own else 0,
             now=now,
         )
         for log in followed

@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from hashpact_node.store.bulk import QUEUE, insert_new
 from hashpact_node.store.database import upsert
+from hashpact_node.store.logs import Log
 from hashpact_node.store.tables import Publication, Queue
 
 LOOKUP_ROWS = 500
@@ -64,6 +65,11 @@ def count_entries(connection: Connection, log: int | None = None) -> int:
     if log is not None:
         query = query.where(col(Queue.log) == log)
     return connection.execute(query).scalar_one()
+
+
+def count_unreleased(connection: Connection, log: Log) -> int:
+    """How many statements of an own log are not shown yet: those without a place, and those placed but not signed."""
+    return count_entries(connection, log.number) + max(0, log.placed_size - log.accepted_size)
 
 
 def forget_publications(connection: Connection, listing: bytes, contents: Sequence[bytes]) -> None:

@@ -22,6 +22,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, place, set_pending
 from hashpact_node.store.owners import live_listings
 from hashpact_node.store.queue import count_entries as count_waiting
+from hashpact_node.store.queue import count_unreleased
 from hashpact_node.store.shown import list_shown
 from hashpact_protocol.errors import (
     ConfigurationError,
@@ -191,6 +192,8 @@ def test_a_key_that_fails_leaves_a_pending_release_that_is_signed_unchanged(
             acme.releaser.release(acme.log.number)
         assert (acme.log.pending_size, acme.log.pending_root) == (pending.pending_size, pending.pending_root)
         assert acme.releaser.waiting() == [acme.log.number]
+        with acme.database.read() as connection:
+            assert count_unreleased(connection, acme.log) == 3, "two with their places, one without"
         signer.fails = False
         del release.signed[:]
         acme.releaser.release(acme.log.number)
