@@ -14,17 +14,17 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
+from hashpact_node import setting_forms as forms
 from hashpact_node.masking import without_passwords
+from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_protocol.errors import ConfigurationError, ConflictError, HashpactError
-from hashpact_protocol.names import MemberUrl, parse_member_id
 
 NODE_TOML = "node.toml"
 DEFAULT_PORT = 8470
-LOG_FORMATS = ("auto", "console", "json")
 ENVIRONMENT_ONLY = {
     "HASHPACT_HOME": "the folder that holds a node's keys, node.toml and, by default, its database",
     "HASHPACT_PASSPHRASE": "the passphrase of the key files; rather give a file with HASHPACT_PASSPHRASE_FILE",
@@ -32,11 +32,6 @@ ENVIRONMENT_ONLY = {
     "HASHPACT_PIN_FILE": "a file that holds the PIN of tokens, readable by the node's user alone",
 }
 """What only the environment may say, and why it is said; all are read by the command line, not here."""
-
-DEFAULT_KEYS: Mapping[str, tuple[str, ...]] = {
-    row: (f"file:keys/{row}.key",) for row in ("root", "targets", "online", "release", "crisis", "witness", "request")
-}
-"""Where the keys of each row live when nothing else is said, relative to the home."""
 
 _PREFIX = "HASHPACT_"
 _PORT_MAX = 65_535
@@ -64,6 +59,7 @@ class Settings:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(DEFAULT_KEYS))
     keys_fixed: bool = field(default=False, compare=False)
     host: str = "127.0.0.1"
+    members_only: bool = False
     port: int = DEFAULT_PORT
     passphrase_file: Path | None = None
     pull_interval_seconds: float = _PULL_INTERVAL_SECONDS
@@ -87,113 +83,6 @@ class Settings:
         return _QUERY_PASSWORD.sub(r"\1=***", shown)
 
 
-def _keys(value: object) -> Mapping[str, tuple[str, ...]]:
-    """Read the table of key URIs, by row: one, or a list, which may be empty; rows that it leaves out keep theirs."""
-    if isinstance(value, str):
-        pairs = [part.partition("=") for part in value.split(",") if part]
-        value = {row: [uri for name, _, uri in pairs if name == row and uri] for row, _, _ in pairs}
-    if not isinstance(value, Mapping):
-        raise ConfigurationError("this is no table of key URIs by row")
-    unknown = sorted(set(value) - set(DEFAULT_KEYS))
-    if unknown:
-        raise ConfigurationError(f"there is no row {unknown[0]!r}", mend=f"the rows are: {', '.join(DEFAULT_KEYS)}")
-    return {**DEFAULT_KEYS, **{row: _uris(uris) for row, uris in value.items()}}
-
-
-def _uris(value: object) -> tuple[str, ...]:
-    return tuple(_text(uri) for uri in (value if isinstance(value, list) else [value]))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ConfigurationError("this is no text on one line")
-    return value
-
-
-def _integer(low: int, high: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]{0,15}", value):
-            value = int(value)
-        if type(value) is not int or not low <= value <= high:
-            raise ConfigurationError(f"this is no whole number from {low} to {high}")
-        return value
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Callable[[object], float]:
-    def parse(value: object) -> float:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value):
-            value = float(value)
-        if type(value) not in {int, float} or not low <= value <= high:  # type: ignore[operator]  # a number by now
-            raise ConfigurationError(f"this is no number of seconds from {low:g} to {high:g}")
-        return float(value)  # type: ignore[arg-type]  # a number by now
-
-    return parse
-
-
-def _host(value: object) -> str:
-    host = _text(value)
-    try:
-        loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigurationError(
-            "a node listens on loopback only, since requests between nodes are not signed yet",
-            mend="write 127.0.0.1, ::1 or localhost, and let nobody else through to it",
-        )
-    return host
-
-
-def _networks(value: object) -> tuple[IPv4Network | IPv6Network, ...]:
-    texts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-    if not isinstance(texts, list):
-        raise ConfigurationError("this is no list of networks")
-    try:
-        return tuple(ip_network(_text(text)) for text in texts)
-    except ValueError as error:
-        raise ConfigurationError(f"this is no network: {error}", mend="write it as 10.1.0.0/16") from None
-
-
-def _database_url(value: object) -> str:
-    url = _text(value)
-    if not re.match(r"(sqlite(\+pysqlite)?:///|postgresql(\+psycopg)?://)", url):
-        raise ConfigurationError(
-            "this is no database that a node can use",
-            mend="write sqlite:///path, or postgresql://user:password@host/name",
-        )
-    return url
-
-
-def _url(value: object) -> str:
-    return str(MemberUrl.parse(_text(value)))
-
-
-def _member(value: object) -> str:
-    return parse_member_id(_text(value))
-
-
-def _log_format(value: object) -> str:
-    if value not in LOG_FORMATS:
-        raise ConfigurationError(f"this is none of {', '.join(LOG_FORMATS)}")
-    return str(value)
-
-
-def _path(value: object) -> Path:
-    return Path(_text(value)).expanduser()
-
-
-_required_number = _integer(0, 64)
-
-
-def _required(value: object) -> int | Path:
-    """Read a number of witnesses, or the path of a policy file; what has no letter is meant as a number."""
-    if isinstance(value, str) and re.search(r"[^\W\d_]", value):
-        return _path(value)
-    return _required_number(value)
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting: its key in ``node.toml``, what it means, what holds without it, and how its value is read."""
@@ -211,70 +100,78 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("member", "this member's id in the consortium", "none; init writes it", _member),
+    Setting("member", "this member's id in the consortium", "none; init writes it", forms.member_id),
     Setting(
         "url",
         "the public URL below which this member's trust repository and logs are found",
         "none; init writes it",
-        _url,
+        forms.member_url,
     ),
-    Setting("name", "this member's name for people, as its card says it", "none; init writes it", _text),
+    Setting("name", "this member's name for people, as its card says it", "none; init writes it", forms.text),
     Setting(
         "keys",
         'the URI of the key of each row, as release = "file:keys/release.key", or a list of several',
         "file:keys/ROW.key",
-        _keys,
+        forms.keys,
     ),
     Setting(
         "database_url",
         "the database: sqlite:///path or postgresql://…",
         "node.sqlite3 in the home",
-        _database_url,
+        forms.database_url,
         secret=True,
     ),
-    Setting("host", "the loopback address to listen on", "127.0.0.1", _host),
-    Setting("port", "the TCP port to listen on", str(DEFAULT_PORT), _integer(1, _PORT_MAX)),
+    Setting("host", "the address to listen on; beyond loopback only with members_only", "127.0.0.1", forms.host),
+    Setting(
+        "members_only",
+        "whether requests between nodes must be signed by a member, and those to the API carry a token",
+        "false",
+        forms.yes_or_no,
+    ),
+    Setting("port", "the TCP port to listen on", str(DEFAULT_PORT), forms.integer(1, _PORT_MAX)),
     Setting(
         "passphrase_file",
         "a file that holds the key files' passphrase, readable by the node's user alone",
         "none",
-        _path,
+        forms.path,
     ),
-    Setting("pull_interval_seconds", "how long after one pull of a peer the next begins", "60", _seconds(0.1, 86_400)),
+    Setting(
+        "pull_interval_seconds", "how long after one pull of a peer the next begins", "60", forms.seconds(0.1, 86_400)
+    ),
     Setting(
         "pull_jitter_seconds",
         "how much a pull may be early or late, so that members do not pull in step",
         "a tenth of pull_interval_seconds",
-        _seconds(0, 3_600),
+        forms.seconds(0, 3_600),
     ),
     Setting(
         "allow_networks",
         "networks beyond the public internet in which peers may be; separated by commas in the environment",
         "none",
-        _networks,
+        forms.networks,
     ),
     Setting(
         "require_witnesses",
         "how many other members must have cosigned a checkpoint before its entries count, or the path of a policy file",
         "0",
-        _required,
+        forms.required_witnesses,
     ),
     Setting(
         "publish_witnesses",
         "how many peers' cosignatures a release waits for, a second at most; all peers' if there are fewer. "
         "Those that come later are shown, too; with 0, none is",
         "2",
-        _integer(0, 14),
+        forms.integer(0, 14),
     ),
     Setting(
         "worker_processes",
         "processes that verify and decode what is pulled",
         "cores less one, at least 1",
-        _integer(1, 256),
+        forms.integer(1, 256),
     ),
-    Setting("fetch_threads", "bundles that are fetched from one peer at the same time", "8", _integer(1, 64)),
-    Setting("blob_quota_mib", "how many MiB of blobs are kept for one peer", "1024", _integer(0, 1_048_576)),
-    Setting("log_format", "auto (console on a terminal, else json), console or json", "auto", _log_format),
+    Setting("fetch_threads", "bundles that are fetched from one peer at the same time", "8", forms.integer(1, 64)),
+    Setting("blob_quota_mib", "how many MiB of blobs are kept for one peer", "1024", forms.integer(0, 1_048_576)),
+    Setting("log_format", "auto (console on a terminal, else json), console or json", "auto", forms.log_format),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -295,9 +192,18 @@ def load_settings(environment: Mapping[str, str], home: Path) -> Settings:
         raise ConfigurationError(
             "pull_jitter_seconds is longer than pull_interval_seconds", where=str(home), mend="make it shorter"
         )
+    _check_host(values)
     if isinstance(values.get("require_witnesses"), Path):
         values["require_witnesses"] = home / values["require_witnesses"]
     return Settings(home=home, keys_fixed="keys" in overrides, **values)
+
+
+def _check_host(values: Mapping[str, Any]) -> None:
+    if not values.get("members_only", False) and not forms.is_loopback(values.get("host", "127.0.0.1")):
+        raise ConfigurationError(
+            f"this node would listen at {values['host']}, and answer everybody there",
+            mend="set members_only = true, or let it listen at 127.0.0.1, ::1 or localhost",
+        )
 
 
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:

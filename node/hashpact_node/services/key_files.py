@@ -9,7 +9,7 @@ from pathlib import Path
 from hashpact_keys.rows import RowName
 from hashpact_keys.signers import key_path
 from hashpact_node.services.keyring import Keyring
-from hashpact_node.settings import DEFAULT_KEYS
+from hashpact_node.setting_forms import DEFAULT_KEYS
 
 RETIRED = ".retired"
 REVOKED = ".revoked"

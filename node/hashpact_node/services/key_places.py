@@ -19,7 +19,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from hashpact_keys.rows import RowName
-from hashpact_node.settings import DEFAULT_KEYS, NODE_TOML, Settings, load_settings
+from hashpact_node.setting_forms import DEFAULT_KEYS
+from hashpact_node.settings import NODE_TOML, Settings, load_settings
 from hashpact_protocol.errors import ConfigurationError
 
 VARIABLE = "HASHPACT_KEYS"

@@ -17,7 +17,8 @@ from hashpact_keys.trust import TrustSigners, create_trust, current_card
 from hashpact_keys.trust_files import TrustFiles, newest, root_fingerprint
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.trusting import take_card
-from hashpact_node.settings import DEFAULT_KEYS, DEFAULT_PORT, NODE_TOML, Settings, write_node_toml
+from hashpact_node.setting_forms import DEFAULT_KEYS
+from hashpact_node.settings import DEFAULT_PORT, NODE_TOML, Settings, write_node_toml
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import HomeLock

@@ -41,6 +41,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         url = "https://acme.example/pact"
         database_url = "postgresql://acme:secret@db.example/hashpact"
         host = "::1"
+        members_only = true
         port = 9000
         passphrase_file = "/run/secrets/pass"
         pull_interval_seconds = 5
@@ -65,6 +66,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         "HASHPACT_URL": "https://acme.example/pact",
         "HASHPACT_DATABASE_URL": "postgresql://acme:secret@db.example/hashpact",
         "HASHPACT_HOST": "::1",
+        "HASHPACT_MEMBERS_ONLY": "true",
         "HASHPACT_PORT": "9000",
         "HASHPACT_PASSPHRASE_FILE": "/run/secrets/pass",
         "HASHPACT_PULL_INTERVAL_SECONDS": "5",
@@ -104,6 +106,14 @@ def test_jitter_follows_the_interval(tmp_path: Path) -> None:
         load_settings({"HASHPACT_PULL_INTERVAL_SECONDS": "2", "HASHPACT_PULL_JITTER_SECONDS": "3"}, tmp_path)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "::ffff:10.0.0.1"])  # noqa: S104  to be refused
+def test_beyond_loopback_only_where_everybody_must_say_who_they_are(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigurationError, match="set members_only = true"):
+        load_settings({"HASHPACT_HOST": host}, tmp_path)
+    assert load_settings({"HASHPACT_HOST": host, "HASHPACT_MEMBERS_ONLY": "true"}, tmp_path).host == host
+    assert load_settings({"HASHPACT_HOST": "127.0.0.2"}, tmp_path).host == "127.0.0.2"
+
+
 def test_witnesses_are_a_number_or_a_policy_file(tmp_path: Path) -> None:
     asked = "HASHPACT_REQUIRE_WITNESSES"
     assert load_settings({asked: "64"}, tmp_path).require_witnesses == 64
@@ -128,9 +138,8 @@ def test_witnesses_are_a_number_or_a_policy_file(tmp_path: Path) -> None:
         ("pull_interval_seconds = nan\n", 1, "number of seconds"),
         ("pull_interval_seconds = 'soon'\n", 1, "number of seconds"),
         ("pull_interval_seconds = false\n", 1, "number of seconds"),
-        ("host = '0.0.0.0'\n", 1, "not signed yet"),
-        ("host = '192.168.1.5'\n", 1, "loopback only"),
-        ("host = 'acme.example'\n", 1, "loopback only"),
+        ("host = 'acme.example'\n", 1, "no IP address"),
+        ("members_only = 'perhaps'\n", 1, "neither true nor false"),
         ("host = 5\n", 1, "no text"),
         ("log_format = 'xml'\n", 1, "auto, console, json"),
         ("allow_networks = '10.1.0.1/16'\n", 1, "host bits"),
@@ -176,7 +185,8 @@ def test_file_that_is_a_folder(tmp_path: Path) -> None:
         ("HASHPACT_PORT", "", "from 1 to 65535"),
         ("HASHPACT_DATABSE_URL", "x", "did you mean HASHPACT_DATABASE_URL"),
         ("HASHPACT_PASSPHRAZE", "x", "did you mean HASHPACT_PASSPHRASE"),
-        ("HASHPACT_HOST", "0.0.0.0", "loopback only"),  # noqa: S104  an address to refuse
+        ("HASHPACT_HOST", "acme.example", "no IP address"),
+        ("HASHPACT_MEMBERS_ONLY", "yes", "neither true nor false"),
         ("HASHPACT_ALLOW_NETWORKS", "here", "no network"),
         ("HASHPACT_PORT", "9" * 300, "…"),
     ],

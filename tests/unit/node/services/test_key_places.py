@@ -7,7 +7,8 @@ import pytest
 
 from hashpact_keys.rows import RowName
 from hashpact_node.services.key_places import KeyPlaces
-from hashpact_node.settings import DEFAULT_KEYS, NODE_TOML, load_settings
+from hashpact_node.setting_forms import DEFAULT_KEYS
+from hashpact_node.settings import NODE_TOML, load_settings
 from hashpact_protocol.errors import ConfigurationError
 
 WRITTEN = """# our node

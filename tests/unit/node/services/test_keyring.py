@@ -10,7 +10,7 @@ from hashpact_keys.keystore import KeyStore
 from hashpact_keys.rows import ROWS, RowName
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.views import own_card
-from hashpact_node.settings import DEFAULT_KEYS
+from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_node.store.database import Database
 from hashpact_protocol.card import WitnessKey
 from hashpact_protocol.errors import ConfigurationError, KeyUnavailableError

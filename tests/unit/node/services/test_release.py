@@ -16,7 +16,7 @@ from hashpact_node.services.batches import compress
 from hashpact_node.services.digests import Digester
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.entries import EntryReader
-from hashpact_node.settings import DEFAULT_KEYS
+from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_node.store.bundles import Bundle, count_entries, put_bundles, read_bundle
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, place, set_pending

@@ -23,7 +23,7 @@ from hashpact_node.services.rotation_state import UnderWay, rotations_under_way
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.views import own_card
 from hashpact_node.services.witness_lines import WitnessLines
-from hashpact_node.settings import DEFAULT_KEYS
+from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_protocol.card import Card
 from hashpact_protocol.errors import (
     ConfigurationError,

@@ -16,7 +16,8 @@ from hashpact_keys.trust import describe
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.setup import Founding, Made, make_home
 from hashpact_node.services.views import own_card, own_number
-from hashpact_node.settings import DEFAULT_KEYS, NODE_TOML, Settings, load_settings
+from hashpact_node.setting_forms import DEFAULT_KEYS
+from hashpact_node.settings import NODE_TOML, Settings, load_settings
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import HomeLock

@@ -16,7 +16,7 @@ from hashpact_node.services.log_files import LogFiles
 from hashpact_node.services.own_cards import sign_card
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.views import own_card
-from hashpact_node.settings import DEFAULT_KEYS
+from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_node.store.logs import Log, find_log, list_logs
 from hashpact_node.store.owners import live_listings
 from hashpact_node.store.queue import count_entries

@@ -1,0 +1,17 @@
+"""The audit log."""
+
+from __future__ import annotations
+
+revision = "r0013"
+down_revision = "r0012"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
+
+
+def downgrade() -> None:
+    """Refuse: a database only ever moves forward."""
+    raise NotImplementedError("restore a backup from before the upgrade instead")

@@ -1,0 +1,17 @@
+"""Audiences: logs with readers of their own."""
+
+from __future__ import annotations
+
+revision = "r0015"
+down_revision = "r0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
+
+
+def downgrade() -> None:
+    """Refuse: a database only ever moves forward."""
+    raise NotImplementedError("restore a backup from before the upgrade instead")
