@@ -31,6 +31,7 @@ from hashpact_protocol.notes import (
     verify_note,
 )
 from hashpact_protocol.proofs import parse_proof, verify_proof
+from hashpact_protocol.requests import check_request
 from hashpact_protocol.signals import parse_signal
 from hashpact_protocol.statements import Listing, parse_statement
 from hashpact_protocol.tiles import decode_bundle, decode_tile, encode_bundle, encode_tile, parse_path
@@ -152,6 +153,17 @@ def _consistency(_vector: Vector, facts: dict[str, Any]) -> None:
     proof = [bytes.fromhex(one) for one in facts["proof"]]
     old, new = bytes.fromhex(facts["old_root"]), bytes.fromhex(facts["new_root"])
     verify_consistency(facts["old_size"], old, facts["new_size"], new, proof)
+
+
+def _request(vector: Vector, facts: dict[str, Any]) -> None:
+    def key(member: str, key_id: str) -> bytes | None:
+        found = facts["keys"].get(f"{member}/{key_id}")
+        return None if found is None else bytes.fromhex(found)
+
+    headers = [(name, value) for name, value in facts["headers"]]
+    found = check_request(facts["method"], facts["url"], headers, vector.bytes("body"), keys=key, now=facts["now"])
+    told = (facts.get("member"), facts.get("key"), facts.get("nonce"))
+    expect((found.member, found.key_id, found.nonce), told, "who signed it")
 
 
 def _member_id(_vector: Vector, facts: dict[str, Any]) -> None:
@@ -276,6 +288,7 @@ DECIDERS: dict[tuple[str, str | None], Decider] = {
     ("notes", "vkey"): _vkey,
     ("proofs", "proof"): _proof,
     ("proofs", "policy"): _policy,
+    ("requests", "request"): _request,
     ("signals", None): _signal,
     ("statements", None): _statement,
     ("tiles", "path"): _path,
