@@ -31,6 +31,7 @@ from hashpact_node.api import (
 )
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
+from hashpact_node.api.member_door import MemberDoor
 from hashpact_node.api.models_requests import MatchRequest, NewListing
 from hashpact_node.api.problems import Problem, Shield, add_handlers
 from hashpact_node.api.read_ahead import ReadAhead
@@ -124,6 +125,8 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
     authority, slash, path = ("", "", "") if url is None else url.prefix.partition("/")
     app.add_middleware(BodyCap)
     app.add_middleware(HeadAsGet)
+    if node is not None and node.settings.members_only:
+        app.add_middleware(MemberDoor, doorkeeper=node.doorkeeper)
     app.add_middleware(Guard, host=host_of(authority))
     app.add_middleware(BelowPath, path=slash + path)
     app.add_middleware(Shield)

@@ -22,6 +22,8 @@ from hashpact_node.services.ceremonies import Ceremonies
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.comparing import Comparer
 from hashpact_node.services.cosigning import Cosigner
+from hashpact_node.services.credentials import Credentials
+from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.index_feed import IndexFeed
@@ -51,6 +53,7 @@ from hashpact_node.store.locks import Leader, Locks
 from hashpact_node.store.migrate import migrate
 from hashpact_node.store.peers import find_own
 from hashpact_protocol.errors import ConfigurationError
+from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.signals import SIGNAL_TYPES
 
 MEBIBYTE = 1024 * 1024
@@ -96,6 +99,7 @@ class Node:
     change_feed: ChangeFeed
     evidence: EvidenceKeeper
     comparer: Comparer
+    doorkeeper: Doorkeeper
 
     @property
     def member(self) -> str:
@@ -159,7 +163,8 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     locks = Locks(database, settings.home)
     places = KeyPlaces(settings)
     keyring = Keyring(keystore, places)
-    fetcher = Fetcher(AddressRules(settings.allow_networks))
+    credentials = Credentials(database, keyring, now)
+    fetcher = Fetcher(AddressRules(settings.allow_networks), signs=credentials.headers)
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)
     witness_lines = WitnessLines(database, fetcher, now, settings.publish_witnesses)
@@ -169,6 +174,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     evidence = EvidenceKeeper(database, now)
     trusting = Trusting(database, fetcher, now)
     puller = Puller(database, locks, fetcher, workers, settings, now, cosigner)
+    witness = Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number))
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
     return Node(
         settings=settings,
@@ -197,7 +203,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         key_watch=KeyWatch(database, keyring, fetcher, settings.home, now),
         log_files=LogFiles(database),
         mirror=Mirror(database),
-        witness=Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number)),
+        witness=witness,
         matcher=Matcher(database, index_feed, now),
         blobs=Blobs(database, now),
         blob_fetcher=BlobFetcher(database, fetcher, settings.blob_quota_mib * MEBIBYTE, now, puller.is_due),
@@ -205,4 +211,5 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         change_feed=ChangeFeed(database),
         evidence=evidence,
         comparer=Comparer(database, locks, fetcher, evidence, trusting, now),
+        doorkeeper=Doorkeeper(database, MemberUrl.parse(own.url), now, witness.rung.set),
     )

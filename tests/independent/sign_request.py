@@ -6,6 +6,7 @@ import base64
 import hashlib
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -21,10 +22,11 @@ class Credentials:
     member: str
     key_id: str
     key: Ed25519PrivateKey
+    clock: Callable[[], float] = time.time  # noqa: TID251  a program of its own, with the clock of its machine
 
     def headers(self, method: str, url: str, body: bytes = b"") -> dict[str, str]:
         """Give the header fields that sign one request, now (RFC 9421, sections 2.5 and 3.1)."""
-        created = int(time.time())  # noqa: TID251  a program of its own, with the clock of its machine
+        created = int(self.clock())
         lines = covered_lines(method, url)
         parameters = f';created={created};expires={created + 60};keyid="{self.member}/{self.key_id}";tag="hashpact"'
         digest = {}

@@ -7,8 +7,9 @@ Redirects are refused, cookies, proxies and the environment are ignored, and the
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,6 +31,10 @@ from hashpact_protocol.errors import (
 )
 
 USER_AGENT = f"hashpact/{version('hashpact')}"
+Signs = Callable[[str, str, bytes], Mapping[str, str]]
+"""Gives the header fields that sign a request, by method, URL and body."""
+
+_PUBLIC = re.compile(r"/trust/(?:metadata|targets)/[^/]+")
 _ERROR_BODY_MAX_BYTES = 16_384
 _FIRST_ERROR_STATUS = 400
 _REDIRECTS = range(300, 400)
@@ -50,7 +55,8 @@ class Answer:
 class Fetcher:
     """Asks peers over a pool of kept-alive connections; may be shared by threads.
 
-    ``rules`` say where it may connect; ``ssl_context`` replaces the system's certificate authorities;
+    ``rules`` say where it may connect; ``signs`` signs all requests but those for what is public, a trust repository;
+    ``ssl_context`` replaces the system's certificate authorities;
     ``escapes`` lets paths hold some, which those of members never do; ``transport`` replaces the network in tests.
     """
 
@@ -59,12 +65,14 @@ class Fetcher:
         rules: AddressRules | None = None,
         *,
         connections: int = 32,
+        signs: Signs | None = None,
         ssl_context: ssl.SSLContext | None = None,
         escapes: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.clocks = PeerClocks()
         self._escapes = escapes
+        self._signs = signs
         self._deadline = Deadline(clock.monotonic)
         # The transport is used without a client around it: a client would add cookies, redirects and proxies, which
         # are not wanted, and a third of the time that a request takes.
@@ -113,10 +121,22 @@ class Fetcher:
     def _send(self, request: httpx.Request) -> httpx.Response:
         """Send, and once more when a kept-alive connection turns out to be closed before any answer came."""
         try:
-            return self._transport.handle_request(request)
+            return self._transport.handle_request(self._signed(request))
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             self._deadline.remaining()
-            return self._transport.handle_request(request)
+            return self._transport.handle_request(self._signed(request))
+
+    def _signed(self, request: httpx.Request) -> httpx.Request:
+        """Sign a request, anew each time that it is sent: what was signed before may have arrived."""
+        if self._signs is None or _PUBLIC.search(request.url.path):
+            return request
+        try:
+            request.headers.update(self._signs(request.method, str(request.url), request.content))
+        except HashpactError as error:
+            raise FetchError(
+                f"the request cannot be signed: {error}", mend="peers answer nobody who does not"
+            ) from error
+        return request
 
     def _read(self, response: httpx.Response, url: str, max_bytes: int) -> Answer:
         if response.status_code in _REDIRECTS and "location" in response.headers:

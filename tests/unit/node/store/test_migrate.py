@@ -15,6 +15,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_blobs,
     tables_evidence,
     tables_keys,
+    tables_requests,
     tables_rotation,
     tables_shown,
     tables_succession,

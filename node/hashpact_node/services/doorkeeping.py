@@ -1,0 +1,97 @@
+"""Who may ask this node for what is not public: its peers, by requests that they have signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+
+from hashpact_node.net.rates import Budgets
+from hashpact_node.services.log_trust import card_of
+from hashpact_node.services.trusting import TRUST_HINT_INTERVAL
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import Database
+from hashpact_node.store.doorbells import ring
+from hashpact_node.store.logs import list_logs
+from hashpact_node.store.nonces import remember_nonce
+from hashpact_node.store.peers import ACTIVE, PAUSED, Peer, find_peer
+from hashpact_protocol.card import RequestKey
+from hashpact_protocol.errors import SignatureError
+from hashpact_protocol.names import MemberUrl
+from hashpact_protocol.requests import check_request
+
+WELCOME = frozenset({ACTIVE, PAUSED})
+"""Whose requests are answered: who is not read for a while may still read."""
+
+
+@dataclass(slots=True)
+class Doorkeeper:
+    """Checks who signed a request; may be shared by threads, and by processes on one database.
+
+    ``url`` is this member's own: requests are checked against it, never against what they say of it. ``on_hint`` is
+    called when a member's card may be newer than the one here.
+    """
+
+    database: Database
+    url: MemberUrl
+    now: Callable[[], datetime]
+    on_hint: Callable[[], None] = lambda: None
+    hints: Budgets = field(
+        default_factory=lambda: Budgets(per_second=1 / TRUST_HINT_INTERVAL.total_seconds(), burst=1), repr=False
+    )
+    _keys: dict[tuple[str, int], tuple[RequestKey, ...]] = field(default_factory=dict, init=False, repr=False)
+    _guard: Lock = field(default_factory=Lock, init=False, repr=False)
+
+    def admit(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> str:
+        """Give the member who signed a request for ``target``, a path below our URL with its query.
+
+        Raises SignatureError when nobody did whose requests are answered, or when it was sent before; StoreError.
+        """
+        now = self.now()
+        seconds = int(now.timestamp())
+        url = f"{self.url}{target}"
+        found = check_request(method, url, headers, body, keys=lambda *named: self._key(*named, now), now=seconds)
+        if found.nonce is not None:
+            with self.database.write() as connection:
+                new = remember_nonce(connection, found.member, found.nonce, forget_at=found.forget_at, now=seconds)
+            if not new:
+                raise SignatureError("this request was sent before", mend="sign each one anew, with a new nonce")
+        return found.member
+
+    def _key(self, member: str, key_id: str, now: datetime) -> bytes | None:
+        with self.database.read() as connection:
+            peer = find_peer(connection, member)
+        if peer is None or peer.state not in WELCOME or peer.card_version is None:
+            return None
+        for one in self._keys_of(peer, peer.card_version):
+            if one.id == key_id:
+                return one.public if one.valid_from <= now <= one.valid_until else None
+        self._hint(peer, peer.card_version)
+        return None
+
+    def _keys_of(self, peer: Peer, version: int) -> tuple[RequestKey, ...]:
+        """Give a card's request keys; cards are read once, and a version of a member's card is one card."""
+        found = self._keys.get((peer.member, version))
+        if found is None:
+            found = card_of(peer).request_keys
+            with self._guard:
+                self._keys = {known: keys for known, keys in self._keys.items() if known[0] != peer.member}
+                self._keys[peer.member, version] = found
+        return found
+
+    def _hint(self, peer: Peer, version: int) -> None:
+        """Let a member's card be looked for where it may name the key that was used, now and then."""
+        if peer.own or peer.state != ACTIVE or self.hints.spend(peer.member):
+            return
+        with self.database.write() as connection:
+            asked = _ring(connection, peer, version, int(self.now().timestamp() * 1_000))
+        if asked:
+            self.on_hint()
+
+
+def _ring(connection: Connection, peer: Peer, version: int, due_ms: int) -> bool:
+    logs = [log for log in list_logs(connection, peer=peer.number) if log.named and log.state == "open"]
+    for log in logs[:1]:
+        ring(connection, log.number, size=0, due_ms=due_ms, card=version + 1)
+    return bool(logs)

@@ -1,0 +1,172 @@
+"""Who is answered below /logs, /witness and /mirror, over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from asking import MemberAuth, credentials_of
+from databases import SqliteFiles, opened
+from hashpact_node.assembly import Node, open_node
+from hashpact_node.store.peers import REMOVED, get_peer, set_state
+from hashpact_protocol.witness import ADD_CHECKPOINT_MAX_BYTES, origin_hash
+from independent.sign_request import Credentials
+from own_member import NOW, ORIGIN, found_member
+from serving import Served, serving
+
+URL = "https://acme.example"
+PASSPHRASE = "passphrase of a test"
+CHECKPOINT = "/logs/listings-1/checkpoint"
+MEMBERS_ONLY = (
+    CHECKPOINT,
+    "/logs/listings-1/tile/entries/000.p/1",
+    f"/logs/listings-1/blob/{'ef' * 32}",
+    "/logs/no-such-log/checkpoint",
+    "/logs",
+    f"/witness/{origin_hash(ORIGIN)}/checkpoint",
+    "/witness/cards",
+    "/witness/cards/acme/1",
+    f"/mirror/{origin_hash(ORIGIN)}/checkpoint",
+    "/mirror/nothing",
+)
+
+
+@pytest.fixture(scope="module")
+def members_node(sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """Acme's node, which answers members only."""
+    home = tmp_path_factory.mktemp("home")
+    url = sqlite_files.url(home)
+    with opened(url) as database:
+        own = found_member(database, home, url)
+        own.releaser.release(own.log.number)
+        node = open_node(replace(own.settings, members_only=True), PASSPHRASE.encode, now=lambda: NOW)
+        yield node
+        node.close()
+
+
+@pytest.fixture(scope="module")
+def door(members_node: Node) -> Iterator[Served]:
+    with serving(members_node) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def credentials(members_node: Node) -> Credentials:
+    return credentials_of("acme", members_node.settings.home, PASSPHRASE, NOW.timestamp)
+
+
+@pytest.fixture(scope="module")
+def member(door: Served, credentials: Credentials) -> Iterator[httpx.Client]:
+    """A client that signs, by acme's own request key."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{door.port}", auth=MemberAuth(credentials, URL), timeout=60) as one:
+        yield one
+
+
+@pytest.mark.parametrize("path", MEMBERS_ONLY)
+def test_nobody_is_told_anything_without_a_signature(door: Served, path: str) -> None:
+    """What is there, what is not, and what is no path at all are answered alike."""
+    answers = [door.get(path), door.get(MEMBERS_ONLY[0])]
+    assert [answer.status_code for answer in answers] == [401, 401]
+    assert answers[0].content == answers[1].content
+    assert answers[0].headers["accept-signature"].startswith('hashpact=("@method"')
+    assert answers[0].headers["www-authenticate"] == "Signature"
+    assert answers[0].headers["cache-control"] == "no-store"
+    assert door.client.head(path).status_code == 401
+
+
+def test_no_other_spelling_of_a_path_is_a_way_around(door: Served) -> None:
+    for path in (
+        "/%6cogs/listings-1/checkpoint",
+        "//logs/listings-1/checkpoint",
+        "/./logs/listings-1/checkpoint",
+        "/trust/../logs/listings-1/checkpoint",
+        "/LOGS/listings-1/checkpoint",
+        "/logs%2flistings-1/checkpoint",
+    ):
+        status, answer = door.raw_get(path)
+        assert status in {400, 401, 404}, path
+        assert b"acme.example/logs" not in answer
+
+
+def test_a_member_is_answered(member: httpx.Client) -> None:
+    answer = member.get(CHECKPOINT)
+    assert answer.status_code == 200
+    assert answer.text.startswith(f"{ORIGIN}\n")
+    assert "private" in answer.headers["cache-control"]
+    assert member.head(CHECKPOINT).status_code == 200
+    assert member.get("/witness/cards").status_code == 200
+    assert member.get(f"/mirror/{origin_hash(ORIGIN)}/checkpoint").status_code in {200, 404}
+    assert member.get("/logs/no-such-log/checkpoint").status_code == 404
+
+
+def test_what_is_public_needs_no_signature(door: Served) -> None:
+    assert door.get("/trust/metadata/timestamp.json").status_code == 200
+    assert door.get("/healthz").status_code == 200
+
+
+def test_a_body_is_what_was_signed(door: Served, member: httpx.Client, credentials: Credentials) -> None:
+    path = "/witness/add-checkpoint"
+    assert member.post(path, content=b"no checkpoint").status_code == 400, "its body is read behind the door"
+    headers = credentials.headers("POST", f"{URL}{path}", b"no checkpoint")
+    assert door.post(path, content=b"another one", headers=headers).status_code == 401
+    assert door.post(path, content=b"no checkpoint", headers=headers).status_code == 400
+    again = door.post(path, content=b"no checkpoint", headers=headers)
+    assert (again.status_code, "sent before" in again.json()["detail"]) == (401, True)
+
+
+def test_a_body_that_no_route_takes_is_not_read_to_its_end(member: httpx.Client) -> None:
+    body = b"x" * (ADD_CHECKPOINT_MAX_BYTES + 1)
+    assert member.post("/witness/add-checkpoint", content=body).status_code == 413
+
+
+def test_a_request_moved_elsewhere_is_nobodys(door: Served, credentials: Credentials) -> None:
+    headers = credentials.headers("GET", f"{URL}{CHECKPOINT}")
+    assert door.get(CHECKPOINT, headers=headers).status_code == 200
+    assert door.get(CHECKPOINT, headers={**headers, "host": "acme.example:1"}).status_code == 200, "Host says nothing"
+    for path in (f"{CHECKPOINT}?x=1", f"{CHECKPOINT}?", "/logs/listings-2/checkpoint"):
+        assert door.get(path, headers=headers).status_code == 401 or path.endswith("?")
+    assert door.client.request("DELETE", CHECKPOINT, headers=headers).status_code == 401
+    elsewhere = credentials.headers("GET", f"https://beta.example{CHECKPOINT}")
+    assert door.get(CHECKPOINT, headers=elsewhere).status_code == 401
+    ours = credentials.headers("GET", f"http://127.0.0.1:{door.port}{CHECKPOINT}")
+    assert door.get(CHECKPOINT, headers=ours).status_code == 401, "the address asked at is not our name"
+
+
+def test_doubled_and_broken_fields_are_refused(door: Served, credentials: Credentials) -> None:
+    headers = credentials.headers("GET", f"{URL}{CHECKPOINT}")
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    assert door.raw_get(CHECKPOINT, *lines)[0] == 200
+    assert door.raw_get(CHECKPOINT, *lines, lines[0])[0] == 401
+    assert door.raw_get(CHECKPOINT, *lines, "Signature: sig=:AAAA:")[0] == 401
+    assert door.raw_get(CHECKPOINT, lines[0])[0] == 401
+    assert door.raw_get(CHECKPOINT, "Signature-Input: \xff\xfe", "Signature: \xff")[0] == 401
+
+
+def test_a_stranger_learns_no_more_than_anybody(door: Served) -> None:
+    stranger = Credentials("delta", "delta-request-1", Ed25519PrivateKey.generate(), NOW.timestamp)
+    forged = Credentials("acme", "acme-request-1", Ed25519PrivateKey.generate(), NOW.timestamp)
+    answers = [
+        door.get(path, headers=who.headers("GET", f"{URL}{path}"))
+        for who in (stranger, forged)
+        for path in (CHECKPOINT, "/logs/no-such-log/checkpoint")
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    assert answers[0].content == answers[1].content
+    assert answers[2].content == answers[3].content
+
+
+def test_a_removed_member_is_refused_at_once(members_node: Node, member: httpx.Client) -> None:
+    assert member.get(CHECKPOINT).status_code == 200
+    with members_node.database.write() as connection:
+        own = get_peer(connection, "acme")
+        set_state(connection, own.number, REMOVED)
+    try:
+        assert member.get(CHECKPOINT).status_code == 401
+    finally:
+        with members_node.database.write() as connection:
+            set_state(connection, own.number, own.state)
+    assert member.get(CHECKPOINT).status_code == 200
