@@ -6,6 +6,7 @@ Usage: tests/conformance.py [MODE …]     (publisher, reader, witness, pair, ve
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -18,11 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint_server import entrypoint_server
+from hashpact_conformance.main import PASSPHRASE as CREDENTIALS_PASSPHRASE
 from hashpact_conformance.main import main as suite
 from hashpact_conformance.publisher.site import Site
 from hashpact_conformance.publisher.trust_chain import read_chain
 from hashpact_protocol.card import parse_card
-from nodes import TestNode, make_node
+from nodes import PASSPHRASE, TestNode, make_node
 
 REPORTS = Path("build/conformance")
 MODES = ("pair", "reader", "publisher", "witness", "vectors")
@@ -43,6 +45,8 @@ class Subject:
 
     node: TestNode
     root: Path
+    credentials: tuple[str, Path]
+    """Who may ask it, as ``MEMBER/KEY-ID``, and the file of that request key."""
 
     @property
     def witness_key(self) -> str:
@@ -79,21 +83,39 @@ def fill(node: TestNode, folder: Path) -> None:
 @contextmanager
 def running_subject(folder: Path, **settings: str) -> Iterator[Subject]:
     """Run a node of ours that has published, for the body; ``settings`` are told to its processes."""
-    node = make_node(folder, "acme", **settings)
+    node = make_node(folder, "acme", HASHPACT_MEMBERS_ONLY="true", **settings)
     fill(node, folder)
     node.start()
     try:
         root = folder / "1.root.json"
         root.write_bytes(node.get("/trust/metadata/1.root.json").content)
-        yield Subject(node, root)
+        yield Subject(node, root, know_a_member(node, folder))
     finally:
         node.kill()
+
+
+def know_a_member(node: TestNode, folder: Path) -> tuple[str, Path]:
+    """Let a node know another member, which may ask it and is not read; the credentials of that one."""
+    asking = make_node(folder, "asking")
+    asking.start()
+    try:
+        for arguments in (
+            ["peer", "add", asking.member, asking.url, "--fingerprint", asking.fingerprint],
+            ["peer", "pause", asking.member],
+        ):
+            done = node.command(*arguments)
+            assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    finally:
+        asking.kill()
+    return f"{asking.member}/{asking.member}-request-1", asking.home / "keys/request.key"
 
 
 def told_of(mode: str, subject: Subject) -> list[str]:
     """Give what the suite is told of a node that runs, to check it as a publisher or as a witness."""
     if mode == "publisher":
-        return ["--url", subject.node.url, "--root", str(subject.root)]
+        name, key = subject.credentials
+        os.environ[CREDENTIALS_PASSPHRASE] = PASSPHRASE
+        return ["--url", subject.node.url, "--root", str(subject.root), "--as", name, "--key", str(key)]
     return ["--url", f"{subject.node.url}/witness", "--vkey", subject.witness_key, "--setup", subject.setup]
 
 

@@ -31,6 +31,7 @@ class Layer(StrEnum):
     FETCH = "fetch"
     STATEMENTS = "statements"
     WITNESS = "witness"
+    REQUESTS = "requests"
 
 
 class Outcome(StrEnum):

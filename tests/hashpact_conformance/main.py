@@ -18,6 +18,7 @@ MODES = {
     "pair": ("let two nodes follow each other", "pair --a './my-node' --b './their-node'"),
     "vectors": ("run the vectors against hashpact_protocol", "vectors"),
 }
+PASSPHRASE = "HASHPACT_CONFORMANCE_PASSPHRASE"
 EXIT_CODES = """exit codes:
   0  every case that was run passed, failed as expected, or is not supported by the node
   1  at least one case failed, or passed although it was expected to fail
@@ -38,6 +39,12 @@ def make_parser() -> argparse.ArgumentParser:
     made["publisher"].add_argument("--url", required=True, help="the member URL of the node")
     made["publisher"].add_argument("--root", required=True, type=Path, help="a root of the member, got on another way")
     made["publisher"].add_argument("--member", help="the member's id; without it, the one that its card tells")
+    made["publisher"].add_argument(
+        "--as", dest="asks_as", metavar="MEMBER/KEY-ID", help="sign requests as a member that the node knows"
+    )
+    made["publisher"].add_argument(
+        "--key", type=Path, metavar="FILE", help=f"its request key, in OpenSSH's form; passphrase in {PASSPHRASE}"
+    )
     made["reader"].add_argument("--entrypoint", required=True, metavar="CMD", help="how the node is called")
     made["witness"].add_argument("--url", required=True, help="the URL below which the witness answers add-checkpoint")
     made["witness"].add_argument("--vkey", required=True, help="the verifier key of its cosignatures")

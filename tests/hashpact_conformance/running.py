@@ -19,6 +19,7 @@ import pytest
 from hashpact_conformance import report, report_html
 from hashpact_conformance.cases import Mode
 from hashpact_conformance.plugin import Plugin, RunOptions
+from hashpact_conformance.signing import read_credentials
 
 FAILED, UNUSABLE = 1, 2
 _HERE = Path(__file__).parent
@@ -110,10 +111,22 @@ def _check_targets(told: argparse.Namespace) -> None:
     root = getattr(told, "root", None)
     if root is not None and not root.is_file():
         raise UnusableError(f"there is no root file {root}; --root names the N.root.json that the member gave out")
+    _check_credentials(told)
     try:
         re.compile(told.pattern or "")
     except re.error as error:
         raise UnusableError(f"-k {told.pattern} is no regular expression: {error}") from error
+
+
+def _check_credentials(told: argparse.Namespace) -> None:
+    name, key = getattr(told, "asks_as", None), getattr(told, "key", None)
+    if (name is None) != (key is None):
+        raise UnusableError("--as and --key belong together: who asks, and the request key that signs it")
+    if name is not None and key is not None:
+        try:
+            read_credentials(name, key)
+        except (OSError, ValueError) as error:
+            raise UnusableError(f"requests cannot be signed: {error}") from error
 
 
 def _why(ended: int, pattern: str | None) -> str:

@@ -13,6 +13,7 @@ from hashpact_conformance.publisher.reading import LogReading, read_log
 from hashpact_conformance.publisher.shown import Shown, show
 from hashpact_conformance.publisher.site import Site
 from hashpact_conformance.publisher.trust_chain import Chain, read_chain
+from hashpact_conformance.signing import Credentials, read_credentials
 from hashpact_protocol.card import Card, parse_card
 from hashpact_protocol.card_fields import read_object
 from hashpact_protocol.card_logs import CardLog, LogState
@@ -24,7 +25,9 @@ from hashpact_protocol.merkle import EMPTY_ROOT
 @pytest.fixture(scope="session", name="everything")
 def read_once(options: RunOptions) -> Iterator[Site]:
     """The node, for what is read once and shared."""
-    one = Site(options.targets["url"].rstrip("/"), Dump.of_case(options.dump, "shared"))
+    name, key = options.targets.get("asks_as"), options.targets.get("key")
+    credentials = read_credentials(name, key) if name and key else None
+    one = Site(options.targets["url"].rstrip("/"), Dump.of_case(options.dump, "shared"), credentials)
     yield one
     one.client.close()
 
@@ -32,7 +35,7 @@ def read_once(options: RunOptions) -> Iterator[Site]:
 @pytest.fixture
 def site(everything: Site, dump: Dump) -> Iterator[Site]:
     """The node, for one case."""
-    one = Site(everything.url, dump)
+    one = Site(everything.url, dump, everything.credentials)
     yield one
     one.client.close()
 
@@ -86,3 +89,9 @@ def closed_readings(everything: Site, closed_logs: list[CardLog]) -> list[LogRea
 def filled(readings: list[LogReading]) -> list[LogReading]:
     """The open logs that hold anything."""
     return [one for one in readings if one.head.size] or not_supported("no open log holds an entry")
+
+
+@pytest.fixture(scope="session")
+def credentials(everything: Site) -> Credentials:
+    """Who asks; without somebody whom the node knows, nothing can be said of whom it answers."""
+    return everything.credentials or not_supported("no credentials were given: see --as and --key")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from hashpact_conformance.dump import Dump
+from hashpact_conformance.signing import Credentials
 
 TIMEOUT_SECONDS = 30.0
 
@@ -22,6 +23,7 @@ class Site:
 
     url: str
     dump: Dump = field(default_factory=lambda: Dump(None))
+    credentials: Credentials | None = None
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -30,10 +32,19 @@ class Site:
     def get(self, path: str, *, method: str = "GET", body: bytes | None = None, **headers: str) -> Answer:
         """Ask for a path below the member URL, or for a whole URL; names of headers with ``_`` for ``-``.
 
-        What cannot be had at all fails the case.
+        It is signed where that is called for. What cannot be had at all fails the case.
         """
         url = path if "://" in path else f"{self.url}/{path}"
         told = {"accept-encoding": "identity"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.ask(url, self.signed(method, url, body or b"") | told, method=method, body=body)
+
+    def signed(self, method: str, url: str, body: bytes = b"") -> dict[str, str]:
+        """Give the fields that sign a request; none where the suite has no credentials, or what is asked is public."""
+        public = url.startswith(f"{self.url}/trust/")
+        return {} if self.credentials is None or public else self.credentials.fields(method, url, body)
+
+    def ask(self, url: str, told: Mapping[str, str], *, method: str = "GET", body: bytes | None = None) -> Answer:
+        """Ask with these header fields and no others of ours."""
         try:
             with self.client.stream(method, url, headers=told, content=body) as response:
                 answer = Answer(url, response.status_code, response.headers, b"".join(response.iter_raw()))
@@ -59,7 +70,9 @@ class Site:
     def raw_get(self, path: str, *headers: str) -> int:
         """GET a path below the member URL exactly as it is written; gives the status, 0 for no answer."""
         parts = urlsplit(self.url)
-        lines = [f"GET {parts.path}/{path} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close", *headers, "", ""]
+        signed = [f"{name}: {value}" for name, value in self.signed("GET", f"{self.url}/{path}").items()]
+        head = [f"GET {parts.path}/{path} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close"]
+        lines = [*head, *signed, *headers, "", ""]
         return status_of(self.raw("\r\n".join(lines).encode("latin-1")))
 
     @contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import httpx
 
 from hashpact_conformance.dump import Dump
+from hashpact_conformance.signing import Credentials
 from hashpact_protocol.errors import HashpactError
 from hashpact_protocol.notes import Cosigned, VerifierKey, cosignatures, parse_note
 
@@ -24,6 +26,7 @@ class Witness:
     url: str
     key: VerifierKey
     dump: Dump = field(default_factory=lambda: Dump(None))
+    credentials: Credentials | None = None
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -34,9 +37,15 @@ class Witness:
         return self.ask("POST", "add-checkpoint", body)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
-        """Ask for a path below the witness's URL."""
+        """Ask for a path below the witness's URL; it is signed where there are credentials."""
+        url = f"{self.url}/{path}"
+        signed = {} if self.credentials is None else self.credentials.fields(method, url, body or b"")
+        return self.ask_with(signed, method, path, body)
+
+    def ask_with(self, signed: Mapping[str, str], method: str, path: str, body: bytes | None = None) -> httpx.Response:
+        """Ask with these header fields."""
         try:
-            answer = self.client.request(method, f"{self.url}/{path}", content=body)
+            answer = self.client.request(method, f"{self.url}/{path}", content=body, headers=signed)
         except httpx.HTTPError as error:
             raise AssertionError(f"{method} {self.url}/{path}: {type(error).__name__}: {error}") from error
         self.dump.keep(

@@ -12,6 +12,7 @@ import pytest
 from hashpact_conformance import clock
 from hashpact_conformance.dump import Dump
 from hashpact_conformance.plugin import RunOptions
+from hashpact_conformance.signing import Credentials
 from hashpact_conformance.simulator.member import Member
 from hashpact_conformance.simulator.replies import gone
 from hashpact_conformance.simulator.server import Server
@@ -23,6 +24,7 @@ from hashpact_protocol.notes import KeyType, VerifierKey
 LOGS = 110
 FOLLOW_SECONDS = 120
 MEMBER = "conformance"
+NOT_KNOWN = {401, 404}
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +64,14 @@ def followed(options: RunOptions, member: Member, key: VerifierKey, tmp_path_fac
         assert done.returncode == 0, f"--setup ended with {done.returncode}: {done.stderr[-1_000:]}"
     else:
         print(f"let the witness follow the member {member.id} at {member.url}, pinned by {root}", flush=True)
-    wait_until_known(Witness(options.targets["url"].rstrip("/"), key), Tree(member, member.logs[-1]))
+    witness = Witness(options.targets["url"].rstrip("/"), key, credentials=credentials_of(member))
+    wait_until_known(witness, Tree(member, member.logs[-1]))
     return member
+
+
+def credentials_of(member: Member) -> Credentials:
+    """Give the credentials of the suite's member, by the request key that its card names."""
+    return Credentials(member.id, f"{member.id}-request-1", member.request_key.sign)
 
 
 def replaced(word: str, words: dict[str, str]) -> str:
@@ -76,16 +84,16 @@ def replaced(word: str, words: dict[str, str]) -> str:
 def wait_until_known(witness: Witness, tree: Tree) -> None:
     """Ask until the witness knows the last log of the member's card."""
     deadline = time.monotonic() + FOLLOW_SECONDS
-    while witness.add(request(0, [], tree.note(1))).status_code == 404:
-        assert time.monotonic() < deadline, f"the witness does not follow {tree.member.url}: it answers 404"
+    while (status := witness.add(request(0, [], tree.note(1))).status_code) in NOT_KNOWN:
+        assert time.monotonic() < deadline, f"the witness does not follow {tree.member.url}: it answers {status}"
         time.sleep(0.2)
     witness.client.close()
 
 
 @pytest.fixture
-def witness(options: RunOptions, key: VerifierKey, dump: Dump) -> Iterator[Witness]:
-    """The witness under test."""
-    one = Witness(options.targets["url"].rstrip("/"), key, dump)
+def witness(options: RunOptions, key: VerifierKey, dump: Dump, member: Member) -> Iterator[Witness]:
+    """The witness under test, asked by the suite's member."""
+    one = Witness(options.targets["url"].rstrip("/"), key, dump, credentials_of(member))
     yield one
     one.client.close()
 
