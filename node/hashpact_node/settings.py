@@ -61,6 +61,8 @@ class Settings:
     host: str = "127.0.0.1"
     members_only: bool = False
     port: int = DEFAULT_PORT
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     passphrase_file: Path | None = None
     pull_interval_seconds: float = _PULL_INTERVAL_SECONDS
     pull_jitter_seconds: float = _PULL_INTERVAL_SECONDS / 10
@@ -130,6 +132,13 @@ SETTINGS = (
     ),
     Setting("port", "the TCP port to listen on", str(DEFAULT_PORT), forms.integer(1, _PORT_MAX)),
     Setting(
+        "tls_certificate",
+        "the file of the certificate, with those between it and its authority, where the node ends TLS itself",
+        "none",
+        forms.path,
+    ),
+    Setting("tls_key", "the file of the certificate's private key, without a passphrase", "none", forms.path),
+    Setting(
         "passphrase_file",
         "a file that holds the key files' passphrase, readable by the node's user alone",
         "none",
@@ -193,9 +202,18 @@ def load_settings(environment: Mapping[str, str], home: Path) -> Settings:
             "pull_jitter_seconds is longer than pull_interval_seconds", where=str(home), mend="make it shorter"
         )
     _check_host(values)
+    _check_tls(values)
     if isinstance(values.get("require_witnesses"), Path):
         values["require_witnesses"] = home / values["require_witnesses"]
     return Settings(home=home, keys_fixed="keys" in overrides, **values)
+
+
+def _check_tls(values: Mapping[str, Any]) -> None:
+    if ("tls_certificate" in values) != ("tls_key" in values):
+        missing = "tls_key" if "tls_certificate" in values else "tls_certificate"
+        raise ConfigurationError(
+            f"to end TLS, {missing} is missing", mend="give both, or neither where a proxy ends TLS"
+        )
 
 
 def _check_host(values: Mapping[str, Any]) -> None:

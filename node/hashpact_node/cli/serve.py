@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ BACKLOG: Final = 2_048
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The loopback address to listen on.")] = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = None,
     port: Annotated[str | None, typer.Option(metavar="NUMBER", help="The TCP port to listen on.")] = None,
     *,
     alone: Annotated[
@@ -43,8 +44,8 @@ def serve(
 ) -> None:
     """Run the node: serve its API and logs, pull its peers.
 
-    Until requests between nodes are signed, a node listens on loopback only; what stands before it decides who gets
-    through. Logs go to standard error. Ctrl-C or SIGTERM stops it cleanly, with exit code 0.
+    Beyond loopback it listens only where members_only is set, so that it knows who asks. Logs go to standard error.
+    Ctrl-C or SIGTERM stops it cleanly, with exit code 0.
 
     After a start nothing is signed before a peer has said what it holds of this node's own logs, lest a database that
     was restored from an old copy tells a second story.
@@ -105,13 +106,35 @@ def _serve(node: Node, listener: socket.socket) -> None:
     from hashpact_node.api.connections import server_config
     from hashpact_node.app import create_app
 
-    config = server_config(create_app(node), loop="uvloop", timeout_graceful_shutdown=GRACE_SECONDS)
+    tls = _tls(node.settings)
+    config = server_config(create_app(node), loop="uvloop", timeout_graceful_shutdown=GRACE_SECONDS, **tls)
     server = uvicorn.Server(config)
     with _signals_left_to(server):
         server.run(sockets=[listener])
     if not server.started:
         raise HashpactError("the node did not start", where=str(node.settings.home), mend="the lines above say why")
     note(f"{node.member} has stopped")
+
+
+def _tls(settings: Settings) -> dict[str, Path]:
+    """Give what uvicorn needs to end TLS itself: nothing where a proxy does; ConfigurationError for unfit files."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return {}
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            settings.tls_certificate, settings.tls_key, password=_no_passphrase
+        )
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise ConfigurationError(
+            f"TLS cannot be ended with these files: {error}",
+            where=f"{settings.tls_certificate}, {settings.tls_key}",
+            mend="tls_certificate and tls_key name files in PEM that belong together, the key without a passphrase",
+        ) from None
+    return {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
+
+
+def _no_passphrase() -> str:
+    raise ValueError("the key has a passphrase")
 
 
 @contextmanager
@@ -168,8 +191,10 @@ def _home_shared(home: Path) -> Iterator[None]:
 def _tell(node: Node) -> None:
     host, port = node.settings.host, node.settings.port
     shown = f"[{host}]" if ":" in host else host
-    note(f"{node.member} listens on http://{shown}:{port}, its home is {node.settings.home}; Ctrl-C stops it")
-    note("It listens on loopback only until requests between nodes are signed: let peers reach /trust and /logs alone.")
+    scheme = "http" if node.settings.tls_certificate is None else "https"
+    note(f"{node.member} listens on {scheme}://{shown}:{port}, its home is {node.settings.home}; Ctrl-C stops it")
+    if not node.settings.members_only:
+        note("It answers whoever reaches it, and so listens on loopback only: see members_only in docs/operations.md.")
     if node.awakening.alone:
         warn(
             "THIS NODE SIGNS ALONE: it does not wait for a peer to say what it knows of our logs",

@@ -43,6 +43,8 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         host = "::1"
         members_only = true
         port = 9000
+        tls_certificate = "/etc/ssl/acme.pem"
+        tls_key = "/etc/ssl/acme.key"
         passphrase_file = "/run/secrets/pass"
         pull_interval_seconds = 5
         pull_jitter_seconds = 0.5
@@ -68,6 +70,8 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         "HASHPACT_HOST": "::1",
         "HASHPACT_MEMBERS_ONLY": "true",
         "HASHPACT_PORT": "9000",
+        "HASHPACT_TLS_CERTIFICATE": "/etc/ssl/acme.pem",
+        "HASHPACT_TLS_KEY": "/etc/ssl/acme.key",
         "HASHPACT_PASSPHRASE_FILE": "/run/secrets/pass",
         "HASHPACT_PULL_INTERVAL_SECONDS": "5",
         "HASHPACT_PULL_JITTER_SECONDS": "0.5",
@@ -112,6 +116,13 @@ def test_beyond_loopback_only_where_everybody_must_say_who_they_are(tmp_path: Pa
         load_settings({"HASHPACT_HOST": host}, tmp_path)
     assert load_settings({"HASHPACT_HOST": host, "HASHPACT_MEMBERS_ONLY": "true"}, tmp_path).host == host
     assert load_settings({"HASHPACT_HOST": "127.0.0.2"}, tmp_path).host == "127.0.0.2"
+
+
+def test_a_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="tls_key is missing"):
+        load_settings({"HASHPACT_TLS_CERTIFICATE": "/etc/ssl/acme.pem"}, tmp_path)
+    with pytest.raises(ConfigurationError, match="tls_certificate is missing"):
+        load_settings({"HASHPACT_TLS_KEY": "/etc/ssl/acme.key"}, tmp_path)
 
 
 def test_witnesses_are_a_number_or_a_policy_file(tmp_path: Path) -> None:
