@@ -35,6 +35,7 @@ from hashpact_node.api.member_door import MemberDoor
 from hashpact_node.api.models_requests import MatchRequest, NewListing
 from hashpact_node.api.problems import Problem, Shield, add_handlers
 from hashpact_node.api.read_ahead import ReadAhead
+from hashpact_node.api.safe_headers import SafeHeaders
 from hashpact_node.api.schemas import add_schemas
 from hashpact_node.assembly import Node
 from hashpact_node.jobs.schedule import Schedule
@@ -130,6 +131,7 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
     app.add_middleware(Guard, host=host_of(authority))
     app.add_middleware(BelowPath, path=slash + path)
     app.add_middleware(Shield)
+    app.add_middleware(SafeHeaders)
 
 
 def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:

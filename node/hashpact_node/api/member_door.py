@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 from typing import Final
 
@@ -10,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hashpact_node.api.problems import plain_problem
+from hashpact_node.net.rates import Budgets
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_protocol.errors import SignatureError
@@ -18,6 +20,10 @@ from hashpact_protocol.witness import ADD_CHECKPOINT_MAX_BYTES
 
 MEMBERS_ONLY: Final = ("/logs", "/witness", "/mirror")
 """Below these paths nobody is answered who did not sign (docs/protocol.md, Requests)."""
+
+MEMBER_PER_SECOND: Final = 1_500.0
+MEMBER_BURST: Final = 3_000.0
+"""How often one member is answered, by each process: more than a node asks of one peer."""
 
 _ASKED_FOR: Final = 'hashpact=("@method" "@authority" "@path" "@query");created;expires;keyid;tag="hashpact"'
 _HEADERS: Final = {"WWW-Authenticate": "Signature", "Accept-Signature": _ASKED_FOR}
@@ -28,9 +34,10 @@ _FIELDS: Final = frozenset(name.encode() for name in SIGNATURE_FIELDS)
 class MemberDoor:
     """Lets members in by their signatures, and tells the route who it is; others get 401, whatever they ask for."""
 
-    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, app: ASGIApp, doorkeeper: Doorkeeper, budgets: Budgets | None = None) -> None:
         self._app = app
         self._doorkeeper = doorkeeper
+        self._budgets = budgets or Budgets(per_second=MEMBER_PER_SECOND, burst=MEMBER_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -51,6 +58,10 @@ class MemberDoor:
         except SignatureError as error:
             await _refusal(error.what, error.mend)(scope, receive, send)
             return
+        wait = self._budgets.spend(member)
+        if wait:
+            await _too_often(wait)(scope, receive, send)
+            return
         actor = Actor(ActorKind.MEMBER, member, (scope.get("client") or (None,))[0])
         scope = {**scope, "state": {**scope.get("state", {}), "actor": actor}}
         await self._app(scope, receive if method in _SAFE else _again(body, receive), send)
@@ -58,6 +69,15 @@ class MemberDoor:
 
 def _refusal(what: str, mend: str | None) -> Response:
     return plain_problem(HTTPStatus.UNAUTHORIZED, what, mend=mend, headers=_HEADERS)
+
+
+def _too_often(seconds: float) -> Response:
+    return plain_problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"a member is answered {MEMBER_PER_SECOND:,.0f} times a second at most",
+        mend="wait as Retry-After says",
+        headers={"Retry-After": str(math.ceil(seconds))},
+    )
 
 
 _UNSIGNED: Final = _refusal("the request is not signed", "sign it with a request key of your member card")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.types import Message, Receive, Scope, Send
 
 from asking import MemberAuth, credentials_of
 from databases import SqliteFiles, opened
+from hashpact_node.api.member_door import MemberDoor
 from hashpact_node.assembly import Node, open_node
+from hashpact_node.net.rates import Budgets
 from hashpact_node.store.peers import REMOVED, get_peer, set_state
 from hashpact_protocol.witness import ADD_CHECKPOINT_MAX_BYTES, origin_hash
 from independent.sign_request import Credentials
@@ -170,3 +174,37 @@ def test_a_removed_member_is_refused_at_once(members_node: Node, member: httpx.C
         with members_node.database.write() as connection:
             set_state(connection, own.number, own.state)
     assert member.get(CHECKPOINT).status_code == 200
+
+
+def test_a_member_that_asks_too_often_waits(members_node: Node, credentials: Credentials) -> None:
+    """Two places for a member, and a clock that stands still."""
+    answered: list[int] = []
+
+    async def behind(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answered.append(message["status"])
+
+    async def receive() -> Message:
+        raise AssertionError("a GET has no body")
+
+    budgets = Budgets(per_second=1, burst=2, monotonic=lambda: 0.0)
+    door = MemberDoor(behind, members_node.doorkeeper, budgets)
+    headers = credentials.headers("GET", f"{URL}{CHECKPOINT}")
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": CHECKPOINT,
+        "raw_path": CHECKPOINT.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+
+    async def ask() -> None:
+        for _ in range(3):
+            await door(scope, receive, send)
+
+    asyncio.run(ask())
+    assert answered == [200, 200, 429]
