@@ -23,7 +23,7 @@ from hashpact_keys.findings import KINDS
 from hashpact_node.api import connections, front, listings, match
 from hashpact_node.cli.common import EXIT_MEANINGS
 from hashpact_node.cli.main import app
-from hashpact_node.services import change_feed, hashing, import_rows, matching
+from hashpact_node.services import change_feed, doctor_kinds, hashing, import_rows, matching
 from hashpact_node.services.blob_fetching import Trouble
 from hashpact_node.services.metrics import METRICS
 from hashpact_node.services.polling import PASSING, STALE
@@ -142,6 +142,12 @@ def test_metrics_are_those_of_the_program() -> None:
 def test_findings_about_keys_are_those_of_the_program() -> None:
     assert rows(OPERATIONS, "finding | severity") == [
         [f"`{code}`", kind.severity.value, kind.what, kind.mend] for code, kind in KINDS.items()
+    ]
+
+
+def test_findings_of_the_doctor_are_those_of_the_program() -> None:
+    assert rows(OPERATIONS, "finding | level") == [
+        [f"`{code}`", kind.level.value, kind.what, kind.mend] for code, kind in doctor_kinds.KINDS.items()
     ]
 
 

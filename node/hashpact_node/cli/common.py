@@ -63,7 +63,7 @@ EXIT_MEANINGS: Final = {
     ExitCode.BUSY: "busy, in conflict, or stored and not yet released",
     ExitCode.KEYS: "a key or the passphrase is missing or wrong",
     ExitCode.STORAGE: "the database or the disk could not do it",
-    ExitCode.FOUND: "something was found that somebody should mend: `hashpact keys check`",
+    ExitCode.FOUND: "something was found to mend: `hashpact keys check`, `hashpact doctor`",
     ExitCode.INTERRUPTED: "stopped by Ctrl-C; nothing is half done",
 }
 """The one table of exit codes; ``hashpact --help`` prints it. A stopped node ends with 0."""

@@ -13,6 +13,7 @@ from hashpact_node.cli import (
     backing_up,
     blocklist,
     demo,
+    doctor,
     erasing,
     evidence,
     importing,
@@ -37,6 +38,7 @@ PANELS: Final = {
     "init": "A node",
     "serve": "A node",
     "status": "A node",
+    "doctor": "A node",
     "publish": "This member's list",
     "import": "This member's list",
     "withdraw": "This member's list",
@@ -112,6 +114,7 @@ _add("run", run_command.run, "hashpact run", "HASHPACT_HOME=/srv/hashpact hashpa
 _add("init", init.init, "hashpact init --member acme --url https://acme.example --contact mailto:trust@acme.example")
 _add("serve", serve.serve, "hashpact serve", "hashpact serve --port 8480 --home /srv/hashpact")
 _add("status", status.status, "hashpact status", "hashpact status --json")
+_add("doctor", doctor.doctor, "hashpact doctor", "hashpact doctor --json --home /srv/hashpact")
 _add(
     "publish",
     publishing.publish,
