@@ -7,7 +7,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +31,7 @@ from hashpact_protocol.notes import (
     parse_note,
     verify_note,
 )
+from hashpact_protocol.requests import check_request
 
 BODY_MAX_BYTES = 64 * 1024
 PROOF_LINES_MAX = 63
@@ -59,6 +60,7 @@ RULES = frozenset(
         "answer-form",
         "strangers",
         "extensions",
+        "requests",
     }
 )
 
@@ -69,6 +71,7 @@ class SmallWitness:
 
     left_out: set[str] = field(default_factory=set)
     keys: dict[str, list[VerifierKey]] = field(default_factory=dict)
+    request_keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
     held: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
@@ -92,6 +95,17 @@ class SmallWitness:
         finally:
             site.client.close()
         self.keys |= {log.origin: list(log.keys) for log in card.logs}
+        self.request_keys |= {(member, key.id): key.public for key in card.request_keys}
+
+    def is_signed(self, url: str, headers: Mapping[str, str], body: bytes) -> bool:
+        """Say whether a member that it knows has signed a POST."""
+        fields = [(name.lower(), value) for name, value in headers.items()]
+        now = int(time.time())  # noqa: TID251  (not part of the node)
+        try:
+            check_request("POST", url, fields, body, keys=lambda *named: self.request_keys.get(named), now=now)
+        except SignatureError:
+            return not self.keeps("requests")
+        return True
 
     def add(self, body: bytes) -> tuple[int, bytes, str]:
         """Answer add-checkpoint: status, body and type."""
@@ -198,7 +212,10 @@ def small_witness() -> Iterator[tuple[SmallWitness, str]]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self._answer(*witness.add(body))
+            if witness.is_signed(f"http://127.0.0.1:{server.server_port}{self.path}", dict(self.headers), body):
+                self._answer(*witness.add(body))
+            else:
+                self._answer(401, b"not signed", "text/plain")
 
         def do_GET(self) -> None:
             if self.path.startswith("/learn?"):

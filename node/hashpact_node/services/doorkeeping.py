@@ -50,8 +50,14 @@ class Doorkeeper:
         """
         now = self.now()
         seconds = int(now.timestamp())
-        url = f"{self.url}{target}"
-        found = check_request(method, url, headers, body, keys=lambda *named: self._key(*named, now), now=seconds)
+        found = check_request(
+            method,
+            f"{self.url}{target}",
+            headers,
+            body,
+            keys=lambda member, key_id: self._key(member, key_id, now),
+            now=seconds,
+        )
         if found.nonce is not None:
             with self.database.write() as connection:
                 new = remember_nonce(connection, found.member, found.nonce, forget_at=found.forget_at, now=seconds)

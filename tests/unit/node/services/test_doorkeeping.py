@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -72,7 +73,7 @@ class Door:
         method: str = "GET",
         target: str = TARGET,
         body: bytes = b"",
-        **told: object,
+        **told: Any,
     ) -> str:
         """Ask with these fields, or with what beta signs for it."""
         found = signed(method, target, body, **told) if headers is None else headers
@@ -139,7 +140,7 @@ def test_this_member_may_ask_itself(door: Door) -> None:
     ],
     ids=str,
 )
-def test_nobody_else_is(door: Door, told: dict[str, object]) -> None:
+def test_nobody_else_is(door: Door, told: dict[str, Any]) -> None:
     with pytest.raises(SignatureError):
         door.ask(**told)
 
