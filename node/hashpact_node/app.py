@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
 from hashpact_node.api import (
+    audit,
     blobs,
     blocklist,
     evidence,
@@ -29,6 +30,7 @@ from hashpact_node.api import (
     witness,
     witness_cards,
 )
+from hashpact_node.api.audited import Audited, Reached
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.member_door import MemberDoor
@@ -40,6 +42,7 @@ from hashpact_node.api.schemas import add_schemas
 from hashpact_node.assembly import Node
 from hashpact_node.jobs.schedule import Schedule
 from hashpact_node.jobs.waking import Waking
+from hashpact_node.services.failed_entries import FailedEntries
 from hashpact_node.services.status import LOOPBACK_NOTICE, StatusReader
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.names import MemberUrl
@@ -58,6 +61,7 @@ TAGS: Final = (
     ("listings", "Publish listings, and take them back."),
     ("peers", "Whom this node follows."),
     ("status", "How this node is doing."),
+    ("audit", "Who did what."),
     ("health", "For process supervisors and load balancers."),
     ("trust", "The member's trust repository, a TUF repository."),
     ("logs", "The member's logs, as C2SP tlog-tiles has them."),
@@ -80,6 +84,7 @@ ROUTERS: Final = (
     evidence.router,
     witness_cards.router,
     status.router,
+    audit.router,
     keys.router,
     metrics.router,
     health.router,
@@ -110,6 +115,7 @@ def create_app(node: Node | None = None, *, schedule: bool = True) -> FastAPI:
     app.state.lanes = Lanes()
     app.state.witness_clients = witness.client_budgets()
     if node is not None:
+        app.state.failed_entries = FailedEntries(node.audit)
         app.state.read_ahead = ReadAhead(node.database)
         app.state.status_reader = StatusReader(node.database, node.settings, node.upkeep.now)
     add_handlers(app)
@@ -124,11 +130,14 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
     """Add what every request passes; what is added last is outermost."""
     url = None if node is None or node.settings.url is None else MemberUrl.parse(node.settings.url)
     authority, slash, path = ("", "", "") if url is None else url.prefix.partition("/")
+    app.add_middleware(Reached)
     app.add_middleware(BodyCap)
     app.add_middleware(HeadAsGet)
     if node is not None and node.settings.members_only:
         app.add_middleware(MemberDoor, doorkeeper=node.doorkeeper)
     app.add_middleware(Guard, host=host_of(authority))
+    if node is not None:  # around the doors, so that who is not let in is recorded, too
+        app.add_middleware(Audited, audit=node.audit, failed=app.state.failed_entries)
     app.add_middleware(BelowPath, path=slash + path)
     app.add_middleware(Shield)
     app.add_middleware(SafeHeaders)
@@ -136,7 +145,7 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
 
 def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if node is None:
             raise ConfigurationError("no node stands behind this API", mend="start it with `hashpact serve`")
         log.warning(LOOPBACK_NOTICE, host=node.settings.host, port=node.settings.port)
@@ -150,6 +159,7 @@ def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
                 one.halt()  # at once, even if somebody asks again and does not wait
             for one in reversed(running):
                 await run_in_threadpool(one.stop)
+            await run_in_threadpool(app.state.failed_entries.flush, everything=True)
 
     return lifespan
 

@@ -13,6 +13,7 @@ from hashpact_node import clock
 from hashpact_node.index.scan import ScanIndex
 from hashpact_node.net.addresses import AddressRules
 from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.services.audit import AuditLog
 from hashpact_node.services.awakening import Awakening
 from hashpact_node.services.blob_fetching import BlobFetcher
 from hashpact_node.services.blobs import Blobs
@@ -67,6 +68,7 @@ class Node:
 
     settings: Settings
     database: Database
+    audit: AuditLog
     locks: Locks
     places: KeyPlaces
     keyring: Keyring
@@ -179,6 +181,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     return Node(
         settings=settings,
         database=database,
+        audit=AuditLog(database, now),
         locks=locks,
         places=places,
         keyring=keyring,

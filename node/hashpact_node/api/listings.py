@@ -13,6 +13,7 @@ import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
 
+from hashpact_node.api.audited import about
 from hashpact_node.api.deps import JSON, NDJSON, NodeOf, check_media_type, read_body
 from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models_node import LISTING, Listing, Published, PublishedMany
@@ -88,6 +89,7 @@ async def publish(
     media_type = check_media_type(request, JSON, NDJSON)
     options = _Options(media_type == NDJSON, log, allow_foreign_origin, wait)
     body = await read_body(request, max_bytes=BULK_MAX_BYTES if options.many else LINE_MAX_BYTES)
+    about(request, log, lines=len(body.splitlines()) if options.many else None)
     asked = b"\n".join((request.url.path.encode(), request.url.query.encode(), media_type.encode(), body))
     answer = await run_in(
         lanes_of(request).publishing, _publish, node, body, options, idempotency_key, hashlib.sha256(asked).digest()

@@ -226,6 +226,7 @@ class Status(Model):
     )
     last_change: int = Field(description="The number of the newest change of the blocklist.", examples=[5120])
     queue: int = Field(description="How many own statements wait to be released.", examples=[0])
+    audit_head: str = Field(description="The head of the audit log, `SIZE:HEX`.", examples=[f"17:{'ab' * 32}"])
     alarms: list[Alarm] = Field(description="What a person must see, the newest first.")
     jobs: list[Job] = Field(description="The jobs of the schedule.")
     keys: list[KeyRow] = Field(description="The rows of keys.")

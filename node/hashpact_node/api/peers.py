@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
+from hashpact_node.api.audited import about
 from hashpact_node.api.deps import NodeOf
 from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models_node import Peer, Peers, PeerState, Pulled, Quarantine
@@ -36,6 +37,7 @@ def list_peers(node: NodeOf) -> Peers:
 @router.post("", operation_id="add_peer", summary="Follow a peer", status_code=HTTPStatus.CREATED)
 async def add(request: Request, node: NodeOf, body: NewPeer, response: Response) -> Peer:
     """Add a peer under a pin that came by another channel, and read its trust repository at once."""
+    about(request, body.member, url=body.url)
     root = None if body.root is None else body.root.encode()
     view = await run_in(
         lanes_of(request).peers, node.peering.add, body.member, body.url, root=root, fingerprint=body.fingerprint

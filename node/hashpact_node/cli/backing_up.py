@@ -76,6 +76,9 @@ def restore(file: BackupFile, home: Home = DEFAULT_HOME, as_json: AsJson = False
     The database is node.sqlite3 in the home, or what HASHPACT_DATABASE_URL names, of either kind. What fails half way
     is taken back. Keep the old node stopped for good: two nodes of one member would tell two stories.
     """
+    from hashpact_node import clock
+    from hashpact_node.cli.recording import actor
+    from hashpact_node.services.audit import AuditLog
     from hashpact_node.services.home_restoring import restore_home
     from hashpact_node.settings import load_settings
     from hashpact_node.store.database import open_database
@@ -85,6 +88,7 @@ def restore(file: BackupFile, home: Home = DEFAULT_HOME, as_json: AsJson = False
     try:
         with progress("restoring", unit="bytes") as told:
             made = restore_home(settings, file, database, progress=told)
+        AuditLog(database, clock.now).try_record(actor(), "restore", str(file))
     finally:
         database.dispose()
     if as_json:

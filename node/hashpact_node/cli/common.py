@@ -102,13 +102,14 @@ def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
 
     Where a node is running on the home, what is published is stored, and waited for until that has released it. Else a
     command that ``signs`` does it itself: a passphrase that does not open the release key is told before anything is
-    stored, and so is that no peer says what it knows of our logs. Raises ConfigurationError, ConflictError,
-    KeyUnavailableError and StoreError.
+    stored, and so is that no peer says what it knows of our logs. What changes something is recorded in the audit log.
+    Raises ConfigurationError, ConflictError, KeyUnavailableError and StoreError.
     """
     from hashpact_keys.rows import RowName
     from hashpact_node.assembly import open_node, open_settings
     from hashpact_node.cli.log_output import log_to_stderr
     from hashpact_node.cli.passphrase import PassphraseSource
+    from hashpact_node.cli.recording import recorded
 
     settings = open_settings(home)
     log_to_stderr("console", level="warning")
@@ -116,14 +117,15 @@ def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
     secrets = PassphraseSource(settings)
     node = open_node(settings, secrets, pin=secrets.pin, releases=not runs)
     try:
-        if signs and not runs:
-            node.keyring.note_signer(RowName.RELEASE)
-            wake(node)
-            node.upkeep.release_waiting()  # what an earlier command stored, and was stopped before it was released
-        card = node.card_bell.version()
-        yield node
-        if node.card_bell.version() != card:
-            node.card_bell.tell()  # whichever command signed it
+        with recorded(node.audit):
+            if signs and not runs:
+                node.keyring.note_signer(RowName.RELEASE)
+                wake(node)
+                node.upkeep.release_waiting()  # what an earlier command stored, and was stopped before it was released
+            card = node.card_bell.version()
+            yield node
+            if node.card_bell.version() != card:
+                node.card_bell.tell()  # whichever command signed it
     finally:
         node.close()
 

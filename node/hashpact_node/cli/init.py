@@ -66,6 +66,8 @@ def make(settings: Settings, founding: Founding, passphrase: PassphraseSource) -
     """Make a home; the passphrase is asked for before anything is made. Raises what ``make_home`` raises."""
     from hashpact_keys.keystore import KeyStore
     from hashpact_node import clock
+    from hashpact_node.cli.recording import actor
+    from hashpact_node.services.audit import AuditLog
     from hashpact_node.services.setup import make_home
     from hashpact_node.store.database import open_database
     from hashpact_protocol.names import MemberUrl, parse_member_id
@@ -78,7 +80,9 @@ def make(settings: Settings, founding: Founding, passphrase: PassphraseSource) -
     try:
         with waiting("making keys…"):
             keystore = KeyStore(settings.home, lambda: known, pin=passphrase.pin)
-            return make_home(settings, founding, keystore, database, now=clock.now)
+            made = make_home(settings, founding, keystore, database, now=clock.now)
+        AuditLog(database, clock.now).try_record(actor(), "init", founding.member, detail={"url": founding.url})
+        return made
     finally:
         database.dispose()
 

@@ -10,6 +10,7 @@ import typer
 
 from hashpact_node.cli import (
     alarms,
+    audit,
     backing_up,
     blocklist,
     demo,
@@ -53,6 +54,7 @@ PANELS: Final = {
     "backup": "Care",
     "restore": "Care",
     "alarms": "Care",
+    "audit": "Care",
     "evidence": "Care",
     "rebuild": "Care",
     "openapi": "Care",
@@ -146,6 +148,7 @@ for _name, _group in (
     ("blocklist", blocklist.app),
     ("keys", keys.app),
     ("alarms", alarms.app),
+    ("audit", audit.app),
     ("evidence", evidence.app),
     ("tuf-client", tuf_client.app),
 ):

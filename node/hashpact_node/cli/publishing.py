@@ -10,6 +10,7 @@ import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
 from hashpact_node.cli.output import note, say, say_json, waiting, warn
+from hashpact_node.cli.recording import about
 
 if TYPE_CHECKING:
     from hashpact_node.services.blobs import NewBlob
@@ -67,6 +68,7 @@ def publish(
         published = node.publisher.publish_files(
             files, log_name=log, allow_foreign_origin=foreign_origin_yes, blobs=blobs, **given
         )
+        about(listings=[one.published.id for one in published])
     for one in published:
         for notice in one.file.notices:
             note(f"{one.file.name}: {notice}")

@@ -24,6 +24,7 @@ from hashpact_protocol.errors import ConfigurationError, ConflictError, Hashpact
 if TYPE_CHECKING:
     from hashpact_node.assembly import Node
     from hashpact_node.settings import Settings
+    from hashpact_node.store.audit_form import Value
 
 GRACE_SECONDS: Final = 10
 """How long requests that run may go on after a signal; another signal ends them at once."""
@@ -91,13 +92,28 @@ def run_node(settings: Settings, *, alone: bool = False) -> None:
         secrets = PassphraseSource(settings)
         node = open_node(settings, secrets, pin=secrets.pin)
         try:
-            # A wrong passphrase or PIN is told now and here, not by jobs that fail for ever.
-            node.keyring.note_signer(RowName.RELEASE)
+            with _start_recorded(node, alone=alone):
+                # A wrong passphrase or PIN is told now and here, not by jobs that fail for ever.
+                node.keyring.note_signer(RowName.RELEASE)
             node.awakening.alone = alone
             _tell(node)
             _serve(node, listener)
         finally:
             node.close()
+
+
+@contextmanager
+def _start_recorded(node: Node, *, alone: bool) -> Iterator[None]:
+    """Record in the audit log who starts the node, or whose passphrase did not open it."""
+    from hashpact_node.cli.recording import actor
+
+    detail: dict[str, Value] = {"alone": alone, "host": node.settings.host, "port": node.settings.port}
+    try:
+        yield
+    except HashpactError as error:
+        node.audit.try_record(actor(), "serve", result=error.code, detail=detail)
+        raise
+    node.audit.try_record(actor(), "serve", detail=detail)
 
 
 def _serve(node: Node, listener: socket.socket) -> None:

@@ -60,6 +60,7 @@ def _show(status: NodeStatus, home: Path, database: str, *, running: bool) -> No
         ("peers", _peers(status)),
         ("alarms", f"{count(len(status.alarms), 'alarm')}: `hashpact alarms list`" if status.alarms else "none"),
         ("keys", _keys(status)),
+        ("audit log", status.audit_head),
     )
     show_fields(fields, title=status.member)
     rows = [

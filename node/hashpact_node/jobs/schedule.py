@@ -54,6 +54,7 @@ class Intervals:
     ask_erased: float = 3_600.0
     compare: float = 3_600.0
     watch_keys: float = 3_600.0
+    check_audit: float = 86_400.0
 
 
 class Schedule:
@@ -138,6 +139,7 @@ class Schedule:
         self._add("expire", upkeep.expire, every.expire)
         self._add("compare", self._node.comparer.compare_some, every.compare)
         self._add("watch-keys", self._node.key_watch.watch, every.watch_keys)
+        self._add("check-audit", self._node.audit.check, every.check_audit)
         self._add("finish-removals", upkeep.finish_removals, every.expire)
         self._add("destroy-erased", self._node.erasing.destroy, every.expire)
         self._add("ask-erased", self._node.erasing.ask, every.ask_erased)

@@ -68,6 +68,7 @@ METRICS: Final = (
     MetricKind("blocklist_signals", ("action",), "how many signals have that action"),
     MetricKind("blocklist_last_change", (), "the number of the newest change"),
     MetricKind("queue_statements", (), "how many own statements wait to be released"),
+    MetricKind("audit_entries", (), "how many entries the audit log has; it never shrinks"),
     MetricKind("alarms", ("code", "member"), "how many alarms are open; `member` is empty where it concerns none"),
     MetricKind("alarm_oldest_timestamp_seconds", ("code", "member"), "when the oldest of them was first raised"),
     MetricKind("job_failed", ("job",), "1 if its last run failed"),
@@ -108,6 +109,8 @@ def _samples(status: NodeStatus) -> Iterator[Sample]:
     yield "info", (status.version, status.member, status.database), 1
     yield "queue_statements", (), status.queue
     yield "blocklist_last_change", (), status.last_change
+    size = status.audit_head.partition(":")[0]
+    yield "audit_entries", (), int(size) if size.isdecimal() else None
     for action, number in status.blocklist.items():
         yield "blocklist_signals", (action,), number
     for peer in status.peers:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final
 
+from hashpact_node.services.audit import shown_head
 from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.key_status import HomeScan
 from hashpact_node.services.problems import problem
@@ -120,7 +121,10 @@ class AlarmStatus:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """Everything at once. ``blocklist`` counts signals by action, ``queue`` the statements that wait for a release."""
+    """Everything at once. ``blocklist`` counts signals by action, ``queue`` the statements that wait for a release.
+
+    ``audit_head`` is ``SIZE:HEX`` of the audit log.
+    """
 
     member: str
     name: str
@@ -135,6 +139,7 @@ class NodeStatus:
     blocklist: dict[str, int]
     last_change: int
     queue: int
+    audit_head: str
     alarms: tuple[AlarmStatus, ...]
     jobs: tuple[JobStatus, ...]
     keys: tuple[KeyStatus, ...]
@@ -192,6 +197,7 @@ class StatusReader:
                 blocklist=counts.actions,
                 last_change=last_change(connection),
                 queue=sum(log.waiting for log in shown),
+                audit_head=shown_head(connection),
                 alarms=tuple(alarm_status(alarm, names, origins) for alarm in list_alarms(connection)),
                 jobs=tuple(_job(job) for job in list_jobs(connection)),
                 keys=keys,

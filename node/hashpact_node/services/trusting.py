@@ -10,11 +10,14 @@ from hashpact_keys.trust_files import METADATA
 from hashpact_node.net.trust import Peer as TrustPeer
 from hashpact_node.net.trust import TrustUpdate, refresh_trust
 from hashpact_node.net.trust_fetcher import TrustSource
+from hashpact_node.services.actors import ActorKind
 from hashpact_node.services.counting import settle_counting
 from hashpact_node.services.problems import problem
 from hashpact_node.services.rederiving import held_order, settle_card
 from hashpact_node.services.removal import drop_claims_of_log
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
+from hashpact_node.store.audit import append
+from hashpact_node.store.audit_form import Event
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.erasures import note_erased
@@ -115,6 +118,8 @@ def take_card(connection: Connection, peer: Peer, data: bytes, version: int, now
     if peer.card is not None:
         _tell_changes(connection, peer, parse_card(peer.card, member=peer.member, url=peer.url), card, now)
     _tell_shared_keys(connection, peer, card, now)
+    taken = Event(ActorKind.JOB.value, "trust", "take card", subject=peer.member, detail={"version": version})
+    append(connection, taken, now=now)
     return card
 
 

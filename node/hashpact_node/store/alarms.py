@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, Connection, case, func, select, update
 from sqlmodel import col
 
 from hashpact_node.store import tables
+from hashpact_node.store.audit import append
+from hashpact_node.store.audit_form import Event
 from hashpact_node.store.database import insert_into
 
 
@@ -42,7 +44,10 @@ def raise_alarm(
     log: int | None = None,
     evidence: bytes | None = None,
 ) -> Alarm:
-    """Raise an alarm, or count it once more; one that was cleared starts anew. The first evidence stays."""
+    """Raise an alarm, or count it once more; one that was cleared starts anew. The first evidence stays.
+
+    One that is raised, and not only counted, goes to the audit log.
+    """
     at = int(now.timestamp())
     row = {"code": code, "what": what, "mend": mend, "peer": peer or 0, "log": log or 0, "evidence": evidence}
     insert = insert_into(connection, tables.Alarm).values(first_at=at, last_at=at, times=1, **row)
@@ -61,7 +66,10 @@ def raise_alarm(
     )
     number = connection.execute(again.returning(col(tables.Alarm.number))).scalar_one()
     query = select(tables.Alarm).where(col(tables.Alarm.number) == number)
-    return _alarm(connection.execute(query).mappings().one())
+    raised = _alarm(connection.execute(query).mappings().one())
+    if raised.times == 1:
+        append(connection, Event("job", "alarms", "raise alarm", subject=code, detail={"what": what}), now=now)
+    return raised
 
 
 def clear_alarm(

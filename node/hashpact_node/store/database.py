@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ POOL_OVERFLOW = 10
 SWITCH_AGAIN_SECONDS = 0.01
 SQLITE_CACHE_KIBIBYTES = 32 * 1024
 WRITES = "hashpact_writes"
+LAST = "hashpact_last"
 
 
 class Database:
@@ -70,7 +71,14 @@ class Database:
         with store_errors(self.where), self._alone(), self._engine.connect() as connection:
             connection.execution_options(**self._writing())
             with connection.begin():
-                yield connection
+                waiting = connection.info
+                waiting[LAST] = []
+                try:
+                    yield connection
+                    for work in waiting[LAST]:
+                        work(connection)
+                finally:
+                    del waiting[LAST]
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
@@ -120,6 +128,11 @@ def open_database(url: str, *, pool_size: int = 10) -> Database:
     if parsed.get_backend_name() == "sqlite":
         return Database(_sqlite_engine(parsed, pool_size))
     return Database(_postgresql_engine(parsed, pool_size))
+
+
+def do_last(connection: Connection, work: Callable[[Connection], None]) -> None:
+    """Do some work as the last thing before this writing transaction is committed; never where it is rolled back."""
+    connection.info[LAST].append(work)
 
 
 def insert_into(connection: Connection, table: type[Table]) -> sqlite.Insert | postgresql.Insert:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hashpact_node.masking import without_passwords
+from hashpact_node.masking import without_passwords, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,24 @@ from hashpact_node.masking import without_passwords
 )
 def test_what_stands_before_an_at_sign_is_masked(text: str | None, shown: str | None) -> None:
     assert without_passwords(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://user:secret@beta.example/a", "https://***@beta.example/a"),
+        ("password=a b", "password=*** b"),
+        ("?sslpassword=a&x=1", "?sslpassword=***&x=1"),
+        ('{"passphrase": "a b", "x": 1}', '{"passphrase": ***, "x": 1}'),
+        ("HASHPACT_PIN=1234 x", "HASHPACT_PIN=*** x"),
+        ("pkcs11:object=a?pin-value=1234", "pkcs11:object=a?pin-value=***"),
+        ("pkcs11:object=a?pin-source=file:b", "pkcs11:object=a?pin-source=file:b"),
+        ("spin=1", "spin=1"),
+        ("Bearer abcdefgh.ijkl x", "Bearer *** x"),
+        ("a -----BEGIN PRIVATE KEY-----\nb\n-----END PRIVATE KEY----- c", "a *** c"),
+        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nb", "***"),
+        ("-----BEGIN PUBLIC KEY-----\nb", "-----BEGIN PUBLIC KEY-----\nb"),
+    ],
+)
+def test_secrets_are_masked(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown

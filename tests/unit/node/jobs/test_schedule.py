@@ -96,6 +96,7 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
         "ask-erased",
         "tell-card",
         "watch-keys",
+        "check-audit",
         "pull/beta",
     }
     wait_until(lambda: {name for name, job in jobs(acme.database).items() if job.last_result == "ok"} == names)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, text, update
 from sqlmodel import col
 
 from databases import opened
-from hashpact_node.store.database import POOL_OVERFLOW, Database, open_database, upsert
+from hashpact_node.store.database import POOL_OVERFLOW, Database, do_last, open_database, upsert
 from hashpact_node.store.tables import Counter
 from hashpact_protocol.errors import ConfigurationError, StoreBusyError, StoreError, StoreFullError
 
@@ -35,6 +35,31 @@ def test_an_error_rolls_back(database: Database) -> None:
     with pytest.raises(RuntimeError), database.write() as connection:
         add_and_fail(connection)
     assert read_counter(database, "changes") is None
+
+
+def test_what_comes_last_comes_before_the_commit_and_not_after_an_error(database: Database) -> None:
+    done: list[str] = []
+
+    def last(connection: Connection) -> None:
+        done.append("last")
+        connection.execute(insert(Counter).values(name="last", value=len(done)))
+        do_last(connection, lambda _connection: done.append("the very last"))
+
+    with database.write() as connection:
+        do_last(connection, last)
+        done.append("first")
+    assert done == ["first", "last", "the very last"]
+    assert read_counter(database, "last") == 2
+
+    def fail(connection: Connection) -> None:
+        do_last(connection, last)
+        add_and_fail(connection)
+
+    with pytest.raises(RuntimeError), database.write() as connection:
+        fail(connection)
+    with database.write():
+        pass
+    assert len(done) == 3
 
 
 def test_a_reading_transaction_cannot_write(database: Database) -> None:
