@@ -54,8 +54,9 @@ def dated_keys(card: Card, row: RowName) -> list[DatedKey]:
 
 
 def open_logs(card: Card, row: RowName) -> list[CardLog]:
-    """The open logs whose checkpoints this row signs, in card order."""
-    return [log for log in card.logs if log.state is LogState.OPEN and row_of_log(log.kind.value) is row]
+    """The open logs whose checkpoints this row signs, in card order; those of audiences have keys of their own."""
+    logs = [log for log in card.logs if log.state is LogState.OPEN and row_of_log(log.kind.value) is row]
+    return [log for log in logs if log.name == log.kind.value]
 
 
 def named_keys(card: Card, row: RowName) -> frozenset[bytes]:

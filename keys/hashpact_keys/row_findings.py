@@ -10,6 +10,7 @@ from typing import Final
 from hashpact_keys.findings import Finding, Severity, finding
 from hashpact_keys.keys_here import KeyHere
 from hashpact_keys.named_keys import NamedKey, card_keys, needed_keys, newest_root_keys
+from hashpact_keys.rotation import LOG_ROWS, named_keys
 from hashpact_keys.rows import ROWS, RowName, TrustRole
 from hashpact_keys.seen_files import public_of
 from hashpact_keys.trust import TrustState
@@ -141,6 +142,13 @@ def _unfinished(
     }
     for row in ROWS:
         named = [one.seen for one in here if one.row is row and (row, one.identity) in needed]
+        if row in LOG_ROWS:  # a key of an audience's log takes nobody's place
+            ordinary = named_keys(card, row)
+            named = [
+                one.seen
+                for one in here
+                if one.row is row and one.identity is not None and public_of(one.identity) in ordinary
+            ]
         since = valid[row] if row in valid else [seen.modified_at for seen in named if seen is not None]
         if len(since) > 1 and now - max(since) > ROTATION_MAX:
             what = f"{len(since)} {row.value} keys count at once, since {max(since):%Y-%m-%d}"

@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
 
 from hashpact_node.api import (
+    audiences,
     audit,
     blobs,
     blocklist,
@@ -79,6 +80,7 @@ ROUTERS: Final = (
     trust.router,
     mirror.router,
     listings.router,
+    audiences.router,
     blobs.router,
     peers.router,
     evidence.router,

@@ -13,6 +13,7 @@ from hashpact_node import clock
 from hashpact_node.index.scan import ScanIndex
 from hashpact_node.net.addresses import AddressRules
 from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.services.audiences import Audiences
 from hashpact_node.services.audit import AuditLog
 from hashpact_node.services.awakening import Awakening
 from hashpact_node.services.blob_fetching import BlobFetcher
@@ -34,6 +35,7 @@ from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.log_files import LogFiles
 from hashpact_node.services.matching import Matcher
 from hashpact_node.services.mirroring import Mirror
+from hashpact_node.services.moving import Mover
 from hashpact_node.services.own_card_restoring import CardRestorer
 from hashpact_node.services.peering import Peering
 from hashpact_node.services.publishing import Publisher
@@ -81,7 +83,9 @@ class Node:
     card_bell: CardBell
     releaser: Releaser
     publisher: Publisher
+    mover: Mover
     succession: Succession
+    audiences: Audiences
     ceremonies: Ceremonies
     rotating: Rotating
     recovery: Recovery
@@ -178,6 +182,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     puller = Puller(database, locks, fetcher, workers, settings, now, cosigner)
     witness = Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number))
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
+    publisher = Publisher(database, releaser, now, releases=releases)
     return Node(
         settings=settings,
         database=database,
@@ -193,8 +198,10 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         witness_lines=witness_lines,
         card_bell=card_bell,
         releaser=releaser,
-        publisher=Publisher(database, releaser, now, releases=releases),
+        publisher=publisher,
+        mover=Mover(database, publisher, now),
         succession=Succession(database, locks, keyring, releaser, now),
+        audiences=Audiences(database, locks, keyring, places, releaser, now),
         ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require, card_bell.tell),
         rotating=Rotating(database, locks, keyring, places, releaser, card_bell, now),
         recovery=Recovery(database, locks, keyring, places, releaser, card_bell.tell, now),

@@ -16,15 +16,21 @@ DEFAULT_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """Where the keys of each row live when nothing else is said, relative to the home."""
 
+_AUDIENCE_LOG = re.compile(r"(listings|crisis|opinions)-[a-z0-9-]{1,64}")
+"""The name of an audience's log, whose keys stand beside the rows (``services.audiences``)."""
+
 
 def keys(value: object) -> Mapping[str, tuple[str, ...]]:
-    """Read the table of key URIs, by row: one, or a list, which may be empty; rows that it leaves out keep theirs."""
+    """Read the table of key URIs, by row: one, or a list, which may be empty; rows that it leaves out keep theirs.
+
+    Those of an audience's log stand under the name of the log.
+    """
     if isinstance(value, str):
         pairs = [part.partition("=") for part in value.split(",") if part]
         value = {row: [uri for name, _, uri in pairs if name == row and uri] for row, _, _ in pairs}
     if not isinstance(value, Mapping):
         raise ConfigurationError("this is no table of key URIs by row")
-    unknown = sorted(set(value) - set(DEFAULT_KEYS))
+    unknown = sorted(name for name in set(value) - set(DEFAULT_KEYS) if not _AUDIENCE_LOG.fullmatch(str(name)))
     if unknown:
         raise ConfigurationError(f"there is no row {unknown[0]!r}", mend=f"the rows are: {', '.join(DEFAULT_KEYS)}")
     return {**DEFAULT_KEYS, **{row: _uris(uris) for row, uris in value.items()}}

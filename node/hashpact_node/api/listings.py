@@ -17,13 +17,14 @@ from hashpact_node.api.audited import about
 from hashpact_node.api.deps import JSON, NDJSON, NodeOf, check_media_type, read_body
 from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models_node import LISTING, Listing, Published, PublishedMany
-from hashpact_node.api.models_requests import NewListing, Withdraw
+from hashpact_node.api.models_requests import NewAudiences, NewListing, Withdraw
 from hashpact_node.api.problems import DETAILS_MAX, PROBLEM_RESPONSES, ManyErrors
 from hashpact_node.api.schemas import request_body
 from hashpact_node.assembly import Node
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.idempotent import Answer, Idempotent
 from hashpact_node.services.import_rows import LINE_MAX_BYTES, PlainRow, read_rows
+from hashpact_node.services.placing import Wanted
 from hashpact_node.services.planned import PlannedPublisher, plan
 from hashpact_node.services.publishing import LISTINGS, ListingView
 from hashpact_node.services.publishing import Published as Stored
@@ -129,6 +130,34 @@ async def withdraw(
     return Published.model_validate(stored)
 
 
+@router.put(
+    "/{listing}/audiences",
+    operation_id="move_listing",
+    summary="Say whom an own listing is for",
+    responses={202: {"model": Listing, "description": "Stored; some of it waits to be released, and will be."}},
+)
+async def move(
+    *,
+    request: Request,
+    node: NodeOf,
+    response: Response,
+    listing: ListingId,
+    body: NewAudiences,
+    wait: Annotated[bool, Query(description="Wait until it is released.")] = True,
+) -> Listing:
+    """Publish a listing for those for whom it is new, and withdraw it from all others, both or neither."""
+    about(request, listing, audiences=body.audiences, reason=body.reason)
+    view = await run_in(
+        lanes_of(request).publishing,
+        node.mover.move,
+        listing,
+        Wanted(body.audiences, body.reason, body.note),
+        wait=wait,
+    )
+    response.status_code = HTTPStatus.OK if wait and view.notice is None else HTTPStatus.ACCEPTED
+    return _told(view)
+
+
 class _Identified(msgspec.Struct):
     id: str
 
@@ -211,5 +240,7 @@ def _told(view: ListingView) -> Listing:
             "review_by": listing.review_by,
             "note": listing.note,
             "preserve": listing.preserve,
+            "audiences": list(view.audiences),
+            "notice": view.notice,
         }
     )

@@ -16,6 +16,7 @@ from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.plain import PlainRoute
 from hashpact_node.api.problems import PROBLEM_RESPONSES, HttpProblem, respond
 from hashpact_node.api.read_ahead import ReadAhead
+from hashpact_node.api.readers import check_reader
 from hashpact_node.services.log_files import GZIP, IDENTITY, ZSTD, Served
 from hashpact_protocol.errors import GoneError, NotFoundError, TileError
 from hashpact_protocol.tiles import FULL_WIDTH, TileId, parse_path
@@ -50,6 +51,7 @@ TilePath = Annotated[
 async def checkpoint(request: Request, log: LogName) -> Response:
     """Give the checkpoint that is shown; `Hashpact-Card` says the version of the member card in force."""
     check_raw_path(request)
+    await check_reader(request, log)
     files = get_node(request).log_files
     try:
         served = await run_in_threadpool(files.checkpoint, log)
@@ -72,6 +74,7 @@ async def checkpoint(request: Request, log: LogName) -> Response:
 async def tile(request: Request, log: LogName, tile: TilePath) -> Response:
     """Give hashes, or entries each behind its length (uint16, big-endian); full ones never change."""
     check_raw_path(request)
+    await check_reader(request, log)
     node = get_node(request)
     found = parse_tile(f"tile/{tile}")
     encoding = tile_encoding(request, found)
@@ -94,6 +97,7 @@ async def tile(request: Request, log: LogName, tile: TilePath) -> Response:
 async def blob(request: Request, log: LogName, sha256: BlobName) -> Response:
     """Give the bytes of a signal that is too long for an entry, while a live listing of that log names it."""
     check_raw_path(request)
+    await check_reader(request, log)
     body = await run_in(lanes_of(request).blobs, get_node(request).blobs.served, log, sha256)
     return Response(body, headers={"Cache-Control": _FOREVER}, media_type=OCTETS)
 

@@ -13,6 +13,7 @@ from hashpact_node.api.files import check_raw_path
 from hashpact_node.api.logs import OCTETS, TilePath, answer_note, answer_tile, parse_tile, tile_encoding
 from hashpact_node.api.plain import PlainRoute
 from hashpact_node.api.problems import PROBLEM_RESPONSES
+from hashpact_node.api.readers import asker_of
 from hashpact_node.services.log_files import IDENTITY
 
 router = APIRouter(prefix="/mirror", tags=["mirror"], responses=PROBLEM_RESPONSES, route_class=PlainRoute)
@@ -35,7 +36,7 @@ OriginHash = Annotated[
 async def mirror_checkpoint(request: Request, origin_hash: OriginHash) -> Response:
     """Give a checkpoint as its publisher signed it, all of whose entries can be had here."""
     check_raw_path(request)
-    served = await run_in_threadpool(get_node(request).mirror.checkpoint, origin_hash)
+    served = await run_in_threadpool(get_node(request).mirror.checkpoint, origin_hash, asker=asker_of(request))
     return answer_note(request, served, {})
 
 
@@ -54,5 +55,6 @@ async def mirror_tile(request: Request, origin_hash: OriginHash, tile: TilePath)
     found = parse_tile(f"tile/{tile}")
     encoding = tile_encoding(request, found)
     accepts = () if encoding == IDENTITY else (encoding,)
-    served = await run_in_threadpool(get_node(request).mirror.tile, origin_hash, found, accepts=accepts)
+    mirror = get_node(request).mirror
+    served = await run_in_threadpool(mirror.tile, origin_hash, found, accepts=accepts, asker=asker_of(request))
     return answer_tile(found, served)

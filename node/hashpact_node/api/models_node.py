@@ -70,6 +70,30 @@ class Listing(Model):
     review_by: str | None = Field(description="When it is to be looked at again.", examples=[None])
     note: str | None = Field(description="Words for people.", examples=[None])
     preserve: bool = Field(description="Whether the content is to be preserved as evidence.")
+    audiences: list[str] = Field(
+        description="Whom it is for: audiences by name, `everybody` for all members.", examples=[["everybody"]]
+    )
+    notice: str | None = Field(description="Why something of it waits, if that was waited for.", examples=[None])
+
+
+class Audience(Model):
+    """Members who read a log of ours that nobody else may."""
+
+    name: str = Field(description="Its name, which nobody else learns.", examples=["eu-desk"])
+    log: str = Field(description="The name of its log in the card.", examples=["listings-5b0d1c7e92aa4f36"])
+    origin: str | None = Field(description="The log; null once the audience has ended.")
+    readers: list[str] = Field(description="The members who read it.", examples=[["beta", "gamma"]])
+    created_at: str = Field(description="When it began.", examples=[TIME])
+    closed_at: str | None = Field(description="When it ended.", examples=[None])
+    size: int = Field(description="How many entries its log shows.", examples=[12])
+    live: int = Field(description="How many listings live in it.", examples=[11])
+    waiting: int = Field(description="How many statements wait to be released into it.", examples=[0])
+
+
+class Audiences(Model):
+    """The audiences of this member."""
+
+    audiences: list[Audience] = Field(description="By name.")
 
 
 class Trouble(Model):
@@ -88,7 +112,9 @@ class Log(Model):
     own: bool = Field(description="Whether it is this member's.")
     name: str = Field(description="Its name; logs of one name follow each other.", examples=["listings"])
     origin: str = Field(description="Its origin.", examples=[ORIGIN])
-    state: str = Field(description="`open` or `closed`.", examples=["open"])
+    state: str = Field(
+        description="`open` or `closed`; `not-for-us` where it is of an audience that is not ours.", examples=["open"]
+    )
     counts: bool = Field(description="Whether claims are taken from it.")
     size: int = Field(description="The accepted size in entries; of an own log the shown one.", examples=[4712])
     held: int = Field(description="How much of it is merged.", examples=[4712])

@@ -37,6 +37,17 @@ class NewListing(RequestModel):
     review_by: str | None = Field(None, description="When it is to be looked at again, likewise.")
     note: str | None = Field(None, description="Words for people; no personal data.")
     preserve: bool = Field(False, description="Whether the content is to be preserved as evidence.")  # noqa: FBT003
+    audiences: list[str] = Field([], description="Whom it is for, if not for all members; `everybody` are all.")
+
+
+class NewAudiences(RequestModel):
+    """Whom a listing is for from now on."""
+
+    audiences: list[str] = Field(
+        description="Audiences by name, at least one; `everybody` are all members.", examples=[["eu-desk"]]
+    )
+    reason: str = Field("no-longer-shared", description="What those are told for whom it is no more: a word.")
+    note: str | None = Field(None, description="Words for them.", examples=[None])
 
 
 class Withdraw(RequestModel):

@@ -96,7 +96,10 @@ def _told(node: Node, view: PeerView) -> Peer:
     return Peer.model_validate(
         {
             **asdict(peer_status(view.peer, stale=view.stale, blobs=view.blobs)),
-            "logs": [log_status(one.log, own=view.peer.own, live=one.live, waiting=0, now=now) for one in view.logs],
+            "logs": [
+                log_status(one.log, own=view.peer.own, live=one.live, waiting=0, now=now, for_us=one.for_us)
+                for one in view.logs
+            ],
             "alarms": [alarm_status(alarm, members, origins) for alarm in view.alarms],
         }
     )

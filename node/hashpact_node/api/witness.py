@@ -19,6 +19,7 @@ from hashpact_node.api.files import check_raw_path
 from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.plain import PlainRoute
 from hashpact_node.api.problems import PROBLEM_RESPONSES, HttpProblem
+from hashpact_node.api.readers import asker_of
 from hashpact_node.net.peer_logs import CARD_HEADER, parse_card_version
 from hashpact_node.net.rates import Budgets
 from hashpact_node.services.witnessing import Busy, Stands
@@ -78,7 +79,9 @@ async def add_checkpoint(request: Request) -> Response:
     body = await read_body(request, max_bytes=ADD_CHECKPOINT_MAX_BYTES)
     card = parse_card_version(request.headers.get(CARD_HEADER, ""))
     try:
-        outcome = await run_in(lanes_of(request).witness, get_node(request).witness.add_checkpoint, body, card)
+        outcome = await run_in(
+            lanes_of(request).witness, get_node(request).witness.add_checkpoint, body, card, asker=asker_of(request)
+        )
     except ConfigurationError:
         raise
     except ConflictError as error:
@@ -107,7 +110,8 @@ async def checkpoint(request: Request, origin: OriginHash) -> Response:
     _spend(request)
     if len(origin) != 64 or origin.strip("0123456789abcdef"):  # noqa: PLR2004  # hex digits of a SHA-256
         raise NotFoundError("a log is named by the lower-case hex SHA-256 of its origin", where=origin[:100])
-    note = await run_in(lanes_of(request).witness, get_node(request).witness.checkpoint, origin)
+    witness = get_node(request).witness
+    note = await run_in(lanes_of(request).witness, witness.checkpoint, origin, asker=asker_of(request))
     return Response(note, 200, {"Cache-Control": "private, no-cache"}, media_type=_TEXT)
 
 

@@ -27,19 +27,20 @@ def erase(
     card: the log that holds them is erased then, and so are its copies at our peers.
     """
     with opened(home, signs=True) as node, waiting("withdrawing…"):
-        name = node.publisher.listing(listing).name
+        names = node.publisher.listing(listing).names
         published = node.publisher.withdraw(listing, reason, erase=True)
-        done = node.succession.open(name, fresh=True) if at_once else None
+        done = [node.succession.open(name, fresh=True) for name in names if at_once]
     if as_json:
         from dataclasses import asdict
 
         from hashpact_node.cli.shapes import published_shape
 
-        say_json({**published_shape(published), "successor": None if done is None else asdict(done)})
-    elif done is None:
+        say_json({**published_shape(published), "successor": asdict(done[0]) if done else None})
+    elif not done:
         say(f"withdrawn: {listing}")
-        say(f"its bytes go with the next `hashpact logs open {name} --fresh`")
+        for name in names:
+            say(f"its bytes go with the next `hashpact logs open {name} --fresh`")
     else:
-        say(f"withdrawn, and left out of {done.opened}: {listing}")
+        say(f"withdrawn, and left out of {', '.join(one.opened or '' for one in done)}: {listing}")
         say("see `hashpact logs status --ask` for who still has it")
     end_with(published)

@@ -10,6 +10,7 @@ import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
 from hashpact_node.cli.output import progress, say, say_json, warn
+from hashpact_node.cli.publishing import Audience, audience_names
 
 if TYPE_CHECKING:
     from hashpact_node.services.imports import ImportReport
@@ -28,6 +29,7 @@ def import_(
         str | None, typer.Option(metavar="WORD", help="Whose material lines are that do not say it.")
     ] = None,
     log: Annotated[str, typer.Option(metavar="NAME", help="The log to publish in.")] = "listings",
+    audience: Audience = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Pass over wrong lines, and name them.")] = False,
     foreign_origin: Annotated[
         bool, typer.Option("--allow-foreign-origin", help="Yes, list others' material under our name.")
@@ -45,7 +47,13 @@ def import_(
 
     given = {"content": content, "confirmed": confirmed, "origin": origin}
     defaults = {name: value for name, value in given.items() if value is not None}
-    options = ImportOptions(log_name=log, defaults=defaults, allow_foreign_origin=foreign_origin, keep_going=keep_going)
+    options = ImportOptions(
+        log_name=log,
+        audiences=audience_names(audience),
+        defaults=defaults,
+        allow_foreign_origin=foreign_origin,
+        keep_going=keep_going,
+    )
     with opened(home, signs=True) as node, progress(file.name, unit="bytes") as told:
 
         def tell(at: ImportProgress) -> None:

@@ -32,14 +32,16 @@ def export(
 ) -> None:
     """Write own logs as files, under the paths at which they are served.
 
-    Any web server or object store can serve them. Run again, it writes only what is new, each file whole or not at
-    all, and the checkpoint last.
+    Any web server or object store can serve them; logs of audiences are left out unless one is named. Run again, it
+    writes only what is new, each file whole or not at all, and the checkpoint last.
     """
     done = []
     with opened(home) as node:
         for one in _own_logs(node):
             path = one.origin.partition("/logs/")[2]
             if (log is not None and path != log) or one.state != "open":
+                continue
+            if log is None and one.name != one.kind:  # for its readers alone, whom a plain web server does not know
                 continue
             with progress(path, unit="files") as told:
                 size = node.log_files.export(path, folder / "logs" / path, told)

@@ -10,6 +10,7 @@ import typer
 
 from hashpact_node.cli import (
     alarms,
+    audiences,
     audit,
     backing_up,
     blocklist,
@@ -20,6 +21,7 @@ from hashpact_node.cli import (
     importing,
     init,
     keys,
+    listings,
     logs,
     match,
     peer,
@@ -44,6 +46,8 @@ PANELS: Final = {
     "import": "This member's list",
     "withdraw": "This member's list",
     "erase": "This member's list",
+    "listing": "This member's list",
+    "audience": "This member's list",
     "logs": "This member's list",
     "peer": "Peers and what they list",
     "blocklist": "Peers and what they list",
@@ -143,6 +147,8 @@ _add("restore", backing_up.restore, "hashpact restore /backup/acme.hashpact --ho
 _add("rebuild", status.rebuild, "hashpact rebuild")
 _add("openapi", serve.openapi, "hashpact openapi > openapi.json")
 for _name, _group in (
+    ("listing", listings.app),
+    ("audience", audiences.app),
     ("logs", logs.app),
     ("peer", peer.app),
     ("blocklist", blocklist.app),

@@ -20,6 +20,16 @@ ForeignOrigin = Annotated[
     bool, typer.Option("--allow-foreign-origin", help="Yes, list material of another origin under our name.")
 ]
 
+Audience = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Only for an audience, not for all members; several by commas, or repeated."),
+]
+
+
+def audience_names(given: list[str] | None) -> tuple[str, ...]:
+    """Give the names of audiences that were given one by one, or separated by commas."""
+    return tuple(name for one in given or () for name in one.split(",") if name)
+
 
 def publish(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files to hash; nothing else of them leaves.")],
@@ -42,6 +52,7 @@ def publish(
         typer.Option(metavar="TYPE=FILE", help="A signal too long for a listing, such as vpdq=FILE; may be repeated."),
     ] = None,
     log: Annotated[str, typer.Option(metavar="NAME", help="The log to publish in.")] = "listings",
+    audience: Audience = None,
     foreign_origin_yes: ForeignOrigin = False,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
@@ -61,6 +72,7 @@ def publish(
         "expires": expires,
         "review_by": review_by,
         "note": text,
+        "audiences": audience_names(audience) or None,
     }
     given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     blobs = [_read_blob(one) for one in blob or ()]

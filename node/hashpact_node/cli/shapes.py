@@ -22,7 +22,9 @@ def peer_state(view: PeerView) -> str:
 
 
 def log_state(view: LogView) -> str:
-    """Give a log's state in one word: ``stopped`` by a critical statement, ``stale``, else what its card says."""
+    """Give a log's state in a word: ``not for us``, ``stopped`` by a critical statement, ``stale``, or its card's."""
+    if not view.for_us:
+        return "not for us"
     if view.log.stopped_at is not None:
         return "stopped"
     return "stale" if view.stale else view.log.state
@@ -31,7 +33,9 @@ def log_state(view: LogView) -> str:
 def peer_shape(view: PeerView, now: datetime) -> dict[str, Any]:
     """Give a peer with its logs and alarms, as ``/v1/peers`` does."""
     peer = view.peer
-    logs = [log_status(one.log, own=peer.own, live=one.live, waiting=0, now=now) for one in view.logs]
+    logs = [
+        log_status(one.log, own=peer.own, live=one.live, waiting=0, now=now, for_us=one.for_us) for one in view.logs
+    ]
     origins = {one.log.number: one.log.origin for one in view.logs}
     alarms = [alarm_status(alarm, {peer.number: peer.member}, origins) for alarm in view.alarms]
     status = peer_status(peer, stale=view.stale, blobs=view.blobs)

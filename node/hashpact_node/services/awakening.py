@@ -274,7 +274,7 @@ class Awakening:
         answer = _Answer()
         try:
             for one in logs:
-                note = witnessed(source, peer, one.origin)
+                note = witnessed(source, peer, one.origin, audience=one.name != one.kind)
                 if note is not None:
                     answer.notes.append((one, note))
             self._ask_cards(peer, PeerCards(StoppableFetcher(self.fetcher, stop), peer.url), answer)
@@ -362,12 +362,17 @@ def _own(connection: Connection) -> int | None:
     return None if own is None else own.number
 
 
-def witnessed(source: PeerLogs, peer: Peer, origin: str) -> bytes | None:
-    """Give the checkpoint of a log that a peer cosigned last, or else holds; None where it knows nothing of it."""
+def witnessed(source: PeerLogs, peer: Peer, origin: str, *, audience: bool = False) -> bytes | None:
+    """Give the checkpoint of a log that a peer cosigned last, or else holds; None where it knows nothing of it.
+
+    Of an ``audience``'s log, a peer that does not read it may say no more than that nobody may have it there.
+    """
+    nothing = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+    nothing |= {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN} if audience else set()
     for place in ("witness", "mirror"):
         try:
             return source.checkpoint(f"{peer.url}/{place}/{origin_hash(origin)}", None).note
         except FetchStatusError as error:
-            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+            if error.status not in nothing:
                 raise
     return None

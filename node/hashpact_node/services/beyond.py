@@ -72,9 +72,10 @@ class Cut:
 
 
 def logs_of_row(connection: Connection, row: RowName) -> list[Log]:
-    """Give the own open logs that a row's key signs."""
+    """Give the own open logs that a row's key signs; those of audiences have keys of their own."""
     logs = list_logs(connection, peer=own_number(connection))
-    return [log for log in logs if log.named and log.state == "open" and row_of_log(log.kind) is row]
+    ordinary = [log for log in logs if log.named and log.state == "open" and log.name == log.kind]
+    return [log for log in ordinary if row_of_log(log.kind) is row]
 
 
 def suspects(connection: Connection, name: str, cut: Cut) -> list[Suspect]:
@@ -87,6 +88,12 @@ def suspects(connection: Connection, name: str, cut: Cut) -> list[Suspect]:
     named = next((log for log in own if log.name == name and log.named and log.state == "open"), None)
     if named is None:
         raise NotFoundError(f"no log named {name!r} is open", mend="see `hashpact logs status`")
+    if named.name != named.kind:
+        raise RequestError(
+            "an audience's log has a key of its own, and ends with its audience",
+            where=name,
+            mend="make another audience, move there what is to stay, and close this one: `hashpact audience --help`",
+        )
     logs = sorted(logs_of_row(connection, row_of_log(named.kind)), key=lambda log: log.name != name)
     if cut.since is None:
         cut = replace(cut, since=_moment(connection, named, (cut.sizes or {}).get(name)))

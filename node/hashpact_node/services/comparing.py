@@ -27,6 +27,7 @@ from hashpact_node.services.diverging import divergence
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.log_trust import accepted_cards, log_trust
+from hashpact_node.services.readers import is_of_audience
 from hashpact_node.services.shown_cards import ShownCards
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm
@@ -111,7 +112,8 @@ class Comparer:
             peer = get_peer(connection, member)
             members = {one.member for one in list_peers(connection, own=True) if one.card is not None}
             held = [one for one in list_logs(connection) if one.member in members]
-        logs = [one for one in held if one.named and one.state == "open"]
+        # Nobody tells whom an audience's log is for, so nobody is asked about one.
+        logs = [one for one in held if one.named and one.state == "open" and not is_of_audience(one)]
         compared = Compared(member)
         until = clock.monotonic() + SECONDS_A_PEER
         witness = PeerWitness(self.fetcher, peer.url)

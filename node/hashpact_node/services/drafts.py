@@ -19,7 +19,7 @@ from hashpact_protocol.statement_fields import check_flag, check_labels, format_
 from hashpact_protocol.statements import DEFAULT_HANDLING, DEFAULT_ORIGIN, Listing, Withdrawal, encode_statement
 
 TEXTS: Final = ("content", "confirmed", "handling", "origin", "incident", "expires", "review_by", "note")
-FIELDS: Final = ("signals", "labels", "preserve", *TEXTS)
+FIELDS: Final = ("signals", "labels", "preserve", "audiences", *TEXTS)
 _GIVEN: Final = ("id", "kind", "time")
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -31,7 +31,8 @@ class ListingDraft:
     """A listing to be; fields as in docs/protocol.md, Entries.
 
     ``id`` is that of an own listing that is to be restated, None for a new one. ``where`` says in errors where the
-    draft came from (a file, a line).
+    draft came from (a file, a line). ``audiences`` are those in whose logs it is to stand, by their names here; where
+    there are none, it goes to the log that whoever publishes it names. No reader is told of them.
     """
 
     content: str
@@ -47,6 +48,7 @@ class ListingDraft:
     preserve: bool = False
     id: str | None = None
     where: str | None = None
+    audiences: tuple[str, ...] = ()
 
     def listing(self, now: datetime) -> Listing:
         """Make the statement, under a new random id unless it restates; nothing is checked yet."""
@@ -82,6 +84,8 @@ def draft_of_fields(fields: object, *, where: str | None = None, identifier: str
     try:
         if "labels" in fields:
             values["labels"] = _named("labels", check_labels, fields["labels"])
+        if "audiences" in fields:
+            values["audiences"] = _audiences(fields["audiences"], where)
         if "preserve" in fields:
             values["preserve"] = _named("preserve", check_flag, fields["preserve"])
         signals = read_signals(fields.get("signals"))
@@ -269,6 +273,13 @@ def _text(value: object, name: str, where: str | None) -> str:
     if not isinstance(value, str):
         raise RequestError("is no string", where=_join(where, name), mend="leave the field out if there is nothing")
     return value
+
+
+def _audiences(value: Any, where: str | None) -> tuple[str, ...]:
+    sound = isinstance(value, list) and len(value) <= LIMITS.card_logs_max
+    if not sound or not all(isinstance(one, str) for one in value):
+        raise RequestError("is no array of names", where=_join(where, "audiences"), mend="see `hashpact audience list`")
+    return tuple(value)
 
 
 def _refuse_field(name: str, where: str | None) -> None:

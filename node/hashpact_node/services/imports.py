@@ -20,8 +20,10 @@ from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.drafts import ListingDraft, check_origin, encode_listing, encode_plain, located, new_id
 from hashpact_node.services.import_rows import Exact, PlainRow, Row, format_of, read_rows
 from hashpact_node.services.own_listings import open_log
+from hashpact_node.services.placing import lock_logs, names_for
 from hashpact_node.services.publishing import LISTINGS, Publisher, Waiting
 from hashpact_node.store.blobs import use_blobs
+from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.imports import imported_lines, imports_like, set_imported_lines
 from hashpact_node.store.logs import Log
@@ -74,9 +76,13 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How to import: ``defaults`` are fields of lines that do not say them; ``keep_going`` passes over wrong lines."""
+    """How to import: ``defaults`` are fields of lines that do not say them; ``keep_going`` passes over wrong lines.
+
+    With ``audiences`` every line goes to their logs, and not to the one that is named.
+    """
 
     log_name: str = LISTINGS
+    audiences: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
     allow_foreign_origin: bool = False
     keep_going: bool = False
@@ -102,19 +108,20 @@ class Importer:
 
         Raises RequestError for a file that cannot be read, and, unless ``keep_going``, one that names up to 100 wrong
         lines, with nothing of the file stored; ConflictError where the file was imported with other defaults;
-        NotFoundError without an open log of that name; StoreError, after which
+        NotFoundError without an open log of that name, or for an audience that there is not; StoreError, after which
         the same call goes on where it was.
         """
         run = _Run(path, options or ImportOptions(), progress or (lambda _progress: None), self._check_blobs)
         with self._database.read() as connection:
-            log = open_log(connection, run.options.log_name)
+            logs = [open_log(connection, name) for name in run.names(connection)]
         with run.opened() as file, without_collecting():
-            source = self._source(run, f"{log.name}/{run.check(file, log)}")
+            names = "+".join(sorted(log.name for log in logs))
+            source = self._source(run, f"{names}/{run.check(file, logs[0])}")
             last = self._store(run, file, source)
         report = run.report
         if run.options.wait and report.lines:
             run.tell(RELEASING, report.lines, run.total_bytes)
-            report.notice = self._release(log, last)
+            report.notice = self._release(logs, last)
         return report
 
     def _source(self, run: _Run, file: str) -> str:
@@ -132,9 +139,9 @@ class Importer:
             )
         return source
 
-    def _store(self, run: _Run, file: BinaryIO, source: str) -> Waiting | None:
-        """Store all lines that are not imported yet, a chunk a transaction; give what was stored last."""
-        report, waiting = run.report, None
+    def _store(self, run: _Run, file: BinaryIO, source: str) -> list[Waiting]:
+        """Store all lines that are not imported yet, a chunk a transaction; give what was stored last, by log."""
+        report, waiting = run.report, list[Waiting]()
         with self._database.read() as connection:
             report.resumed = imported_lines(connection, source)
         file.seek(0)
@@ -142,18 +149,19 @@ class Importer:
         for chunk in run.chunks(file, after=done):
             now = self._now()
             with self._database.write() as connection:
-                log = open_log(connection, run.options.log_name, lock=True)
+                logs = list(lock_logs(connection, run.names(connection)).values())
                 if imported_lines(connection, source) != done:
                     raise ConflictError(
                         "another process imports the same file", where=str(run.path), mend="let it finish"
                     )
-                last, entries = run.encode(chunk.drafts, log, now)
+                last, entries = run.encode(chunk.drafts, logs[0], now)
                 use_blobs(connection, run.take_blobs(), now=now)
-                add_entries(connection, log.number, entries, now=now)
+                for log in logs:
+                    add_entries(connection, log.number, entries, now=now)
                 set_imported_lines(connection, source, chunk.end, now=now)
             done = chunk.end
             if last is not None:
-                waiting = Waiting(log, last)
+                waiting = [Waiting(log, last) for log in logs]
             report.imported += len(entries)
             run.tell(IMPORTING, done, file.tell())
         report.lines = max(done, run.lines)
@@ -166,13 +174,13 @@ class Importer:
         with self._database.read() as connection:
             return check_blobs(connection, draft.signals, where=draft.where)
 
-    def _release(self, log: Log, last: Waiting | None) -> str | None:
+    def _release(self, logs: list[Log], last: list[Waiting]) -> str | None:
         """Release what was stored by this run, or by one that was killed before it came to that."""
         try:
-            if last is None:
+            for log in [] if last else logs:
                 self._publisher.release_leftovers(log)
-            else:
-                self._publisher.release(last)
+            for one in last:
+                self._publisher.release(one)
         except HashpactError as error:
             return f"all lines are stored and wait to be released: {error}"
         return None
@@ -203,6 +211,10 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.form = format_of(self.path)
+
+    def names(self, connection: Connection) -> list[str]:
+        """Give the names of the logs in which the lines are published; NotFoundError, RequestError."""
+        return names_for(connection, self.options.audiences, self.options.log_name)
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
@@ -290,6 +302,7 @@ class _Run:
             report.add_error(row)
             return None
         try:
+            _check_no_audiences(row)
             check_origin(row.origin, allow_foreign=self.options.allow_foreign_origin, where=row.where)
             self._blobs.update(self.check_blobs(row))
             listing = row.listing(now)
@@ -299,6 +312,12 @@ class _Run:
         except RequestError as error:
             report.add_error(error)
         return None
+
+
+def _check_no_audiences(draft: ListingDraft) -> None:
+    """Raise RequestError for a line that says whom it is for: that is said once for the whole file."""
+    if draft.audiences:
+        raise RequestError("a line names no audiences", where=draft.where, mend="say --audience for the whole file")
 
 
 def _refusal(path: Path, wrong: ImportReport) -> RequestError:

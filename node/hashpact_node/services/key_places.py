@@ -18,7 +18,6 @@ import structlog
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from hashpact_keys.rows import RowName
 from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_node.settings import NODE_TOML, Settings, load_settings
 from hashpact_protocol.errors import ConfigurationError
@@ -53,14 +52,14 @@ class KeyPlaces(Mapping[str, tuple[str, ...]]):
     def __len__(self) -> int:
         return len(self._read())
 
-    def add(self, row: RowName, uri: str) -> None:
-        """Put a key before the others of its row; one that stands there already moves to the front.
+    def add(self, row: str, uri: str) -> None:
+        """Put a key before the others of its row, or of an audience's log; one that stands there moves to the front.
 
         Raises ConfigurationError when the file cannot be changed.
         """
         self._change(row, lambda uris: (uri, *(one for one in uris if one != uri)))
 
-    def remove(self, row: RowName, uri: str) -> None:
+    def remove(self, row: str, uri: str) -> None:
         """Take a key out of its row; raises ConfigurationError when the file cannot be changed."""
         self._change(row, lambda uris: tuple(one for one in uris if one != uri))
 
@@ -86,17 +85,17 @@ class KeyPlaces(Mapping[str, tuple[str, ...]]):
             return ()
         return (state.st_ino, state.st_mtime_ns, state.st_size)
 
-    def _change(self, row: RowName, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+    def _change(self, row: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
         if self.settings.keys_fixed:
             raise ConfigurationError(
                 "the keys are set by the environment, which a command cannot change",
                 where=VARIABLE,
                 mend=f"move them into the table [keys] of {NODE_TOML}, and take the variable away",
             )
-        before = self.get(row.value, ())
+        before = self.get(row, ())
         after = change(before)
         if after != before:
-            _write(self.settings.home / NODE_TOML, row.value, after)
+            _write(self.settings.home / NODE_TOML, row, after)
 
 
 def _write(path: Path, row: str, uris: tuple[str, ...]) -> None:
@@ -104,7 +103,7 @@ def _write(path: Path, row: str, uris: tuple[str, ...]) -> None:
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8"))
         table: Any = document.setdefault("keys", tomlkit.table())
-        if uris == DEFAULT_KEYS[row]:
+        if uris == DEFAULT_KEYS.get(row, ()):
             table.pop(row, None)
         else:
             table[row] = uris[0] if len(uris) == 1 else list(uris)

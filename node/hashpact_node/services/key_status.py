@@ -13,7 +13,7 @@ from hashpact_keys.expiries import Duty
 from hashpact_keys.findings import Finding, Severity
 from hashpact_keys.health import KeyHealth, Surroundings, examine
 from hashpact_keys.named_keys import card_keys, root_keys
-from hashpact_keys.rows import RowName
+from hashpact_keys.rows import RowName, row_of_log
 from hashpact_keys.seen_files import Scan, scan_folder
 from hashpact_keys.trust import RoleState, describe
 from hashpact_node import clock
@@ -112,7 +112,9 @@ def look_at_keys(
     around = Surroundings(
         home, scan, others, opened or {}, clock_offset(connection, now), tuple(renewal_findings(connection))
     )
-    rows = {_row(name): row_uris for name, row_uris in uris.items()}
+    rows: dict[RowName, tuple[str, ...]] = {}
+    for name, row_uris in uris.items():
+        rows[_row(name)] = (*rows.get(_row(name), ()), *row_uris)
     health = examine(rows, files, card, around, now)
     state = describe(files)
     return KeyStatus(
@@ -143,8 +145,10 @@ def _card_keys(card: bytes, member: str, url: str) -> frozenset[tuple[RowName, b
 
 
 def _row(name: str) -> RowName:
+    """Give the row of a name in the configuration; of an audience's log, the row of its kind."""
+    kind, suffixed, _ = name.partition("-")
     try:
-        return RowName(name)
-    except ValueError:
+        return row_of_log(kind) if suffixed else RowName(name)
+    except (ValueError, KeyError):
         rows = ", ".join(RowName)
         raise ConfigurationError(f"there is no row of keys {name!r}", mend=f"the rows are: {rows}") from None

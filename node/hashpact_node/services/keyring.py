@@ -69,13 +69,22 @@ class Keyring:
         ConfigurationError when there is none: readers would refuse what another signs.
         """
         row = row_of_log(log.kind)
-        pairs = ((VerifierKey(log.origin, KeyType.ED25519, one.public), one) for one in self.note_signers(row))
+        signers = self.log_signers(log.name, log.kind)
+        pairs = ((VerifierKey(log.origin, KeyType.ED25519, one.public), one) for one in signers)
         named = tuple((key, signer) for key, signer in pairs if str(key) in log.keys)
         if not named:
             raise ConfigurationError(
                 f"the card does not name the {row.value} key that this node has", where=log.origin, mend=_NOT_NAMED
             )
         return named
+
+    def log_signers(self, name: str, kind: str) -> tuple[NoteSigner, ...]:
+        """Give the signers of logs of a name, at least one: those of the row of their kind, or an audience's own.
+
+        Raises what ``note_signers`` raises.
+        """
+        own = self.uris.get(name, ()) if name != kind else ()
+        return tuple(map(self.signer_at, own)) if own else self.note_signers(row_of_log(kind))
 
     def witness_key(self, card: Card, now: datetime) -> tuple[VerifierKey, NoteSigner]:
         """Give the key of our cosignatures at a time, under the name that our card gives it.

@@ -18,6 +18,7 @@ from typing import Final
 
 from hashpact_node.services.batches import compress
 from hashpact_node.services.entries import EntryReader, open_bundle
+from hashpact_node.services.readers import is_open_to
 from hashpact_node.services.views import own_peer
 from hashpact_node.store.bundles import read_bundle, read_tile
 from hashpact_node.store.connection import Connection
@@ -76,6 +77,15 @@ class LogFiles:
         if log.state != "open":
             raise GoneError("this log is closed", where=log.origin, mend="read the card for the log that follows it")
         return serve_note(_note(log), card_version=own.card_version)
+
+    def is_for(self, log_path: str, asker: str | None) -> bool:
+        """Say whether there is a log at ``/logs/{log_path}``, and it is for the member that asks."""
+        with self._database.read() as connection:
+            try:
+                _, log = _find(connection, log_path)
+            except NotFoundError:
+                return False
+            return is_open_to(connection, asker, log)
 
     def card_version(self) -> int | None:
         """Give the version of this member's card in force."""

@@ -176,7 +176,7 @@ class CardRestorer:
                 if one.state.value != "open" or one.origin in known:
                     continue
                 try:
-                    note = witnessed(source, peer, one.origin)
+                    note = witnessed(source, peer, one.origin, audience=one.name != one.kind)
                 except OutOfTimeError:
                     break
                 except HashpactError as error:

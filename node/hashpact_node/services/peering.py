@@ -13,6 +13,7 @@ from hashpact_node.services.removal import drop_claims_of
 from hashpact_node.services.trusting import TRUST_ALARM, Trusting
 from hashpact_node.services.views import own_peer
 from hashpact_node.store.alarms import Alarm, clear_alarm, list_alarms
+from hashpact_node.store.audiences import logs_not_for_us
 from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -41,11 +42,15 @@ PEER_WAIT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LogView:
-    """One log of a peer as people look at it; ``live`` counts its live listings."""
+    """One log of a peer as people look at it; ``live`` counts its live listings.
+
+    One that is not ``for_us`` is of an audience of its member's, and nobody expects news of it.
+    """
 
     log: Log
     live: int
     stale: bool
+    for_us: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +136,17 @@ class Peering:
     def _views(self, connection: Connection, peers: Sequence[Peer]) -> Sequence[PeerView]:
         """Look at some peers; live listings, of which there may be millions, are counted once for all."""
         now, live, alarms = self.now(), count_live(connection), list_alarms(connection)
-        blobs = blob_counts(connection)
+        blobs, refused = blob_counts(connection), logs_not_for_us(connection)
+
+        def view(log: Log) -> LogView:
+            for_us = log.number not in refused
+            stale = for_us and log.state == "open" and is_stale(log.own_cosigned_at, now)
+            return LogView(log, live.get(log.number, 0), stale, for_us)
+
         return [
             PeerView(
                 peer,
-                tuple(
-                    LogView(log, live.get(log.number, 0), log.state == "open" and is_stale(log.own_cosigned_at, now))
-                    for log in list_logs(connection, peer=peer.number)
-                    if log.named
-                ),
+                tuple(view(log) for log in list_logs(connection, peer=peer.number) if log.named),
                 tuple(alarm for alarm in alarms if alarm.peer == peer.number),
                 blobs.get(peer.number, NO_BLOBS),
             )

@@ -13,6 +13,7 @@ import msgspec
 
 from hashpact_node.services.drafts import ListingDraft, new_id
 from hashpact_node.services.own_listings import find_listings, open_log
+from hashpact_node.services.placing import names_for
 from hashpact_node.services.publishing import Published, Publisher
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import HashpactError
@@ -57,7 +58,7 @@ class PlannedPublisher:
         Raises what ``Publisher.publish`` raises while nothing is stored.
         """
         ids = planned.decode().split(",")
-        found = self._stored(ids, log_name) if again else None
+        found = self._stored(ids, drafts, log_name) if again else None
         if found is not None:
             return found
         named = [_named(draft, one) for draft, one in zip(drafts, ids, strict=True)]
@@ -67,22 +68,25 @@ class PlannedPublisher:
             )
         except HashpactError:
             # It may have failed after all was stored, and then it is published.
-            found = self._stored(ids, log_name)
+            found = self._stored(ids, drafts, log_name)
             if found is None:
                 raise
             return found
 
-    def _stored(self, ids: list[str], log_name: str) -> list[Published] | None:
+    def _stored(self, ids: list[str], drafts: Sequence[ListingDraft], log_name: str) -> list[Published] | None:
         """Give how listings stand that were stored, all together or not at all; None where they were not."""
+        told: dict[str, Published] = {}
         with self.database.read() as connection:
-            log = open_log(connection, log_name)
-            if not find_listings(connection, log, ids[:1]):
-                return None
-            found = find_listings(connection, log, ids)
-        return [
-            Published(one, found[one].log.origin, found[one].position, log.accepted_size if found[one].merged else None)
-            for one in ids
-        ]
+            firsts = [names_for(connection, draft.audiences, log_name)[0] for draft in drafts]
+            for name in dict.fromkeys(firsts):
+                log = open_log(connection, name)
+                mine = [one for one, first in zip(ids, firsts, strict=True) if first == name]
+                if not find_listings(connection, log, mine[:1]):
+                    return None
+                for one, found in find_listings(connection, log, mine).items():
+                    size = log.accepted_size if found.merged else None
+                    told[one] = Published(one, found.log.origin, found.position, size)
+        return [told[one] for one in ids]
 
 
 def _named(draft: ListingDraft, identifier: str) -> PlannedDraft:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from hashpact_keys.rows import row_of_log
 from hashpact_keys.signers import NoteSigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.drafts import encode_withdrawal
@@ -84,7 +83,7 @@ def prepare(
     KeyUnavailableError, ConfigurationError and StoreError.
     """
     kind = _kind_of(name)
-    signer = signer or keyring.note_signer(row_of_log(kind.value))
+    signer = signer or keyring.log_signers(name, kind.value)[0]
     with database.write() as connection:
         restated = _restate(connection, trust, name, now=now) if fresh else Restated(entries, frozenset())
         root = CompactRange().extend(leaf_hash(entry) for entry in restated.entries).root()
@@ -160,7 +159,7 @@ def _kind_of(name: str) -> LogKind:
             return kind
     raise RequestError(
         f"no log can be named {name[:60]!r}",
-        mend=f"name it {', '.join(LogKind)}, or one of these with a suffix, such as listings-europe",
+        mend=f"name it {', '.join(LogKind)}",
     )
 
 

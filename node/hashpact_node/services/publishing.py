@@ -7,35 +7,33 @@ what goes wrong after that is told in ``notice`` and raises nothing, lest somebo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from hashpact_node import clock
-from hashpact_node.services.blobs import NewBlob, check_blobs, read_new_blobs, store_own
+from hashpact_node.services.blobs import NewBlob, read_new_blobs, store_own
 from hashpact_node.services.drafts import (
     ListingDraft,
     check_origin,
-    encode_listing,
     encode_withdrawal,
-    located,
 )
 from hashpact_node.services.hashing import HashedFile, hash_file
-from hashpact_node.services.own_listings import (
-    OwnListing,
-    check_id,
-    find_contents,
-    find_listings,
-    open_log,
-    open_names,
-    sha256_contents,
+from hashpact_node.services.own_listings import check_id, sha256_contents
+from hashpact_node.services.placing import (
+    audiences_of,
+    check_restated,
+    enqueue,
+    find_contents_everywhere,
+    find_everywhere,
+    lock_logs,
+    names_for,
+    place_of,
 )
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.views import logs_by_number
-from hashpact_node.store.blobs import use_blobs
-from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.erasures import request_erasure
 from hashpact_node.store.logs import Log, get_log
@@ -44,9 +42,7 @@ from hashpact_node.store.queue import add_entries, forget_publications, remember
 from hashpact_protocol.errors import (
     ConflictError,
     HashpactError,
-    NotFoundError,
     RequestError,
-    StatementError,
     StoreBusyError,
 )
 from hashpact_protocol.merge import id_bytes
@@ -87,7 +83,8 @@ class PublishedFile:
 class ListingView:
     """An own listing as people look at it; ``index`` is None while it waits. ``state``: queued, released, withdrawn.
 
-    A listing whose withdrawal waits to be released is withdrawn already.
+    A listing whose withdrawal waits to be released is withdrawn already. ``audiences``: whom it is for, by their names
+    here. It is shown as it stands in the first of their logs. ``names``: all logs in which it stands or stood.
     """
 
     listing: Listing
@@ -96,6 +93,18 @@ class ListingView:
     index: int | None
     live: bool
     state: str
+    audiences: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A listing that was stored to wait in the logs of these names, or stands there already."""
+
+    id: str
+    names: Sequence[str]
+    existing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +145,21 @@ class Publisher:
     ) -> list[Published]:
         """Publish listings, all or none; a draft with an id restates that own listing. In the order of the drafts.
 
+        A draft with audiences goes to their logs instead, under one id; told is how it stands in the first one.
+
         Raises RequestError for a foreign origin, NotFoundError for an id that is no listing of ours, and StatementError
-        for what would be malformed, each naming the draft; NotFoundError when there is no such log, StoreError.
+        for what would be malformed, each naming the draft; NotFoundError when there is no such log or audience,
+        StoreError.
         """
         for number, draft in enumerate(drafts, 1):
-            check_origin(draft.origin, allow_foreign=allow_foreign_origin, where=_where(draft, number, len(drafts)))
+            check_origin(draft.origin, allow_foreign=allow_foreign_origin, where=place_of(draft, number, len(drafts)))
         with self._database.write() as connection:
-            log = open_log(connection, log_name, lock=True)
-            self._check_restated(connection, log, drafts)
-            ids = self._enqueue(connection, log, drafts)
-        return self._release(log, [Published(one, log.origin) for one in ids], wait=wait)
+            wanted = [names_for(connection, draft.audiences, log_name) for draft in drafts]
+            logs = lock_logs(connection, (name for names in wanted for name in names))
+            check_restated(connection, logs, drafts, wanted)
+            ids = enqueue(connection, logs, drafts, wanted, now=self._now())
+        placed = [_Placed(one, names) for one, names in zip(ids, wanted, strict=True)]
+        return self._release_all(logs, placed, wait=wait)
 
     def publish_files(
         self,
@@ -159,7 +173,8 @@ class Publisher:
     ) -> list[PublishedFile]:
         """Hash files and publish a listing of each, all or none; ``fields`` are those of ``ListingDraft`` for all.
 
-        A file that is listed already is the listing that exists. ``blobs`` are further signals of a single file.
+        A file that is listed already is the listing that exists; where another log lists it, its id is the same.
+        ``blobs`` are further signals of a single file.
         Raises what ``publish`` and ``hash_file`` raise, RequestError for blobs of several files, and SignalError.
         """
         if blobs and len(paths) != 1:
@@ -170,50 +185,68 @@ class Publisher:
         for draft in drafts:
             check_origin(draft.origin, allow_foreign=allow_foreign_origin, where=draft.where)
         with self._database.write() as connection:
-            log = open_log(connection, log_name, lock=True)
-            standing = find_contents(connection, log, [file.sha256 for file in files])
-            new = {file.sha256: draft for file, draft in zip(files, drafts, strict=True)}
-            new = {content: draft for content, draft in new.items() if content not in standing}
+            names = names_for(connection, fields.get("audiences") or (), log_name)
+            logs = lock_logs(connection, names)
+            standing = find_contents_everywhere(connection, [file.sha256 for file in files], logs[names[0]].kind)
+            # The first of several equal files is the one that is published.
+            new: dict[bytes, tuple[ListingDraft, list[str]]] = {}
+            for file, draft in zip(files, drafts, strict=True):
+                here = standing.get(file.sha256, {})
+                missing = [name for name in names if name not in here]
+                known = next((one.listing.id for one in here.values()), None)
+                if missing and file.sha256 not in new:
+                    new[file.sha256] = (replace(draft, id=known), missing)
             for signal, data in made:
                 store_own(connection, signal, data, now=self._now())
-            ids = dict(zip(new, self._enqueue(connection, log, list(new.values())), strict=True))
+            listed = enqueue(connection, logs, *_columns(new.values()), now=self._now())
+            ids = dict(zip(new, listed, strict=True))
             remember_publications(connection, {content: id_bytes(one) for content, one in ids.items()})
-        answers = [_file_answer(file, log, standing.get(file.sha256), ids) for file in files]
-        # The first of several equal files is the one that is published.
-        seen: set[str] = set()
-        for place, answer in enumerate(answers):
-            answers[place] = replace(answer, existing=answer.existing or answer.id in seen)
-            seen.add(answer.id)
-        released = self._release(log, answers, wait=wait)
+        placed, seen = [], set[bytes]()
+        for file in files:
+            content = file.sha256
+            if content in new and content not in seen:
+                placed.append(_Placed(ids[content], new[content][1]))
+            elif content in new:
+                placed.append(_Placed(ids[content], new[content][1], existing=True))
+            else:
+                placed.append(_Placed(standing[content][names[0]].listing.id, names[:1], existing=True))
+            seen.add(content)
+        released = self._release_all(logs, placed, wait=wait)
         return [PublishedFile(file, one) for file, one in zip(files, released, strict=True)]
 
     def withdraw(
         self, listing: str, reason: str, *, note: str | None = None, wait: bool = True, erase: bool = False
     ) -> Published:
-        """Take an own listing back; with ``erase`` its bytes wait to disappear, too, withdrawn already or not.
+        """Take an own listing back, for all whom it is for; with ``erase`` its bytes wait to disappear, too.
+
+        That is so whether it is withdrawn already or not.
 
         Raises NotFoundError for a listing that is not ours, ConflictError when it is withdrawn already, StatementError
         for a reason or note that would be malformed, and StoreError.
         """
         check_id(listing)
         with self._database.write() as connection:
-            log, standing = self._find(connection, listing, lock=True)
-            now = self._now()
+            found = find_everywhere(connection, listing, lock=True)
+            now, live = self._now(), [(log, one) for log, one in found if one.live]
             if erase:
-                request_erasure(connection, log.sequence, id_bytes(listing), reason, now=now)
-            if not standing.live and not erase:
+                for log, _ in found:
+                    request_erasure(connection, log.sequence, id_bytes(listing), reason, now=now)
+            elif not live:
                 raise ConflictError("this listing is withdrawn already", where=listing)
-            if standing.live:
+            for log, standing in live:
                 entry = encode_withdrawal(listing, reason, note, now=now, log_kind=log.kind)
                 add_entries(connection, log.number, [entry], now=now)
                 forget_publications(connection, id_bytes(listing), sha256_contents(standing.listing))
-        return self._release_withdrawal(log, listing, wait=wait)
+        logs = [log for log, _ in live or found[:1]]
+        return _joined([self._release_withdrawal(log, listing, wait=wait) for log in logs])
 
     def listing(self, identifier: str) -> ListingView:
         """Show an own listing, released or not; NotFoundError when there is none with this id."""
         check_id(identifier)
         with self._database.read() as connection:
-            log, found = self._find(connection, identifier)
+            everywhere = find_everywhere(connection, identifier)
+            log, found = next((pair for pair in everywhere if pair[1].live), everywhere[0])
+            audiences = audiences_of(connection, everywhere)
         state = "released" if found.merged else "queued"
         return ListingView(
             listing=found.listing,
@@ -222,6 +255,8 @@ class Publisher:
             index=found.position,
             live=found.live,
             state=state if found.live else "withdrawn",
+            audiences=audiences,
+            names=tuple(one.name for one, _ in everywhere),
         )
 
     def wait_released(self, waiting: Waiting, *, timeout: float | None = None) -> None:
@@ -246,49 +281,33 @@ class Publisher:
         else:
             self.wait_released(waiting)
 
+    def try_release(self, waiting: Waiting) -> str | None:
+        """Release what waits, or wait for it; give what hinders that, in words, and raise nothing."""
+        try:
+            self.release(waiting)
+        except HashpactError as error:
+            return f"it is stored and waits to be released: {error}"
+        return None
+
     def release_leftovers(self, log: Log) -> None:
         """Release what a command that was killed left waiting; nothing where a running node does."""
         if self._releases:
             self._releaser.release(log.number)
 
-    def _enqueue(self, connection: Connection, log: Log, drafts: Sequence[ListingDraft]) -> list[str]:
-        now = self._now()
-        listings = [draft.listing(now) for draft in drafts]
-        entries = []
-        for number, (draft, listing) in enumerate(zip(drafts, listings, strict=True), 1):
-            where = _where(draft, number, len(drafts))
-            try:
-                use_blobs(connection, check_blobs(connection, listing.signals, where=where), now=now)
-                entries.append(encode_listing(listing, log.kind))
-            except StatementError as error:
-                raise located(error, where) from None
-        add_entries(connection, log.number, entries, now=now)
-        return [listing.id for listing in listings]
-
-    def _check_restated(self, connection: Connection, log: Log, drafts: Sequence[ListingDraft]) -> None:
-        restated = {check_id(draft.id) for draft in drafts if draft.id is not None}
-        found = find_listings(connection, log, restated)
-        for number, draft in enumerate(drafts, 1):
-            if draft.id is not None and draft.id not in found:
-                raise NotFoundError(
-                    f"no listing of ours in {log.name} has the id {draft.id}",
-                    where=_where(draft, number, len(drafts)),
-                    mend="leave the id out to publish a new listing",
-                )
-
-    def _find(self, connection: Connection, identifier: str, *, lock: bool = False) -> tuple[Log, OwnListing]:
-        """Find an own listing, and the open log of its name; NotFoundError."""
-        for name in open_names(connection):
-            log = open_log(connection, name, lock=lock)
-            found = find_listings(connection, log, [identifier])
-            if found:
-                return log, found[identifier]
-        raise NotFoundError("no listing of ours has this id", where=identifier, mend="only its publisher can change it")
+    def _release_all(self, logs: Mapping[str, Log], placed: Sequence[_Placed], *, wait: bool) -> list[Published]:
+        """Release what was stored in some logs, and say of each listing how it stands in the first of its own."""
+        told: list[dict[str, Published]] = [{} for _ in placed]
+        for name, log in logs.items():
+            mine = [at for at, one in enumerate(placed) if name in one.names]
+            answers = [Published(placed[at].id, log.origin, existing=placed[at].existing) for at in mine]
+            for at, answer in zip(mine, self._release(log, answers, wait=wait), strict=True):
+                told[at][name] = answer
+        return [_joined([found[name] for name in one.names]) for one, found in zip(placed, told, strict=True)]
 
     def _release(self, log: Log, answers: list[Published], *, wait: bool) -> list[Published]:
         """Release what was stored, if that is wanted, and add places and sizes to the answers."""
         fresh = [answer.id for answer in answers if not answer.existing]
-        notice = self._try_release(Waiting(log, fresh[-1])) if wait and fresh else None
+        notice = self.try_release(Waiting(log, fresh[-1])) if wait and fresh else None
         with self._database.read() as connection:
             size = get_log(connection, log.number).accepted_size
             owners = find_owners(connection, log.sequence, {id_bytes(answer.id) for answer in answers})
@@ -304,20 +323,13 @@ class Publisher:
         return placed
 
     def _release_withdrawal(self, log: Log, listing: str, *, wait: bool) -> Published:
-        notice = self._try_release(Waiting(log, listing, withdrawn=True)) if wait else None
+        notice = self.try_release(Waiting(log, listing, withdrawn=True)) if wait else None
         with self._database.read() as connection:
             owner = find_owners(connection, log.sequence, [id_bytes(listing)]).get(id_bytes(listing))
             size = get_log(connection, log.number).accepted_size
         if owner is not None and not owner.live:
             return Published(listing, log.origin, index=owner.position, size=size)
         return Published(listing, log.origin, notice=notice)
-
-    def _try_release(self, waiting: Waiting) -> str | None:
-        try:
-            self.release(waiting)
-        except HashpactError as error:
-            return f"it is stored and waits to be released: {error}"
-        return None
 
     def _is_released(self, waiting: Waiting) -> bool:
         last = id_bytes(waiting.last)
@@ -333,10 +345,6 @@ def _is_new(log: int, position: int, before: Log) -> bool:
     return log == before.number and position >= before.placed_size
 
 
-def _where(draft: ListingDraft, number: int, count: int) -> str | None:
-    return draft.where or (f"line {number}" if count > 1 else None)
-
-
 def _with_signals(file: HashedFile, signals: Sequence[Signal]) -> HashedFile:
     return replace(file, signals=(*file.signals, *signals))
 
@@ -346,7 +354,13 @@ def _file_draft(file: HashedFile, fields: dict[str, Any]) -> ListingDraft:
     return ListingDraft(signals=file.signals, where=file.name, **{"content": file.content, **given})
 
 
-def _file_answer(file: HashedFile, log: Log, standing: OwnListing | None, ids: dict[bytes, str]) -> Published:
-    if standing is not None:
-        return Published(standing.listing.id, standing.log.origin, existing=True)
-    return Published(ids[file.sha256], log.origin)
+def _columns(pairs: Iterable[tuple[ListingDraft, list[str]]]) -> tuple[list[ListingDraft], list[list[str]]]:
+    rows = list(pairs)
+    return [draft for draft, _ in rows], [names for _, names in rows]
+
+
+def _joined(answers: Sequence[Published]) -> Published:
+    """Give how a listing stands in the first of its logs; it waits as long as it waits in any."""
+    waits = next((one for one in answers if one.index is None), None)
+    first = answers[0]
+    return first if waits is None else replace(first, index=None, size=None, notice=waits.notice)

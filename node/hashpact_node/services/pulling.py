@@ -20,6 +20,7 @@ from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.log_trust import accepted_cards
+from hashpact_node.services.not_for_us import leave_to_others, refuses, take_as_ours
 from hashpact_node.services.polling import DOORBELL, PASSING, POLL, WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.replacing import Replacer, may_replace, must_replace
@@ -210,6 +211,10 @@ class Puller:
             except StoreBusyError:
                 raise
             except HashpactError as failure:
+                if refuses(failure, log):
+                    pulled.logs.append(leave_to_others(self.database, log, self.now()))
+                    short.add(log.sequence)
+                    continue
                 # What the card tells otherwise than what is held is taken up, and what came of that is what is told.
                 replaces = isinstance(failure, ForkError) and may_replace(log)
                 error = self._replace(replacer, [log]) if replaces else failure
@@ -224,6 +229,7 @@ class Puller:
                     if get_log(connection, log.number).held_size < (log.final_size or 0):
                         short.add(log.sequence)
             else:
+                take_as_ours(self.database, log, self.now())
                 pulled.logs.append(polled)
                 hinted = hinted or polled.card_version not in (None, peer.card_version)
         return hinted

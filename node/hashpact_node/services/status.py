@@ -11,6 +11,7 @@ from typing import Any, Final
 from hashpact_node.services.audit import shown_head
 from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.key_status import HomeScan
+from hashpact_node.services.not_for_us import NOT_FOR_US
 from hashpact_node.services.problems import problem
 from hashpact_node.services.pulling import Pulled
 from hashpact_node.services.signing_state import signing_state
@@ -18,6 +19,7 @@ from hashpact_node.services.status_keys import KeyFinding, KeyStatus, look_at_ro
 from hashpact_node.services.views import own_card, own_peer
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import Alarm, list_alarms
+from hashpact_node.store.audiences import logs_not_for_us
 from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
 from hashpact_node.store.changes import last_change
 from hashpact_node.store.connection import Connection
@@ -229,20 +231,23 @@ def check_ready(database: Database) -> None:
                 )
 
 
-def log_status(log: Log, *, own: bool, live: int, waiting: int, now: datetime) -> LogStatus:
-    """Give a log as people look at it; ``live`` counts its live listings, ``waiting`` what waits to be released."""
+def log_status(log: Log, *, own: bool, live: int, waiting: int, now: datetime, for_us: bool = True) -> LogStatus:
+    """Give a log as people look at it; ``live`` counts its live listings, ``waiting`` what waits to be released.
+
+    One that is not ``for_us`` is of an audience of its member's, and nobody expects news of it.
+    """
     return LogStatus(
         member=log.member,
         own=own,
         name=log.name,
         origin=log.origin,
-        state=log.state,
+        state=log.state if for_us else NOT_FOR_US,
         counts=log.counts,
         size=log.accepted_size,
         held=log.held_size,
         live=live,
         waiting=waiting,
-        stale=log.state == "open" and is_stale(log.own_cosigned_at, now),
+        stale=for_us and log.state == "open" and is_stale(log.own_cosigned_at, now),
         cosigned_at=_time(log.own_cosigned_at),
         stopped_at=log.stopped_at,
         quarantined=log.quarantined,
@@ -289,16 +294,22 @@ def alarm_status(alarm: Alarm, members: Mapping[int, str], origins: Mapping[int,
 
 
 def _peers(connection: Connection, peers: Iterable[Peer], logs: Iterable[Log], now: datetime) -> tuple[PeerStatus, ...]:
-    blobs = blob_counts(connection)
-    stale = {log.peer for log in logs if log.state == "open" and is_stale(log.own_cosigned_at, now)}
+    blobs, refused = blob_counts(connection), logs_not_for_us(connection)
+    expected = [log for log in logs if log.state == "open" and log.number not in refused]
+    stale = {log.peer for log in expected if is_stale(log.own_cosigned_at, now)}
     return tuple(
         peer_status(peer, stale=peer.number in stale, blobs=blobs.get(peer.number, NO_BLOBS)) for peer in peers
     )
 
 
 def _logs(
-    connection: Connection, logs: Iterable[Log], members: Mapping[int, Peer], counts: _Counts, now: datetime
+    connection: Connection,
+    logs: Iterable[Log],
+    members: Mapping[int, Peer],
+    counts: _Counts,
+    now: datetime,
 ) -> tuple[LogStatus, ...]:
+    refused = logs_not_for_us(connection)
     followed = sorted((log for log in logs if log.peer in members), key=lambda log: not members[log.peer].own)
     return tuple(
         log_status(
@@ -307,6 +318,7 @@ def _logs(
             live=counts.live.get(log.number, 0),
             waiting=count_unreleased(connection, log) if members[log.peer].own else 0,
             now=now,
+            for_us=log.number not in refused,
         )
         for log in followed
     )

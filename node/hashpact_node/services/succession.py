@@ -20,9 +20,17 @@ from hashpact_node.services.preparing import prepare
 from hashpact_node.services.release import Releaser, merge_stored
 from hashpact_node.store.awakening import known_heads
 from hashpact_node.store.database import Database
+from hashpact_node.store.erasures import list_erasures
 from hashpact_node.store.locks import Locks
-from hashpact_node.store.logs import Log, get_log, list_logs
-from hashpact_protocol.errors import ConfigurationError, ConflictError, KeyUnavailableError, NotFoundError
+from hashpact_node.store.logs import Log, find_sequence, get_log, list_logs
+from hashpact_protocol.card_logs import LogKind
+from hashpact_protocol.errors import (
+    ConfigurationError,
+    ConflictError,
+    KeyUnavailableError,
+    NotFoundError,
+    RequestError,
+)
 from hashpact_protocol.merge import id_text
 
 LOCK_WAIT_SECONDS = 120.0
@@ -59,8 +67,9 @@ class Succession:
 
         Statements that wait, and those that have a place and were never shown, wait for a successor; those that are cut
         off by ``at`` are void. Raises NotFoundError where no log of that name is open, RequestError for a size that
-        was not shown, KeyUnavailableError where the targets key is not at hand, StoreError.
+        was not shown or an audience's log, KeyUnavailableError where the targets key is not at hand, StoreError.
         """
+        _must_be_ordinary(name)
         log = self._open_log(name)
         if log is None:
             raise NotFoundError(f"no log named {name!r} is open", mend="see `hashpact logs status`")
@@ -78,9 +87,12 @@ class Succession:
         """Open the next log of a name; its open one ends in the same card at what it shows.
 
         A ``fresh`` one restates all that lives, but for listings that wait to be erased: then the logs before it are
-        erased. Raises RequestError for a name that no log can have, ConflictError for a fresh log where nothing was
-        ever published, KeyUnavailableError where the targets, release or crisis key is not at hand, StoreError.
+        erased. Raises RequestError for a name that no log can have and for an audience's log, ConflictError for a
+        fresh log where nothing was ever published, KeyUnavailableError where the targets, release or crisis key is not
+        at hand, StoreError. An audience's log has a fresh successor only where something in it is to be erased.
         """
+        if not (fresh and self._erases(name)):
+            _must_be_ordinary(name)
         log = self._open_log(name)
         with self._alone(log, releases=True) as (trust, log):
             final = None if log is None else final_at(self.database, log, None)
@@ -105,6 +117,11 @@ class Succession:
             fresh=successor.card.fresh,
             erased=tuple(sorted(map(id_text, successor.restated.left_out))),
         )
+
+    def _erases(self, name: str) -> bool:
+        with self.database.read() as connection:
+            sequence = find_sequence(connection, own_trust(connection).peer.number, name)
+            return sequence is not None and bool(list_erasures(connection, sequence, waiting=True))
 
     def _open_log(self, name: str) -> Log | None:
         with self.database.read() as connection:
@@ -139,3 +156,13 @@ class Succession:
         """Say whether more is known of this log than is here: it is never signed again, and ends at what it shows."""
         with self.database.read() as connection:
             return bool(known_heads(connection, log.number))
+
+
+def _must_be_ordinary(name: str) -> None:
+    """Raise RequestError for an audience's log: a size at which it ends, or begins, would stand in the public card."""
+    if any(name.startswith(f"{kind}-") for kind in LogKind):
+        raise RequestError(
+            "a log with a suffix belongs to an audience, and a card that says where it ends tells everybody its size",
+            where=name,
+            mend="see `hashpact audience --help`: it begins and ends as a whole; --fresh is for erasures alone",
+        )

@@ -16,6 +16,7 @@ from hashpact_node.services.problems import problem
 from hashpact_node.services.rederiving import held_order, settle_card
 from hashpact_node.services.removal import drop_claims_of_log
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
+from hashpact_node.store.audiences import audience_of_log
 from hashpact_node.store.audit import append
 from hashpact_node.store.audit_form import Event
 from hashpact_node.store.connection import Connection
@@ -26,7 +27,7 @@ from hashpact_node.store.logs import LogTerms, find_log, list_logs, put_card_log
 from hashpact_node.store.peers import Peer, accept_card, get_peer, list_peers, record_trust_check
 from hashpact_node.store.trust import load_files, prune_files, save_files
 from hashpact_protocol.card import Card, parse_card
-from hashpact_protocol.card_changes import card_changes
+from hashpact_protocol.card_changes import CardChange, ChangeCode, card_changes
 from hashpact_protocol.card_logs import CardLog
 from hashpact_protocol.errors import HashpactError, TrustError
 
@@ -147,9 +148,20 @@ def _tell_changes(connection: Connection, peer: Peer, old: Card, new: Card, now:
             what, mend = f"{what}, because: {change.reason}", UNDONE.format(member=peer.member)
             number = None if closed is None else closed.number
             raise_alarm(connection, CLOSED_FOR_A_REASON, what, now=now, mend=mend, peer=peer.number, log=number)
-        elif change.alarm and change.reason is None:
+        elif change.alarm and change.reason is None and not _is_nobodys_loss(connection, peer, old, change):
             mend = "ask the member whether this was meant"
             raise_alarm(connection, change.code.value, what, now=now, mend=mend, peer=peer.number)
+
+
+def _is_nobodys_loss(connection: Connection, peer: Peer, old: Card, change: CardChange) -> bool:
+    """Say whether a log left the card that belonged to an audience which we ended, or none of which we ever read."""
+    log = old.log(change.subject) if change.code is ChangeCode.DROPPED else None
+    if log is None or log.name == log.kind:
+        return False
+    if peer.own:
+        return audience_of_log(connection, log.name) is None
+    row = find_log(connection, log.origin)
+    return row is None or not row.accepted_size
 
 
 def _tell_shared_keys(connection: Connection, peer: Peer, card: Card, now: datetime) -> None:

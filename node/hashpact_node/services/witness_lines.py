@@ -20,6 +20,7 @@ from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.net.peer_witness import ADD_CHECKPOINT_SECONDS, Behind, PeerWitness
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.log_trust import active_cards
+from hashpact_node.services.readers import readers_of
 from hashpact_node.services.views import own_peer
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -128,7 +129,7 @@ class WitnessLines:
         takes no time.
         """
         with self.database.read() as connection:
-            peers = _witnesses(connection)
+            peers = _witnesses(connection, log)
         have = tuple(line for line in have if not _is_of_the_past(line, peers))
         if len(have) >= self.wanted:
             return have[:OTHERS_MAX]
@@ -153,7 +154,7 @@ class WitnessLines:
         """Send what is shown of a log to all its readers, who pull at once; nobody waits for it."""
         with self.database.read() as connection:
             row = get_log(connection, log)
-            peers = _witnesses(connection)
+            peers = _witnesses(connection, row)
             own_card = own_peer(connection).card_version
         if row.accepted_note is None:
             return
@@ -279,6 +280,8 @@ def _is_of_the_past(line: NoteSignature, peers: Iterable[tuple[Peer, Card]]) -> 
     return False
 
 
-def _witnesses(connection: Connection) -> list[tuple[Peer, Card]]:
-    """Give the peers that may read our logs and whose cards name a witness."""
-    return [(peer, card) for peer, card in active_cards(connection) if card.witness_keys]
+def _witnesses(connection: Connection, log: Log) -> list[tuple[Peer, Card]]:
+    """Give the peers that may read one of our logs and whose cards name a witness."""
+    readers = readers_of(connection, log)
+    peers = [(peer, card) for peer, card in active_cards(connection) if card.witness_keys]
+    return peers if readers is None else [(peer, card) for peer, card in peers if peer.member in readers]

@@ -21,6 +21,7 @@ from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.log_trust import card_of, log_trust
 from hashpact_node.services.own_heads import learn
 from hashpact_node.services.problems import alarm_about
+from hashpact_node.services.readers import is_open_to
 from hashpact_node.store.alarms import raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -108,10 +109,13 @@ class Witness:
     rung: threading.Event = field(default_factory=threading.Event, init=False)
     _forks: OrderedDict[bytes, None] = field(default_factory=OrderedDict, init=False, repr=False)
 
-    def add_checkpoint(self, body: bytes, card: int | None = None) -> Cosigned | Stands | Busy:
+    def add_checkpoint(
+        self, body: bytes, card: int | None = None, *, asker: str | None = None
+    ) -> Cosigned | Stands | Busy:
         """Answer one add-checkpoint request, its checks in the order that tlog-witness has.
 
         ``card`` is the version that whoever asks says its publisher's card to have: reason to look, and nothing more.
+        ``asker`` is the member that asks: an audience's log is not for everybody (``services.readers``).
 
         Raises ProofError and NoteError for a malformed body (400), NotFoundError for an unknown origin (404),
         SignatureError unless a key of the log signed it, and nobody of the publisher wrongly (403), RequestError for an
@@ -123,7 +127,7 @@ class Witness:
         if card is not None and hear_card(self.database, request.checkpoint.origin, card, self.now(), self.work):
             self.rung.set()
         with self.database.read() as connection:
-            known = _find(connection, request.checkpoint.origin)
+            known = _find(connection, request.checkpoint.origin, asker)
         check_log_signatures(request.parsed, known.trust)
         size = request.checkpoint.size
         if request.old > size:
@@ -146,10 +150,11 @@ class Witness:
             return self._own_is_ahead(request, known)
         return self._cosign(request, known)
 
-    def checkpoint(self, hashed: str) -> bytes:
+    def checkpoint(self, hashed: str, *, asker: str | None = None) -> bytes:
         """Give the newest checkpoint that this node has cosigned, by the hash of its origin; NotFoundError."""
         with self.database.read() as connection:
             log = find_log_by_hash(connection, hashed)
+            log = log if log is not None and is_open_to(connection, asker, log) else None
         if log is None or line_by(log.cosigned_note, self.cosigner.key()) is None or log.cosigned_note is None:
             raise NotFoundError("no checkpoint of such a log was cosigned here")
         return log.cosigned_note
@@ -265,9 +270,10 @@ class Witness:
         return Stands(log.cosigned_size)
 
 
-def _find(connection: Connection, origin: str) -> _Known:
-    """Find an open log that is followed, or our own; NotFoundError."""
+def _find(connection: Connection, origin: str, asker: str | None) -> _Known:
+    """Find an open log that is followed, or our own, and is for whoever asks; NotFoundError."""
     log = find_log(connection, origin)
+    log = log if log is not None and is_open_to(connection, asker, log) else None
     peer = None if log is None else get_peer(connection, log.member)
     if log is None or peer is None or not log.named or log.state != "open" or peer.state != ACTIVE or peer.card is None:
         raise NotFoundError(

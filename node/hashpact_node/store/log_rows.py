@@ -7,6 +7,7 @@ from sqlalchemy import Table as SqlTable
 from sqlmodel import col
 
 from hashpact_node.store.tables import Alarm, Log, Table
+from hashpact_node.store.tables_audiences import NotForUs
 
 UNNAMED_MAX = 256
 """How many logs that its card names no more are kept of one member, with what is stored of them; the newest."""
@@ -49,8 +50,9 @@ def prune_logs(connection: Connection, peer: int) -> list[str]:
 
 
 def _drop_row(connection: Connection, number: int | None) -> None:
-    """Delete the row of a log with its alarms: SQLite may give its number to another."""
+    """Delete the row of a log with its alarms and what is noted of it: SQLite may give its number to another."""
     connection.execute(delete(Alarm).where(col(Alarm.log) == number))
+    connection.execute(delete(NotForUs).where(col(NotForUs.log) == number))
     connection.execute(delete(Log).where(col(Log.number) == number))
 
 

@@ -59,6 +59,11 @@ def take_entries(connection: Connection, log: int, *, limit: int) -> list[Queued
     return [QueuedEntry(*row) for row in rows]
 
 
+def drop_entries(connection: Connection, log: int) -> None:
+    """Drop all that waits for a log: it never gets a place."""
+    connection.execute(delete(Queue).where(col(Queue.log) == log))
+
+
 def count_entries(connection: Connection, log: int | None = None) -> int:
     """How many entries wait, in all or for one log."""
     query = select(func.count()).select_from(Queue)

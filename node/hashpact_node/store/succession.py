@@ -14,6 +14,7 @@ from hashpact_node.store.tables import Log, Queue
 from hashpact_node.store.tables_succession import CutBundle, StagedBundle
 from hashpact_protocol.errors import StoreMovedError
 from hashpact_protocol.merkle import EMPTY_ROOT
+from hashpact_protocol.witness import origin_hash
 
 CUT_BUNDLES_KEPT = 4_096
 """How many bundles that were cut off one log are kept as evidence, the first ones: 1 Mi entries."""
@@ -41,6 +42,7 @@ def reserve_log(
         "named": False,
         "counts": False,
         "origin": origin,
+        "origin_hash": origin_hash(origin),
         "url": url,
         "keys": list(keys),
         "accepted_root": EMPTY_ROOT,

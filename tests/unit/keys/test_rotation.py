@@ -80,6 +80,17 @@ def test_a_log_key_is_named_beside_the_old_one_and_then_alone() -> None:
         with_log_key_alone(CARD, RowName.RELEASE, new)
 
 
+def test_the_log_of_an_audience_keeps_its_own_key() -> None:
+    audience = replace(log("listings-x1-1", LogKind.LISTINGS, KEYS[9]), name="listings-x1")
+    card = replace(CARD, logs=(*CARD.logs, audience))
+    assert named_keys(card, RowName.RELEASE) == {RELEASE}
+    both = with_log_key(card, RowName.RELEASE, KEYS[10])
+    alone = with_log_key_alone(both, RowName.RELEASE, KEYS[10])
+    assert keys_by_log(both)["listings-x1-1"] == keys_by_log(alone)["listings-x1-1"] == [KEYS[9]]
+    with pytest.raises(RequestError, match="names this key already"):
+        with_log_key(card, RowName.RELEASE, KEYS[9])
+
+
 @pytest.mark.parametrize("row", LOG_ROWS)
 @pytest.mark.parametrize("known", [CRISIS, RELEASE, WITNESS, REQUEST])
 def test_a_key_that_served_before_is_no_new_log_key(row: RowName, known: bytes) -> None:

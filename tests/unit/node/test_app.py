@@ -13,7 +13,17 @@ import pytest
 from hashpact_node.api import models, models_keys, models_node, models_requests
 from hashpact_node.app import create_app
 from hashpact_node.jobs.schedule import Schedule
-from hashpact_node.services import blobs, blocklist, change_feed, claims_view, matching, publishing, status, status_keys
+from hashpact_node.services import (
+    audiences,
+    blobs,
+    blocklist,
+    change_feed,
+    claims_view,
+    matching,
+    publishing,
+    status,
+    status_keys,
+)
 from hashpact_node.services.drafts import FIELDS
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import ConfigurationError
@@ -35,6 +45,8 @@ PROMISED = {
     ("POST", "/v1/listings"),
     ("GET", "/v1/listings/{listing}"),
     ("POST", "/v1/listings/{listing}/withdraw"),
+    ("PUT", "/v1/listings/{listing}/audiences"),
+    ("GET", "/v1/audiences"),
     ("POST", "/v1/match"),
     ("POST", "/v1/match/file"),
     ("GET", "/v1/blocklist"),
@@ -132,6 +144,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         (models.MatchResult, matching.MatchResult),
         (models_node.Blob, blobs.StoredBlob),
         (models_node.Published, publishing.Published),
+        (models_node.Audience, audiences.AudienceView),
         (models_node.Log, status.LogStatus),
         (models_node.PeerState, status.PeerStatus),
         (models_node.Alarm, status.AlarmStatus),

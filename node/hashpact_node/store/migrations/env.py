@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from hashpact_node.store import (  # noqa: F401  # theirs belong, too
+    tables_audiences,
     tables_audit,
     tables_backups,
     tables_blobs,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from follower import Follower
+from hashpact_keys.keystore import KeyStore
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.store.database import Database
 from own_member import OwnMember, found_member
@@ -41,3 +42,9 @@ def follower(acme: OwnMember, fetcher: Fetcher) -> Follower:
 def sqlite_follower(sqlite_database: Database, fetcher: Fetcher, tmp_path: Path) -> Follower:
     """Acme with nobody to follow yet, on SQLite alone, for what has nothing to do with SQL."""
     return Follower(found_member(sqlite_database, tmp_path / "home", sqlite_database.where), fetcher)
+
+
+@pytest.fixture
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New key files are written with one round of key derivation, which costs no time."""
+    monkeypatch.setitem(KeyStore.__init__.__kwdefaults__, "kdf_rounds", 1)  # type: ignore[arg-type]  # it has some

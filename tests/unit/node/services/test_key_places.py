@@ -79,6 +79,17 @@ def test_a_file_that_is_spoilt_meanwhile_changes_nothing(home: Path) -> None:
     assert running["crisis"] == DEFAULT_KEYS["crisis"]
 
 
+def test_the_key_of_an_audience_s_log_stands_beside_the_rows(home: Path) -> None:
+    found = places(home)
+    found.add("listings-5b0d", "file:keys/listings-5b0d.key")
+    assert found["listings-5b0d"] == places(home)["listings-5b0d"] == ("file:keys/listings-5b0d.key",)
+    found.remove("listings-5b0d", "file:keys/listings-5b0d.key")
+    assert "listings-5b0d" not in found
+    assert (home / NODE_TOML).read_text() == WRITTEN
+    with pytest.raises(ConfigurationError, match="no row 'listing-5b0d'"):
+        places(home, HASHPACT_KEYS="listing-5b0d=file:a")
+
+
 def test_keys_of_the_environment_are_left_to_whoever_set_it(home: Path) -> None:
     found = places(home, HASHPACT_KEYS="release=file:a,release=file:b,root=")
     assert (found["release"], found["root"]) == (("file:a", "file:b"), ())

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import update
+from sqlmodel import col
 
 from follower import Follower
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.witness_lines import WitnessLines, valid_cosignature
+from hashpact_node.store.audiences import add_audience, remove_readers
+from hashpact_node.store.tables import Sequence
 from hashpact_protocol.card import parse_card
 from hashpact_protocol.errors import NoteError, SignatureError
 from hashpact_protocol.limits import LIMITS
@@ -265,3 +269,24 @@ def test_only_what_a_card_names_and_what_is_right_counts(publisher: Publisher) -
     publisher.witness = honest
     with pytest.raises(NoteError):
         valid_cosignature(card, text, b"", NOW)
+
+
+def test_the_log_of_an_audience_is_sent_to_its_readers_alone(sqlite_follower: Follower, peers: list[Witness]) -> None:
+    with sqlite_follower.database.write() as connection:
+        named = update(Sequence).where(col(Sequence.number) == sqlite_follower.own.log.sequence)
+        connection.execute(named.values(name="listings-x1"))
+        audience = add_audience(connection, "eu-desk", "listings-x1", ["beta"], now=NOW)
+    lines = make_lines(sqlite_follower)
+    own = sqlite_follower.own
+    releaser = Releaser(own.database, own.releaser.locks, own.keyring, sqlite_follower.now, witness_lines=lines)
+    draft = ListingDraft("image", (sha256(1),), audiences=("eu-desk",))
+    own.lazy_publisher().publish([draft], wait=False)
+    releaser.release(own.log.number)
+    with sqlite_follower.database.write() as connection:
+        remove_readers(connection, audience.number, ["beta"])
+    own.lazy_publisher().publish([draft], wait=False)
+    releaser.release(own.log.number)
+    lines.close()
+    beta, gamma = peers
+    assert {asked.checkpoint.size for asked in beta.asked} == {1}
+    assert gamma.asked == []

@@ -11,6 +11,7 @@ from sqlalchemy import inspect, text
 
 from databases import opened
 from hashpact_node.store import (  # noqa: F401  # theirs belong, too
+    tables_audiences,
     tables_audit,
     tables_backups,
     tables_blobs,

@@ -1,0 +1,83 @@
+"""``hashpact listing …``: an own listing, and whom it is for."""
+
+# ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
+from hashpact_node.cli.output import say, say_json, waiting, warn
+from hashpact_node.cli.program import Commands, examples
+from hashpact_node.cli.publishing import audience_names
+
+if TYPE_CHECKING:
+    from hashpact_node.services.publishing import ListingView
+
+app = typer.Typer(cls=Commands, rich_markup_mode=None, help="An own listing, and whom it is for.")
+
+ListingId = Annotated[str, typer.Argument(metavar="LISTING", help="The id of an own listing.")]
+
+
+@app.command(epilog=examples("hashpact listing show 6f1c…"))
+def show(listing: ListingId, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """Show a listing of this member: how it stands, and whom it is for."""
+    with opened(home) as node:
+        view = node.publisher.listing(listing)
+    _show(view, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "hashpact listing move 6f1c… --audience eu-desk", "hashpact listing move 6f1c… --audience everybody"
+    )
+)
+def move(
+    listing: ListingId,
+    *,
+    audience: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Whom it is for from now on; several by commas. `everybody`: all members."),
+    ],
+    reason: Annotated[
+        str, typer.Option(metavar="WORD", help="What those are told for whom it is no more.")
+    ] = "no-longer-shared",
+    text: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT", help="A note to them; never about a user.")
+    ] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Let a listing be for exactly these audiences.
+
+    It is published for those for whom it is new, and withdrawn from all others, both or neither.
+    """
+    from hashpact_node.services.placing import Wanted
+
+    with opened(home, signs=True) as node, waiting("publishing…"):
+        view = node.mover.move(listing, Wanted(audience_names(audience), reason, text))
+    _show(view, as_json=as_json)
+    if view.notice is not None:
+        warn(view.notice, "do not move it again; it is released as soon as that is mended")
+        raise typer.Exit(ExitCode.BUSY)
+
+
+def _show(view: ListingView, *, as_json: bool) -> None:
+    if as_json:
+        say_json(_shape(view))
+        return
+    say(f"{view.listing.id}: {view.state}, for {', '.join(view.audiences) or 'nobody'}")
+
+
+def _shape(view: ListingView) -> dict[str, Any]:
+    return {
+        "id": view.listing.id,
+        "state": view.state,
+        "live": view.live,
+        "name": view.name,
+        "origin": view.origin,
+        "index": view.index,
+        "audiences": list(view.audiences),
+        "notice": view.notice,
+    }
