@@ -68,6 +68,12 @@ class TestNode:
     fingerprint: str
     settings: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    token: str = ""
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that opens its API."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     @property
     def url(self) -> str:
@@ -131,12 +137,17 @@ class TestNode:
             self.process = None
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """GET below its address."""
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60, verify=CERTIFICATES, **options)
+        """GET below its address, with its token."""
+        return self._ask("GET", path, 60, options)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
-        """POST below its address."""
-        return httpx.post(f"http://127.0.0.1:{self.port}{path}", timeout=120, verify=CERTIFICATES, **options)
+        """POST below its address, with its token."""
+        return self._ask("POST", path, 120, options)
+
+    def _ask(self, method: str, path: str, seconds: float, options: dict[str, Any]) -> httpx.Response:
+        told = {**options, "headers": {**self.authorization, **options.get("headers", {})}}
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return httpx.request(method, url, timeout=seconds, verify=CERTIFICATES, **told)
 
     def log(self, of: TestNode) -> Log:
         """Give the row that it keeps of another's first log, or of its own."""
@@ -185,7 +196,7 @@ def make_node(folder: Path, member: str, database_url: str | None = None, **sett
     finally:
         database.dispose()
     told = {"HASHPACT_PULL_INTERVAL_SECONDS": "3600", **settings}
-    return TestNode(member, home, port, database_url, made.fingerprint, told)
+    return TestNode(member, home, port, database_url, made.fingerprint, told, token=made.token)
 
 
 @contextmanager

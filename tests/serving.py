@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from fastapi import FastAPI
 from hashpact_node.api.connections import server_config
 from hashpact_node.app import create_app
 from hashpact_node.assembly import Node, open_node
+from hashpact_node.services.actors import Actor, ActorKind
+from hashpact_node.services.tokens import TokenPlan, scopes_of
 from hashpact_node.store.database import Database
 from own_member import NOW, found_member
 
@@ -30,6 +32,12 @@ class Served:
     app: FastAPI
     port: int
     client: httpx.Client
+    token: str = ""
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that opens its API; none where it asks for none."""
+        return bearer(self.token)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """GET a path."""
@@ -38,6 +46,11 @@ class Served:
     def post(self, path: str, **options: Any) -> httpx.Response:
         """POST to a path."""
         return self.client.post(path, **options)
+
+    @property
+    def header_lines(self) -> list[str]:
+        """The same as lines of a request."""
+        return [f"{name}: {value}" for name, value in self.authorization.items()]
 
     def raw(self, request: bytes) -> bytes:
         """Send bytes that no client would, and give all that comes back."""
@@ -50,14 +63,18 @@ class Served:
 
     def raw_get(self, path: str, *headers: str) -> tuple[int, bytes]:
         """GET a path exactly as written; status and the rest."""
-        lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *headers, "", ""]
+        lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *headers, *self.header_lines, "", ""]
         answer = self.raw("\r\n".join(lines).encode("latin-1"))
         return int(answer.split(b" ", 2)[1]), answer
 
 
 @contextmanager
 def serving(node: Node, *, schedule: bool = False, port: int = 0) -> Iterator[Served]:
-    """Serve a node, without its schedule unless that is wanted, for the body."""
+    """Serve a node, without its schedule unless that is wanted, for the body.
+
+    Where it answers members only, its client has a token that may do everything.
+    """
+    token = make_token(node) if node.settings.members_only else ""
     app = create_app(node, schedule=schedule)
     listener = socket.create_server(("127.0.0.1", port))
     # uvloop does this for each connection; asyncio does not for those of such a listener, and each answer waits 40 ms.
@@ -69,14 +86,26 @@ def serving(node: Node, *, schedule: bool = False, port: int = 0) -> Iterator[Se
     thread.start()
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
-            yield Served(node, app, port, client)
+            client.headers.update(bearer(token))
+            yield Served(node, app, port, client, token)
     finally:
         server.should_exit = True
         thread.join()
         listener.close()
 
 
-def open_member(database: Database, home: Path, url: str) -> Node:
-    """Set acme up and open its node; its time stands still."""
+def make_token(node: Node, *scopes: str, **plan: Any) -> str:
+    """Make a token for a node's API, which may do everything unless scopes are named."""
+    wanted = scopes_of(scopes or ("admin",))
+    return node.tokens.create(TokenPlan("of a test", wanted, **plan), by=Actor(ActorKind.COMMAND, "tester")).text
+
+
+def bearer(token: str) -> dict[str, str]:
+    """Give the header that sends a token; none for none."""
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def open_member(database: Database, home: Path, url: str, **settings: Any) -> Node:
+    """Set acme up and open its node, with further settings; its time stands still."""
     own = found_member(database, home, url)
-    return open_node(own.settings, lambda: b"passphrase of a test", now=lambda: NOW)
+    return open_node(replace(own.settings, **settings), lambda: b"passphrase of a test", now=lambda: NOW)

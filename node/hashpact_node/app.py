@@ -40,6 +40,8 @@ from hashpact_node.api.problems import Problem, Shield, add_handlers
 from hashpact_node.api.read_ahead import ReadAhead
 from hashpact_node.api.safe_headers import SafeHeaders
 from hashpact_node.api.schemas import add_schemas
+from hashpact_node.api.scopes import add_security, gates_of
+from hashpact_node.api.token_door import TokenDoor
 from hashpact_node.assembly import Node
 from hashpact_node.jobs.schedule import Schedule
 from hashpact_node.jobs.waking import Waking
@@ -99,7 +101,7 @@ def create_app(node: Node | None = None, *, schedule: bool = True) -> FastAPI:
     """Make the application of a node, which runs the schedule between startup and shutdown unless told not to.
 
     Without a node it can describe itself, and nothing else: its startup raises ConfigurationError. The caller closes
-    the node after the application.
+    the node after the application. Raises ConfigurationError for a route that ``api/scopes.py`` says nothing about.
     """
     app = FastAPI(
         title="Hashpact",
@@ -134,6 +136,9 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
     authority, slash, path = ("", "", "") if url is None else url.prefix.partition("/")
     app.add_middleware(Reached)
     app.add_middleware(BodyCap)
+    gates = gates_of(app)
+    if node is not None and node.settings.members_only:
+        app.add_middleware(TokenDoor, gates=gates, checks=node.token_checks, lanes=app.state.lanes)
     app.add_middleware(HeadAsGet)
     if node is not None and node.settings.members_only:
         app.add_middleware(MemberDoor, doorkeeper=node.doorkeeper)
@@ -179,6 +184,7 @@ def _describer(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 license_info=app.license_info,
             )
             add_schemas(app.openapi_schema, (Problem, NewListing, MatchRequest))
+            add_security(app.openapi_schema)
         return app.openapi_schema
 
     return openapi

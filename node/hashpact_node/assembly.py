@@ -45,6 +45,8 @@ from hashpact_node.services.release import Releaser
 from hashpact_node.services.restoring import Restorer
 from hashpact_node.services.rotating import Rotating
 from hashpact_node.services.succession import Succession
+from hashpact_node.services.token_checks import TokenChecks
+from hashpact_node.services.tokens import Tokens
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.upkeep import Upkeep
 from hashpact_node.services.witness_lines import WitnessLines
@@ -106,6 +108,8 @@ class Node:
     evidence: EvidenceKeeper
     comparer: Comparer
     doorkeeper: Doorkeeper
+    tokens: Tokens
+    token_checks: TokenChecks
 
     @property
     def member(self) -> str:
@@ -222,4 +226,6 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         evidence=evidence,
         comparer=Comparer(database, locks, fetcher, evidence, trusting, now),
         doorkeeper=Doorkeeper(database, MemberUrl.parse(own.url), now, witness.rung.set),
+        tokens=Tokens(database, now),
+        token_checks=TokenChecks(database, now),
     )

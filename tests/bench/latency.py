@@ -38,7 +38,10 @@ def latencies(folder: Path, count: int, *, publishes: int = PUBLISHES) -> dict[s
         with ExitStack() as links:
             # Made before anything is timed: to make one reads the system's certificates.
             clients = [
-                links.enter_context(httpx.Client(base_url=node.url, timeout=60, trust_env=False)) for node in nodes
+                links.enter_context(
+                    httpx.Client(base_url=node.url, headers=node.authorization, timeout=60, trust_env=False)
+                )
+                for node in nodes
             ]
             for number in range(publishes):
                 readers = [client for at, client in enumerate(clients) if at != number % count]

@@ -92,7 +92,7 @@ def _rate(node: TestNode, bodies: list[bytes], *, clients: int) -> float:
     counts = [0] * clients
 
     def ask(client: int) -> None:
-        with httpx.Client(base_url=f"http://127.0.0.1:{node.port}", timeout=60) as session:
+        with httpx.Client(base_url=node.url, headers=node.authorization, timeout=60) as session:
             at = client
             while time.monotonic() < stop:
                 answer = session.post(

@@ -100,7 +100,7 @@ def lose(node: TestNode) -> None:
 def restore(node: TestNode, path: Path, home: Path) -> TestNode:
     """Restore on another machine, at the same address."""
     database = f"sqlite:///{home / 'node.sqlite3'}"
-    other = TestNode(node.member, home, node.port, database, node.fingerprint, node.settings)
+    other = TestNode(node.member, home, node.port, database, node.fingerprint, node.settings, token=node.token)
     done = other.command("restore", str(path))
     assert done.returncode == 0, done.stderr
     return other

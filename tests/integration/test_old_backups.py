@@ -150,7 +150,7 @@ def test_another_process_of_the_same_database_relies_on_one_that_is_awake(
     acme, beta = pair
     beta.stop()
     port = free_port()
-    other = TestNode(acme.member, acme.home, port, acme.database_url, "", acme.settings)
+    other = TestNode(acme.member, acme.home, port, acme.database_url, "", acme.settings, token=acme.token)
     other.start()
     try:
         (told,) = publish(other, drafts(20)[5:6])

@@ -30,6 +30,7 @@ def test_a_node_signs_with_a_token_and_goes_on_when_it_comes_back(token: SoftTok
     done = founding.command("init", "--member", "acme", "--url", node.url, "--json")
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
+    node.token = made["token"]
     assert made["keys"]["release"] == uris["release"]
     assert not (home / "keys/release.key").exists()
 

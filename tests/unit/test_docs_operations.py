@@ -20,13 +20,23 @@ import pytest
 import typer
 
 from hashpact_keys.findings import KINDS
-from hashpact_node.api import connections, front, listings, match
+from hashpact_node.api import connections, front, listings, match, token_door
+from hashpact_node.api.scopes import SCOPES
 from hashpact_node.cli.common import EXIT_MEANINGS
 from hashpact_node.cli.main import app
-from hashpact_node.services import change_feed, doctor_kinds, hashing, import_rows, matching
+from hashpact_node.services import (
+    change_feed,
+    doctor_kinds,
+    hashing,
+    import_rows,
+    matching,
+    token_checks,
+    tokens,
+)
 from hashpact_node.services.blob_fetching import Trouble
 from hashpact_node.services.metrics import METRICS
 from hashpact_node.services.polling import PASSING, STALE
+from hashpact_node.services.tokens import SCOPE_MEANINGS
 from hashpact_node.settings import ENVIRONMENT_ONLY, SETTINGS, load_settings
 from hashpact_protocol.card_changes import CardChange, ChangeCode
 from hashpact_protocol.errors import ForkError, HashpactError
@@ -323,6 +333,30 @@ def test_examples_have_the_fields_of_the_api() -> None:
             if set(schema.get("required", ())) <= example.keys() <= schema.get("properties", {}).keys()
         ]
         assert fit, f"no answer has the fields {sorted(example)}"
+
+
+def test_the_table_of_scopes_is_that_of_the_program() -> None:
+    operations = {
+        operation["operationId"]: f"`{method.upper()} {path}`"
+        for path, methods in OPENAPI["paths"].items()
+        for method, operation in methods.items()
+    }
+    expected = [[operations[name], need.value] for name, need in SCOPES.items() if name in operations]
+    assert rows(API, "route") == expected
+    assert rows(API, "scope") == [[f"`{scope}`", meaning] for scope, meaning in SCOPE_MEANINGS.items()]
+
+
+def test_what_tokens_are_bounded_by_is_said() -> None:
+    text = " ".join(text_of(API).split()) + " ".join(text_of(OPERATIONS).split())
+    for words in (
+        f"at most {token_door.BATCH_MAX} signals a request, {tokens.MATCH_PER_MINUTE} requests a minute",
+        f"more than {token_door.FAILURES_BURST:.0f} requests without a valid token came from one address",
+        f"within {token_checks.FRESH_SECONDS:.0f} seconds",
+        f"most {tokens.TOKENS_MAX:,} live at a time",
+    ):
+        assert words in text
+    assert token_checks.BURST_SECONDS == 10  # "ten seconds' worth"
+    assert "ten seconds' worth" in text
 
 
 # The documents themselves

@@ -20,7 +20,7 @@ class Lanes:
     240 MB while it is decoded. ``reading`` reads whole logs, ``pages`` up to 10 000 signals with their claims,
     ``blobs`` up to 16 MiB each,
     ``scraping`` counts what is listed after each change.
-    ``witness`` checks signatures that anybody may send.
+    ``witness`` checks signatures that anybody may send. ``tokens`` reads the tokens, and writes who used them.
     """
 
     def __init__(self) -> None:
@@ -32,6 +32,7 @@ class Lanes:
         self.blobs = CapacityLimiter(4)
         self.scraping = CapacityLimiter(1)
         self.witness = CapacityLimiter(4)
+        self.tokens = CapacityLimiter(2)
 
 
 def lanes_of(request: Request) -> Lanes:

@@ -17,6 +17,7 @@ from hashpact_node.api.models_requests import MatchRequest
 from hashpact_node.api.plain import PlainRoute, encoded
 from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.api.schemas import request_body
+from hashpact_node.api.token_door import refuse_bulk
 from hashpact_node.assembly import Node
 from hashpact_node.services.hashing import hash_stream
 from hashpact_node.services.matching import QUERIES_MAX, MatchResult
@@ -52,6 +53,7 @@ async def match(request: Request) -> Response:
     batch = await read_json(request, _Batch, max_bytes=MATCH_MAX_BYTES)
     if not 1 <= len(batch.signals) <= QUERIES_MAX:
         raise RequestError(f"a batch holds 1 to {QUERIES_MAX:,} signals, not {len(batch.signals):,}", where="signals")
+    refuse_bulk(request, len(batch.signals))
     return encoded({"results": await run_in_threadpool(_match, get_node(request), batch)})
 
 

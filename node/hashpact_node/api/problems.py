@@ -222,7 +222,7 @@ async def _on_error(_request: Request, error: errors.HashpactError) -> Response:
 async def _on_http(_request: Request, error: HTTPException) -> Response:
     if isinstance(error, HttpProblem):
         return plain_problem(error.status_code, error.detail, mend=error.mend, headers=error.headers)
-    return plain_problem(error.status_code, _DETAILS.get(error.status_code, str(error.detail)), headers=error.headers)
+    return plain_problem(error.status_code, DETAILS.get(error.status_code, str(error.detail)), headers=error.headers)
 
 
 async def _on_invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -250,7 +250,7 @@ def _response(problem: Mapping[str, Any], headers: Mapping[str, str] | None) -> 
     return Response(body, problem["status"], headers=extra, media_type=MEDIA_TYPE)
 
 
-_DETAILS: Final = {
+DETAILS: Final = {
     HTTPStatus.NOT_FOUND.value: "there is nothing at this path",
     HTTPStatus.METHOD_NOT_ALLOWED.value: "this path does not know that method; the Allow header says what it knows",
 }

@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "peer undone": ASKS,
     "prove": ASKS,
     "status": ASKS,
+    "token list": ASKS,
     "verify-proof": ASKS,
     # What a key's holder does on a machine that has no node, and so no audit log.
     "keys ceremony sign": ASKS,
@@ -79,5 +80,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "restore": ("file",),
     "run": (),
     "serve": ("alone",),
+    "token create": ("name", "scope", "expires", "per_minute"),
+    "token revoke": ("identifier",),
     "withdraw": ("listing", "reason"),
 }

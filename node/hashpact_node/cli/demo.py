@@ -152,9 +152,10 @@ def _tell_kept(stage: Stage, place: Place) -> None:
         show_fields(fields, title=node.member)
     stage.title("\nTheir APIs answer, as:")
     url, pictures = place.nodes[-1].url, shlex.quote(str(place.folder / PICTURES))
+    curl = " ".join(f"curl -s -H '{name}: {value}'" for name, value in place.nodes[-1].authorization.items())
     for path in ("/v1/status", "/v1/blocklist?action=block", "/v1/blocklist/changes?since=0"):
-        stage.line(f"curl -s '{url}{path}'")
-    stage.line(f"for picture in {pictures}/*; do curl -s --data-binary @$picture {url}/v1/match/file; echo; done")
+        stage.line(f"{curl} '{url}{path}'")
+    stage.line(f"for picture in {pictures}/*; do {curl} --data-binary @$picture {url}/v1/match/file; echo; done")
     stage.title("\nThis ends them, and removes what they stored:")
     ids = " ".join(str(node.pid) for node in place.nodes if node.pid)
     stage.line(f"kill {ids} && sleep 5 && rm -r {shlex.quote(str(place.folder))}")

@@ -44,6 +44,7 @@ class DemoNode:
     home: Path
     port: int
     fingerprint: str = ""
+    token: str = field(default="", repr=False)
     process: subprocess.Popen[bytes] | None = None
     _kept: socket.socket | None = field(default=None, repr=False)
 
@@ -66,6 +67,11 @@ class DemoNode:
             "HASHPACT_PULL_INTERVAL_SECONDS": str(PULL_INTERVAL_SECONDS),
             "HASHPACT_LOG_FORMAT": "console",
         }
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """What opens its API."""
+        return {"Authorization": f"Bearer {self.token}"}
 
     @property
     def output(self) -> Path:
@@ -134,7 +140,8 @@ class DemoNode:
         """Give status and JSON of an answer; HashpactError where there is none."""
         connection = HTTPConnection(HOST, self.port, timeout=HTTP_TIMEOUT_SECONDS)
         try:
-            connection.request(method, path, body, {} if body is None else {"Content-Type": media_type})
+            headers = {} if body is None else {"Content-Type": media_type}
+            connection.request(method, path, body, headers | self.authorization)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, HTTPException, ValueError) as error:

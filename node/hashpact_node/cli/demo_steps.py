@@ -19,7 +19,7 @@ def set_up(stage: Stage, cast: Cast) -> None:
     with stage.busy("making keys…"):
         made = run_commands(*((node, _init(node)[1:]) for node in cast.nodes))
     for node, one in zip(cast.nodes, made, strict=True):
-        node.fingerprint = one["fingerprint"]
+        node.fingerprint, node.token = one["fingerprint"], one["token"]
         stage.typed(node.member, "hashpact", "serve")
         node.serve()
     with stage.busy("starting…"):

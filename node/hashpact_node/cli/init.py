@@ -87,14 +87,19 @@ def make(settings: Settings, founding: Founding, passphrase: PassphraseSource) -
         database.dispose()
 
 
-def tell(made: Made) -> None:
-    """Say what was made, and what comes next."""
+def tell(made: Made, *, secret: bool = True) -> None:
+    """Say what was made, and what comes next; the token only where ``secret`` things are wanted."""
     from hashpact_node.cli.tables import show_fields
 
-    fields = [("url", made.url), ("home", made.home), ("database", made.database)]
+    fields: list[tuple[str, object]] = [("url", made.url), ("home", made.home), ("database", made.database)]
     fields += [(f"{row} key", place) for row, place in made.keys.items()]
-    show_fields([*fields, ("fingerprint", made.fingerprint)], title=f"A new node for {made.member}")
+    fields += [("fingerprint", made.fingerprint), ("token", made.token if secret else None)]
+    show_fields(fields, title=f"A new node for {made.member}")
     note("Give the fingerprint to your peers by another channel than the network: with it they pin this node.")
+    if secret:
+        note("The token opens this node's API and may do everything. It is shown once, and stored nowhere.")
+    else:
+        note("`hashpact token create NAME --scope SCOPE` makes a token for this node's API.")
     note("Back up the keys and the passphrase, apart from each other. `hashpact serve` starts the node.")
 
 

@@ -29,6 +29,7 @@ from hashpact_node.cli import (
     publishing,
     serve,
     status,
+    token,
     tuf_client,
 )
 from hashpact_node.cli import run as run_command
@@ -54,6 +55,7 @@ PANELS: Final = {
     "match": "Peers and what they list",
     "prove": "Peers and what they list",
     "verify-proof": "Peers and what they list",
+    "token": "Care",
     "keys": "Care",
     "backup": "Care",
     "restore": "Care",
@@ -152,6 +154,7 @@ for _name, _group in (
     ("logs", logs.app),
     ("peer", peer.app),
     ("blocklist", blocklist.app),
+    ("token", token.app),
     ("keys", keys.app),
     ("alarms", alarms.app),
     ("audit", audit.app),

@@ -52,7 +52,7 @@ def _set_up(settings: Settings) -> None:
         if made_file is not None:
             made_file.unlink()
         raise
-    tell(made)
+    tell(made, secret=sys.stdout.isatty())  # what is no terminal is often kept, as a journal
     if made_file is not None:
         warn(
             f"NO PASSPHRASE WAS GIVEN: a random one lies beside the keys, in {made_file}",

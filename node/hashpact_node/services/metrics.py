@@ -69,6 +69,7 @@ METRICS: Final = (
     MetricKind("blocklist_last_change", (), "the number of the newest change"),
     MetricKind("queue_statements", (), "how many own statements wait to be released"),
     MetricKind("audit_entries", (), "how many entries the audit log has; it never shrinks"),
+    MetricKind("refused_requests", ("reason",), "how many requests the API refused, and why"),
     MetricKind("alarms", ("code", "member"), "how many alarms are open; `member` is empty where it concerns none"),
     MetricKind("alarm_oldest_timestamp_seconds", ("code", "member"), "when the oldest of them was first raised"),
     MetricKind("job_failed", ("job",), "1 if its last run failed"),
@@ -113,6 +114,8 @@ def _samples(status: NodeStatus) -> Iterator[Sample]:
     yield "audit_entries", (), int(size) if size.isdecimal() else None
     for action, number in status.blocklist.items():
         yield "blocklist_signals", (action,), number
+    for reason, number in status.refused.items():
+        yield "refused_requests", (reason,), number
     for peer in status.peers:
         yield from _of_peer(peer)
     for log in status.logs:

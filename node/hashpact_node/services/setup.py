@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from hashpact_keys.rows import ROWS, RowName, TrustRole
 from hashpact_keys.signers import FILE, PKCS11, TrustKey, key_path, scheme_of
 from hashpact_keys.trust import TrustSigners, create_trust, current_card
 from hashpact_keys.trust_files import TrustFiles, newest, root_fingerprint
+from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.tokens import TokenPlan, TokenScope, make_token
 from hashpact_node.services.trusting import take_card
 from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_node.settings import DEFAULT_PORT, NODE_TOML, Settings, write_node_toml
@@ -33,11 +35,16 @@ from hashpact_protocol.notes import KeyType, VerifierKey
 
 FIRST_LOG = "listings-1"
 FREE_MIN_BYTES = 50_000_000
+FIRST_TOKEN = TokenPlan("first", (TokenScope.ADMIN,))
+FOUNDER = Actor(ActorKind.COMMAND, "init")
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What ``make_home`` made: the member, where it is, and the root's fingerprint for its peers."""
+    """What ``make_home`` made: the member, where it is, and the root's fingerprint for its peers.
+
+    ``token`` is the first token of its API, which may do everything; it is stored nowhere.
+    """
 
     member: str
     url: str
@@ -45,6 +52,7 @@ class Made:
     fingerprint: str
     keys: Mapping[str, str]
     database: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Founding:
 def make_home(
     settings: Settings, founding: Founding, keystore: KeyStore, database: Database, *, now: Callable[[], datetime]
 ) -> Made:
-    """Make the keys of all rows, the trust repository with its card, the database and, last, ``node.toml``.
+    """Make the keys of all rows, the trust repository with its card, the database, a token and, last, ``node.toml``.
 
     A key that is on its token or in its service already is used; one that is not on its token is made there. What
     fails half way is taken back but for keys on tokens, so that it can be run again. Raises ConflictError for a home
@@ -88,13 +96,14 @@ def make_home(
             files = _sign(keyring, card, now())
             with database.write() as connection:
                 fingerprint = _store(connection, card, files, now())
+                token = make_token(connection, FIRST_TOKEN, by=FOUNDER, now=now())
                 made.append(_write_settings(settings, founding, str(url)))  # last, and the database only with it
         except BaseException:
             for path in made:
                 path.unlink(missing_ok=True)
             raise
     shown = {row: _shown(keystore, uris[0]) for row, uris in settings.keys.items()}
-    return Made(founding.member, str(url), home, fingerprint, shown, settings.shown_database_url)
+    return Made(founding.member, str(url), home, fingerprint, shown, settings.shown_database_url, token.text)
 
 
 def check_unused(home: Path) -> None:

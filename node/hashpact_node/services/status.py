@@ -16,6 +16,7 @@ from hashpact_node.services.problems import problem
 from hashpact_node.services.pulling import Pulled
 from hashpact_node.services.signing_state import signing_state
 from hashpact_node.services.status_keys import KeyFinding, KeyStatus, look_at_rows
+from hashpact_node.services.token_checks import REFUSED_REASONS
 from hashpact_node.services.views import own_card, own_peer
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import Alarm, list_alarms
@@ -31,6 +32,7 @@ from hashpact_node.store.owners import count_live
 from hashpact_node.store.peers import Peer, list_peers
 from hashpact_node.store.queue import count_unreleased
 from hashpact_node.store.signals import count_actions
+from hashpact_node.store.tokens import count_refusals
 from hashpact_protocol.errors import NotFoundError
 from hashpact_protocol.follow import is_stale
 from hashpact_protocol.policy import ACTION_OF_WORD
@@ -126,6 +128,7 @@ class NodeStatus:
     """Everything at once. ``blocklist`` counts signals by action, ``queue`` the statements that wait for a release.
 
     ``audit_head`` is ``SIZE:HEX`` of the audit log.
+    ``refused`` counts requests that the API refused, by the reason.
     """
 
     member: str
@@ -142,6 +145,7 @@ class NodeStatus:
     last_change: int
     queue: int
     audit_head: str
+    refused: dict[str, int]
     alarms: tuple[AlarmStatus, ...]
     jobs: tuple[JobStatus, ...]
     keys: tuple[KeyStatus, ...]
@@ -185,6 +189,7 @@ class StatusReader:
             names = {number: peer.member for number, peer in members.items()}
             origins = {log.number: log.origin for log in logs}
             shown = _logs(connection, logs, members, counts, now)
+            refused = count_refusals(connection)
             return NodeStatus(
                 member=own.member,
                 name=own_card(connection).name,
@@ -200,6 +205,7 @@ class StatusReader:
                 last_change=last_change(connection),
                 queue=sum(log.waiting for log in shown),
                 audit_head=shown_head(connection),
+                refused={reason: refused.get(reason, 0) for reason in REFUSED_REASONS},
                 alarms=tuple(alarm_status(alarm, names, origins) for alarm in list_alarms(connection)),
                 jobs=tuple(_job(job) for job in list_jobs(connection)),
                 keys=keys,

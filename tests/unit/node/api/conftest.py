@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hashpact_node.assembly import Node
@@ -38,6 +39,24 @@ def served(node: Node) -> Iterator[Served]:
 def sqlite_served(sqlite_node: Node) -> Iterator[Served]:
     """A node behind a server, on SQLite alone."""
     with serving(sqlite_node) as one:
+        yield one
+
+
+@pytest.fixture
+def closed(sqlite_database: Database, tmp_path: Path) -> Iterator[Served]:
+    """A node that answers members, and whoever has a token."""
+    node = open_member(sqlite_database, tmp_path / "closed", sqlite_database.where, members_only=True)
+    try:
+        with serving(node) as one:
+            yield one
+    finally:
+        node.close()
+
+
+@pytest.fixture
+def bare(closed: Served) -> Iterator[httpx.Client]:
+    """A client that has no token."""
+    with httpx.Client(base_url=closed.client.base_url, timeout=60, trust_env=False) as one:
         yield one
 
 

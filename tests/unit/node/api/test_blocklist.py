@@ -138,7 +138,8 @@ def test_pages_leave_lookups_their_threads(sqlite_served: Served, path: str, mon
     monkeypatch.setattr(ChangeFeed, "changes", waits)
     asked = {"signals": [{"type": "md5", "value": "0" * 32}]}
     with ThreadPoolExecutor(50) as readers:
-        pages = [readers.submit(httpx.get, f"{sqlite_served.client.base_url}{path}", timeout=60) for _ in range(50)]
+        url, headers = f"{sqlite_served.client.base_url}{path}", sqlite_served.authorization
+        pages = [readers.submit(httpx.get, url, headers=headers, timeout=60) for _ in range(50)]
         try:
             time.sleep(1)
             assert sqlite_served.post("/v1/match", json=asked, timeout=10).status_code == 200

@@ -36,7 +36,8 @@ def test_a_scrape_that_takes_long_keeps_no_lookup_waiting(
         return b""
 
     monkeypatch.setattr("hashpact_node.api.metrics.exposition", slow)
-    scrape = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    head = ["GET /metrics HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *sqlite_served.header_lines, "", ""]
+    scrape = "\r\n".join(head).encode()
     # More than there are threads for lookups.
     links = [socket.create_connection(("127.0.0.1", sqlite_served.port), timeout=60) for _ in range(60)]
     try:

@@ -76,7 +76,7 @@ def test_the_api_keeps_to_its_description(node: Served, name: str, mode: Generat
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def keeps(case: Any) -> None:
-        response = case.call(base_url=f"http://127.0.0.1:{node.port}")
+        response = case.call(base_url=f"http://127.0.0.1:{node.port}", headers=node.authorization)
         case.validate_response(response, checks=CHECKS)
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ def test_a_home_is_made_and_what_was_made_is_said(empty: Commands) -> None:
     for key in made["keys"].values():
         assert Path(key).stat().st_mode & 0o777 == 0o600
     assert empty.home.stat().st_mode & 0o777 == 0o700
+    assert made["token"].startswith("hp_")
+    assert not any(made["token"][14:].encode() in path.read_bytes() for path in empty.home.rglob("*") if path.is_file())
+    (first,) = empty.json("token", "list")["tokens"]
+    assert (first["name"], first["scopes"], first["state"]) == ("first", ["admin"], "active")
+    assert first["id"] == made["token"][3:13]
     status = empty.json("status")
     assert (status["name"], status["url"]) == ("Acme Video Inc.", "http://127.0.0.1:9123")
     assert "port = 9123" in (empty.home / "node.toml").read_text()
@@ -37,6 +43,7 @@ def test_words_for_people_warn_of_trial_mode(empty: Commands) -> None:
     result = empty(*FOUNDING)
     assert "1:sha256:" in result.stdout
     assert "TRIAL MODE" in result.stderr
+    assert re.search(r"hp_[0-9a-f]{10}_[A-Za-z0-9_-]{43}$", result.stdout, re.MULTILINE)
     assert not any(PASSPHRASE in path.read_text(errors="replace") for path in empty.home.rglob("*") if path.is_file())
 
 

@@ -15,6 +15,8 @@ from hashpact_keys.rows import ROWS, RowName
 from hashpact_keys.trust import describe
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.setup import Founding, Made, make_home
+from hashpact_node.services.token_checks import TokenChecks
+from hashpact_node.services.tokens import TokenScope
 from hashpact_node.services.views import own_card, own_number
 from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_node.settings import NODE_TOML, Settings, load_settings
@@ -79,6 +81,10 @@ def test_a_home_is_made_whole(empty_database: Database, tmp_path: Path) -> None:
     assert card.contacts == ACME.contacts
     assert len({key for _, key in card.public_keys()}) == 3
     assert (log.named, log.counts, log.state) == (True, True, "open")
+    checks = TokenChecks(empty_database, lambda: NOW)
+    checks.refresh()
+    assert checks.check(made.token).scopes == {TokenScope.ADMIN}
+    assert made.token not in repr(made)
     assert b"of a test" not in b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
 
 

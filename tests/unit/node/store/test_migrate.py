@@ -21,6 +21,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_rotation,
     tables_shown,
     tables_succession,
+    tables_tokens,
     tables_witnesses,
 )
 from hashpact_node.store.database import Database
