@@ -158,7 +158,8 @@ def _tell_kept(stage: Stage, place: Place) -> None:
     stage.line(f"for picture in {pictures}/*; do {curl} --data-binary @$picture {url}/v1/match/file; echo; done")
     stage.title("\nThis ends them, and removes what they stored:")
     ids = " ".join(str(node.pid) for node in place.nodes if node.pid)
-    stage.line(f"kill {ids} && sleep 5 && rm -r {shlex.quote(str(place.folder))}")
+    wait = f"for one in {ids}; do while kill -0 $one 2>/dev/null; do sleep 1; done; done"
+    stage.line(f"kill {ids} && {wait} && rm -r {shlex.quote(str(place.folder))}")
 
 
 @contextmanager

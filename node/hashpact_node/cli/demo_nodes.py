@@ -26,9 +26,9 @@ from hashpact_protocol.errors import ConfigurationError, HashpactError
 
 HOST: Final = "127.0.0.1"
 PULL_INTERVAL_SECONDS: Final = 1
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 180.0
 LOOK_AGAIN_SECONDS: Final = 0.05
-HTTP_TIMEOUT_SECONDS: Final = 30.0
+HTTP_TIMEOUT_SECONDS: Final = 120.0
 STOP_SECONDS: Final = 10.0
 PASSPHRASE_BYTES: Final = 24
 LOG_LINES: Final = 12

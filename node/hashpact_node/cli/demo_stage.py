@@ -18,7 +18,7 @@ from hashpact_node.cli.output import console, printable, waiting
 from hashpact_node.cli.tables import short, show_table
 from hashpact_protocol.errors import HashpactError
 
-PATIENCE_SECONDS: Final = 60.0
+PATIENCE_SECONDS: Final = 180.0
 LOOK_AGAIN_SECONDS: Final = 0.1
 CUT: Final = "…"
 SHOWN_COMMAND: Final = 300

@@ -243,15 +243,21 @@ class Schedule:
                 self._record(name, started, timedelta(seconds=clock.monotonic() - start), failure)
 
     def _record(self, name: str, started: datetime, elapsed: timedelta, failure: str) -> None:
-        with self._node.database.write() as connection:
-            record_run(
-                connection,
-                name,
-                started_at=started,
-                duration_ms=elapsed // timedelta(milliseconds=1),
-                runner=self._runner,
-                error=failure or None,
-            )
+        """Write down how a job went; where even that fails, as on a full disk, the next run is written down again."""
+        try:
+            with self._node.database.write() as connection:
+                record_run(
+                    connection,
+                    name,
+                    started_at=started,
+                    duration_ms=elapsed // timedelta(milliseconds=1),
+                    runner=self._runner,
+                    error=failure or None,
+                )
+        except HashpactError as error:
+            log.warning("how a job went could not be written down", job=name, code=error.code, error=str(error))
+            self._well.discard(name)
+            return
         if failure:
             self._well.discard(name)
         else:

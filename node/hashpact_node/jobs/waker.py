@@ -135,9 +135,9 @@ class Waker:
 
     def _look_again(self, peer: Peer, newer: list[Ring]) -> None:
         """Ask again for a newer card where it was too early to look for it; who was told wrongly asks no further."""
-        due_ms = int(clock.now().timestamp() * 1_000)
-        at_ms = card_due_ms(peer, clock.now())
-        if at_ms > due_ms:
+        now = clock.now()
+        at_ms = card_due_ms(peer, now)
+        if at_ms > int(now.timestamp() * 1_000):
             with self._node.database.write() as connection:
                 for one in newer:
                     ring(connection, one.log, size=0, due_ms=at_ms, card=one.card)

@@ -66,6 +66,7 @@ VOUCH_KEPT_SECONDS: Final = 5.0
 SLOTS: Final = 256
 ASKERS_MAX: Final = 16
 
+UNASKED: Final = "has not asked its peers yet"
 SIGNS: Final = "signs"
 SIGNS_ALONE: Final = "signs ALONE: no peer has said what it knows"
 MEND: Final = (
@@ -116,7 +117,7 @@ class Awakening:
     alone: bool = False
     again_seconds: float = 0.0
     """How long whoever asked here and now, and was not answered, does not ask again."""
-    state: str = "has not asked its peers yet"
+    state: str = UNASKED
     _awake: bool = field(default=False, init=False, repr=False)
     _unheard: set[str] = field(default_factory=set, init=False, repr=False)
     _asked_at: float | None = field(default=None, init=False, repr=False)

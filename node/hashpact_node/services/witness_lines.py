@@ -47,24 +47,57 @@ told = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
+class _Failures:
+    """How often in a row something failed, after which it is left alone for a while, ``longest`` at most."""
+
+    longest: float
+    count: int = 0
+    last_at: float = 0.0
+
+    def one_more(self) -> None:
+        self.count, self.last_at = self.count + 1, clock.monotonic()
+
+    def were_lately(self) -> bool:
+        pause = min(2.0 ** min(self.count, 16), self.longest)
+        return self.count > 0 and clock.monotonic() - self.last_at < pause
+
+
+@dataclass(slots=True)
 class _Line:
     """The way to one peer's witness about one log. ``size`` is what it answered last."""
 
     member: str
     size: int | None = None
-    failures: int = 0
-    failed_at: float = 0.0
+    releases: _Failures = field(default_factory=lambda: _Failures(GATHER_PAUSE_MAX_SECONDS))
+    bells: _Failures = field(default_factory=lambda: _Failures(BELL_PAUSE_MAX_SECONDS))
+    """Counted apart: who was too slow for a release is rung at all the same, and its cosignature comes late."""
+
     busy: bool = False
     busy_since: float = 0.0
     newest: _Job | None = None
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def rests(self, longest: float) -> bool:
-        """Say whether it failed so lately that it is left alone; before showing also whether it is stuck."""
-        if self.busy and clock.monotonic() - self.busy_since > GATHER_SECONDS:
-            return longest > BELL_PAUSE_MAX_SECONDS
-        pause = min(2.0 ** min(self.failures, 16), longest)
-        return self.failures > 0 and clock.monotonic() - self.failed_at < pause
+    def is_waited_for(self) -> bool:
+        """Say whether a release may wait for it: not where it is stuck, or failed lately."""
+        return not self._is_stuck() and not self.releases.were_lately()
+
+    def is_rung(self) -> bool:
+        """Say whether its bell is rung: where it is stuck, what is newest is sent when it goes on."""
+        return self._is_stuck() or not self.bells.were_lately()
+
+    def answered(self, seconds: float, *, bell: bool) -> None:
+        """Forget what failed; who answers a bell, but slowly, would still be too slow for a release."""
+        self.bells.count = 0
+        if not bell or seconds <= ADD_CHECKPOINT_SECONDS:
+            self.releases.count = 0
+
+    def failed(self, *, bell: bool) -> None:
+        self.releases.one_more()
+        if bell:
+            self.bells.one_more()
+
+    def _is_stuck(self) -> bool:
+        return self.busy and clock.monotonic() - self.busy_since > GATHER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +113,9 @@ class _Job:
     done: Callable[[str, NoteSignature | None], None]
     own_card: int | None = None
     """The version of our card, where the peer is to hear that it may be new."""
+
+    bell: bool = False
+    """Whether it is shown already, and this rings at a reader."""
 
 
 class _Gathering:
@@ -139,7 +175,7 @@ class WitnessLines:
         asked = [
             (peer, card)
             for peer, card in peers
-            if not lines[peer.member].rests(GATHER_PAUSE_MAX_SECONDS)
+            if lines[peer.member].is_waited_for()
             and not any((one.key.name, one.key.key_id) in there for one in card.witness_keys)
         ]
         gathering = _Gathering([peer.member for peer, _ in asked], self.wanted - len(have))
@@ -166,8 +202,8 @@ class WitnessLines:
 
         for peer, card in peers:
             line = self._line(peer.member, log)
-            if not line.rests(BELL_PAUSE_MAX_SECONDS):
-                job = _Job(peer, card, log, note, row.accepted_size, BELL_SECONDS, late, own_card)
+            if line.is_rung():
+                job = _Job(peer, card, log, note, row.accepted_size, BELL_SECONDS, late, own_card, bell=True)
                 self._ringers.submit(self._send, line, job)
 
     def close(self) -> None:
@@ -200,15 +236,15 @@ class WitnessLines:
 
     def _send_one(self, line: _Line, job: _Job) -> None:
         """Ask one peer about one checkpoint; whatever goes wrong is written down, and the line goes on."""
-        found = None
+        found, start = None, clock.monotonic()
         try:
             found = self._ask(line, job)
-            line.failures = 0
+            line.answered(clock.monotonic() - start, bell=job.bell)
         except HashpactError as error:
-            line.failures, line.failed_at = line.failures + 1, clock.monotonic()
+            line.failed(bell=job.bell)
             told.info("a witness could not be asked", member=line.member, code=error.code, error=str(error))
         except Exception:  # noqa: BLE001 - a line that stayed busy would never send anything again
-            line.failures, line.failed_at = line.failures + 1, clock.monotonic()
+            line.failed(bell=job.bell)
             told.exception("asking a witness broke", member=line.member)
         job.done(line.member, found)
 

@@ -20,12 +20,13 @@ from hashpact_node.services.upkeep import Upkeep
 from hashpact_node.store.database import Database
 from hashpact_node.store.jobs import Job, list_jobs
 from hashpact_node.store.peers import add_peer, record_failure, set_state
-from hashpact_protocol.errors import FetchError, KeyUnavailableError, StoreBusyError
+from hashpact_protocol.errors import FetchError, KeyUnavailableError, StoreBusyError, StoreFullError
 from members import sha256
 from own_member import OwnMember, found_member
 
 QUICK = Intervals(leader=0.05, release=0.05, expire=0.1, cosign=0.1, renew_trust=0.1, blobs=0.1)
-SECONDS = 20.0
+SECONDS = 120.0
+"""How long a busy machine may take for what is soon."""
 
 
 @pytest.fixture
@@ -83,6 +84,7 @@ def add(database: Database, member: str) -> int:
 
 def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls: list[str]) -> None:
     add(acme.database, "beta")
+    begun = int(clock.now().timestamp())
     start()
     names = {
         "release",
@@ -99,11 +101,15 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
         "check-audit",
         "pull/beta",
     }
-    wait_until(lambda: {name for name, job in jobs(acme.database).items() if job.last_result == "ok"} == names)
+    # Jobs run while it is written down when they run next, so that either may come first.
+    wait_until(
+        lambda: (
+            {name for name, job in jobs(acme.database).items() if job.last_result == "ok" and job.next_run_at} == names
+        )
+    )
     for job in jobs(acme.database).values():
-        assert job.next_run_at is not None
         assert job.last_run_at is not None
-        assert abs(job.last_run_at - clock.now().timestamp()) < SECONDS
+        assert begun <= job.last_run_at <= clock.now().timestamp()
         assert (job.last_error, job.duration_ms is not None, bool(job.runner)) == (None, True, True)
     assert set(pulls) == {"beta"}
     assert acme.log.accepted_note is not None
@@ -227,6 +233,7 @@ def test_a_peer_that_failed_is_left_alone_for_a_while(
     add(acme.database, "gamma")
     start()
     wait_until(lambda: pulls.count("gamma") > 2)
+    wait_until(lambda: "pull/beta" in jobs(acme.database))
     assert "beta" not in pulls
     job = jobs(acme.database)["pull/beta"]
     assert job.last_result is None, "to be left alone is no run"
@@ -240,7 +247,7 @@ def test_peers_that_keep_us_waiting_do_not_keep_us_from_releasing(
 
     def pull(_puller: object, member: str, **_named: object) -> Pulled:
         waiting.append(member)
-        go_on.wait(SECONDS)
+        go_on.wait(10 * SECONDS)
         return Pulled(member)
 
     monkeypatch.setattr("hashpact_node.services.pulling.Puller.pull", pull)
@@ -283,6 +290,32 @@ def test_a_quiet_job_that_failed_is_told_when_it_goes_well_again(
     wait_until(lambda: results() == "ok")
 
 
+def test_what_cannot_be_written_down_breaks_no_job(
+    acme: OwnMember, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a full disk: it is told, without a traceback, and the next run is written down."""
+    node = open_node(acme.settings, lambda: b"passphrase of a test")
+    try:
+        schedule = Schedule(node, QUICK)
+        assert schedule._leader.try_lead()
+
+        def fail(*_arguments: object, **_named: object) -> None:
+            raise StoreFullError("the disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("hashpact_node.jobs.schedule.record_run", fail)
+            schedule._run("release", lambda: None, True)  # noqa: FBT003 - as APScheduler calls it
+        told = capsys.readouterr().out
+        assert "the disk is full" in told
+        assert "Traceback" not in told
+        assert jobs(acme.database) == {}
+        schedule._run("release", lambda: None, True)  # noqa: FBT003 - as APScheduler calls it
+        assert jobs(acme.database)["release"].last_result == "ok"
+        schedule._leader.resign()
+    finally:
+        node.close()
+
+
 def test_what_is_no_news_is_not_written(acme: OwnMember, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that is idle need not write every two seconds when its jobs run next."""
     planned: list[str] = []
@@ -293,7 +326,7 @@ def test_what_is_no_news_is_not_written(acme: OwnMember, monkeypatch: pytest.Mon
     monkeypatch.setattr("hashpact_node.jobs.schedule.plan_job", plan)
     node = open_node(acme.settings, lambda: b"passphrase of a test")
     try:
-        schedule = Schedule(node, Intervals(release=3_600, blobs=3_600))
+        schedule = Schedule(node, Intervals(release=3_600, blobs=3_600, tell_card=3_600, expire=3_600))
         schedule._step()
         assert schedule._scheduler is not None
         assert {"release", "cosign", "renew-trust", "expire"} <= set(planned)
@@ -361,11 +394,11 @@ def test_what_breaks_does_not_end_the_schedule(
 
 
 def test_stopping_tells_the_pulls(acme: OwnMember, monkeypatch: pytest.MonkeyPatch) -> None:
-    inside = threading.Event()
+    inside, told = threading.Event(), []
 
     def pull(_puller: object, member: str, *, stop: threading.Event) -> Pulled:
         inside.set()
-        assert stop.wait(SECONDS)
+        told.append(stop.wait(SECONDS))
         return Pulled(member, unfinished="told to stop")
 
     monkeypatch.setattr("hashpact_node.services.pulling.Puller.pull", pull)
@@ -375,8 +408,7 @@ def test_stopping_tells_the_pulls(acme: OwnMember, monkeypatch: pytest.MonkeyPat
         schedule = Schedule(node, QUICK)
         schedule.start()
         assert inside.wait(SECONDS)
-        begun = time.monotonic()
         schedule.stop()
-        assert time.monotonic() - begun < SECONDS / 4
+        assert told == [True]
     finally:
         node.close()

@@ -10,9 +10,10 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from follower import Follower
+from hashpact_node.services import witness_lines
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.release import Releaser
-from hashpact_node.services.witness_lines import WitnessLines, valid_cosignature
+from hashpact_node.services.witness_lines import WitnessLines, _Line, valid_cosignature
 from hashpact_node.store.audiences import add_audience, remove_readers
 from hashpact_node.store.tables import Sequence
 from hashpact_protocol.card import parse_card
@@ -59,6 +60,13 @@ class Witness:
         timestamp = int(NOW.timestamp())
         signed = self.publisher.witness.sign(cosignature_message(text, timestamp))
         return cosignature(self.publisher.witness_key, timestamp, signed)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No witness is given up because the machine has much else to do; a test that is about that says so."""
+    for name in ("ADD_CHECKPOINT_SECONDS", "BELL_SECONDS", "GATHER_SECONDS"):
+        monkeypatch.setattr(witness_lines, name, GENEROUS_SECONDS)
 
 
 @pytest.fixture
@@ -159,13 +167,38 @@ def test_a_slow_peer_holds_nobody_up_and_gets_the_newest(sqlite_follower: Follow
     assert len(slow.asked) < 10
     slow.hold.set()
     slow.hold = None
-    # On a busy machine it has failed by now, and is left alone for a moment.
-    deadline = time.monotonic() + 60
-    while slow.asked[-1].checkpoint.size < 40 and time.monotonic() < deadline:
+
+    def has_the_newest() -> bool:
+        # On a busy machine it has failed by now, and is left alone for a moment.
         lines.ring(sqlite_follower.own.log.number)
-        time.sleep(0.1)
+        return slow.asked[-1].checkpoint.size == 40
+
+    wait_for(has_the_newest)
     lines.close()
-    assert slow.asked[-1].checkpoint.size == 40
+
+
+def test_a_peer_that_is_too_slow_for_a_release_is_rung_and_cosigns_late(
+    sqlite_follower: Follower, peers: list[Witness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A witness that takes longer than a release waits has the doorbell's time to answer."""
+    monkeypatch.setattr(witness_lines, "ADD_CHECKPOINT_SECONDS", 0.1)
+    slow, over, held = peers[0], threading.Event(), list[bytes]()
+
+    def answer(body: bytes) -> tuple[int, bytes]:
+        """Answer nothing the first time."""
+        if held:
+            return slow.answer(body)
+        held.append(body)
+        over.wait(GENEROUS_SECONDS)
+        return 503, b""
+
+    slow.publisher.takes = answer
+    lines = make_lines(sqlite_follower)
+    release(sqlite_follower, lines, 1)
+    lines.close()
+    over.set()
+    assert len(held) == 1
+    assert len(cosignatures(shown(sqlite_follower), [slow.publisher.witness_key])) == 1
 
 
 def comes_late(witness: Witness, follower: Follower, lines: WitnessLines) -> None:
@@ -181,6 +214,20 @@ def comes_late(witness: Witness, follower: Follower, lines: WitnessLines) -> Non
 
     wait_for(is_shown)
     lines.close()
+
+
+def test_who_answers_a_doorbell_slowly_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witness_lines, "ADD_CHECKPOINT_SECONDS", 1.0)
+    monkeypatch.setattr("hashpact_node.clock.monotonic", lambda: 100.0)
+    line = _Line("beta")
+    line.failed(bell=False)
+    assert (line.is_waited_for(), line.is_rung()) == (False, True)
+    line.answered(2.0, bell=True)
+    assert (line.is_waited_for(), line.is_rung()) == (False, True)
+    line.failed(bell=True)
+    assert (line.is_waited_for(), line.is_rung()) == (False, False)
+    line.answered(0.5, bell=True)
+    assert (line.is_waited_for(), line.is_rung()) == (True, True)
 
 
 def test_more_than_were_waited_for_are_shown_afterwards(sqlite_follower: Follower, peers: list[Witness]) -> None:
