@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from databases import PostgresDatabases, SqliteFiles, opened
@@ -24,9 +25,16 @@ SHORT_BYTES = 16  # what a test's name may still show
 
 
 def pytest_configure() -> None:
-    """Let the programs under test hear Ctrl-C: a run in the background of a script is started with it ignored."""
+    """Let the programs under test hear Ctrl-C, and logs be short.
+
+    A run in the background of a script is started with Ctrl-C ignored.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Else each traceback that is logged shows all variables of all frames, which takes up to fifteen seconds.
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, structlog.dev.ConsoleRenderer):
+            processor.exception_formatter = structlog.dev.plain_traceback
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -196,7 +196,9 @@ def _collect_checkpoints(node: TestNode, ledger: Ledger, stop: threading.Event) 
 
 def _check(node: TestNode, ledger: Ledger, folder: Path) -> dict[str, Any]:
     settled = _settle(node, ledger)
-    wait_until(lambda: json.loads(node.command("status", "--json").stdout)["queue"] == 0, seconds=60)
+    # Waiting, placed, signed and merged: the last of it follows a moment after the answer to whoever publishes.
+    wait_until(lambda: json.loads(node.command("status", "--json").stdout)["queue"] == 0)
+    wait_until(lambda: node.log(node).held_size == node.log(node).placed_size)
     assert not ledger.unexpected, ledger.unexpected[0]
     said = (node.home / "serve.log").read_text()
     assert "Traceback" not in said, said[said.index("Traceback") - 1_000 :][:4_000]

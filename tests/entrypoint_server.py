@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-START_SECONDS = 120
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ def _server(proxy: FaultyProxy, port: int) -> ThreadingHTTPServer:
             if reply.status != 304:
                 wrong = reply.headers.get("x-wrong-length")
                 self.send_header("Content-Length", wrong or str(len(reply.body)))
+                self.close_connection = self.close_connection or bool(wrong)  # else a client waits for what never comes
             self.end_headers()
             if self.command != "HEAD" or "x-body" in reply.headers:
                 self.wfile.write(reply.body)

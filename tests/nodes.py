@@ -8,28 +8,39 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
 from hashpact_keys.keystore import KeyStore
 from hashpact_node import clock
+from hashpact_node.services.awakening import UNASKED
 from hashpact_node.services.setup import Founding, make_home
 from hashpact_node.settings import Settings
 from hashpact_node.store.database import Database, open_database
 from hashpact_node.store.logs import Log, find_log
+from hashpact_node.store.migrate import migrate
+from warm_program import Program, run_program, start_program
 
 PASSPHRASE = "synthetic passphrase of a test"
 PORTS = range(20_000, 32_768)
-READY_SECONDS = 180.0
+READY_SECONDS = 300.0
 """A node is ready within a second or two; a machine that has much else to do may take long."""
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 180.0
+COMMAND_SECONDS = 600.0
+ANSWER_SECONDS = 300.0
+PATIENCE_SECONDS = 120.0
+PULLED_SECONDS = 300.0
 CERTIFICATES = ssl.create_default_context()
 """Which no node of a test has; to read those of the system for each request takes 60 ms."""
 
@@ -43,16 +54,31 @@ def interruptible(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_")}
 
 
+def is_warm(environment: Mapping[str, str]) -> bool:
+    """Say whether a program may be forked from one that is loaded: not with other sources, nor while it is measured."""
+    measured = any(name.startswith("COVERAGE_") for name in environment)
+    return "PYTEST_CURRENT_TEST" in os.environ and "PYTHONPATH" not in environment and not measured
+
+
+_GIVEN_OUT: deque[int] = deque(maxlen=1_000)
+
+
 def free_port() -> int:
     """Find a TCP port on loopback that nobody listens on now.
 
-    It lies below those that the system gives to outgoing connections, so that none of them takes it in between.
+    It lies below those that the system gives to outgoing connections, so that none of them takes it in between. Nor
+    does another test, while whoever asked does not listen yet, or not now: processes that share a run have each their
+    own ports, and one gives none out again soon.
     """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = secrets.choice(PORTS)
+        port = secrets.choice(PORTS[worker % workers :: workers])
         with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _GIVEN_OUT:
+                probe.bind(("127.0.0.1", port))
+                _GIVEN_OUT.append(port)
+                return port
 
 
 @dataclass
@@ -67,7 +93,7 @@ class TestNode:
     database_url: str
     fingerprint: str
     settings: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Program | None = None
     token: str = ""
 
     @property
@@ -99,21 +125,29 @@ class TestNode:
 
     def command(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run ``hashpact`` with these arguments on its home, and give what came of it."""
+        environment = options.pop("env", self.environment)
+        if is_warm(environment) and not options:
+            return run_program(arguments, environment, COMMAND_SECONDS)
         line = [str(Path(sys.executable).parent / "hashpact"), *arguments]
-        told = {"capture_output": True, "text": True, "timeout": 120, "env": self.environment, **options}
+        told = {"capture_output": True, "text": True, "timeout": COMMAND_SECONDS, "env": environment, **options}
         return subprocess.run(line, check=False, **told)
 
     def start(self, *arguments: str) -> None:
-        """Serve, with these arguments besides, and wait until it is ready."""
-        line = [str(Path(sys.executable).parent / "hashpact"), "serve", "--port", str(self.port), *arguments]
+        """Serve, with these arguments besides, and wait until it is ready, and has asked its peers before it signs."""
+        line = ["serve", "--port", str(self.port), *arguments]
         with (self.home / "serve.log").open("ab") as log:
-            self.process = subprocess.Popen(line, env=self.environment, stdout=log, stderr=log)
+            if is_warm(self.environment):
+                self.process = start_program(line, self.environment, log, log)
+            else:
+                line.insert(0, str(Path(sys.executable).parent / "hashpact"))
+                self.process = subprocess.Popen(line, env=self.environment, stdout=log, stderr=log)
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
             with suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5, verify=CERTIFICATES).status_code == 200:
+                told = httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=5, verify=CERTIFICATES)
+                if told.status_code == 200 and told.json()["signing"] != UNASKED:
                     return
             time.sleep(0.05)
         raise AssertionError(f"{self.member} did not get ready:\n{(self.home / 'serve.log').read_text()[-4000:]}")
@@ -138,16 +172,16 @@ class TestNode:
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """GET below its address, with its token."""
-        return self._ask("GET", path, 60, options)
+        return self._ask("GET", path, options)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
         """POST below its address, with its token."""
-        return self._ask("POST", path, 120, options)
+        return self._ask("POST", path, options)
 
-    def _ask(self, method: str, path: str, seconds: float, options: dict[str, Any]) -> httpx.Response:
+    def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         told = {**options, "headers": {**self.authorization, **options.get("headers", {})}}
         url = f"http://127.0.0.1:{self.port}{path}"
-        return httpx.request(method, url, timeout=seconds, verify=CERTIFICATES, **told)
+        return httpx.request(method, url, timeout=ANSWER_SECONDS, verify=CERTIFICATES, **told)
 
     def log(self, of: TestNode) -> Log:
         """Give the row that it keeps of another's first log, or of its own."""
@@ -166,6 +200,29 @@ class TestNode:
         answer = self.get("/v1/blocklist/digest", params={"members": names} if names else {})
         answer.raise_for_status()
         return str(answer.json()["digest"])
+
+    def pull(self, other: TestNode) -> dict[str, Any]:
+        """Pull a peer until nothing is wrong, and give what that came to.
+
+        Another pull may run, a busy peer may answer late, and a card that is new may be read a minute later.
+        """
+        deadline = time.monotonic() + PULLED_SECONDS
+        while True:
+            answer = self.post(f"/v1/peers/{other.member}/pull")
+            found: dict[str, Any] = answer.json()
+            if answer.status_code == 200 and not found["errors"]:
+                return found
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(0.2)
+
+    def let_an_hour_pass(self) -> None:
+        """Let it read its peers' cards at the next pull, which it does once an hour, and once a minute on a hint."""
+        database = open_database(self.database_url)
+        try:
+            with database.write() as connection:
+                connection.execute(text("UPDATE peer SET trust_checked_at = 0"))
+        finally:
+            database.dispose()
 
     def follow(self, other: TestNode) -> None:
         """Add a peer by its fingerprint: through the API where it runs, else through the command line."""
@@ -189,6 +246,8 @@ def make_node(folder: Path, member: str, database_url: str | None = None, **sett
     database_url = database_url or f"sqlite:///{home / 'node.sqlite3'}"
     home.mkdir(parents=True, exist_ok=True)
     database: Database = open_database(database_url)
+    if database.file is not None and not database.file.exists():
+        database.file.write_bytes(_migrated())
     try:
         keystore = KeyStore(home, PASSPHRASE.encode, kdf_rounds=1)
         plan = Settings(home=home, database_url=database_url)
@@ -197,6 +256,16 @@ def make_node(folder: Path, member: str, database_url: str | None = None, **sett
         database.dispose()
     told = {"HASHPACT_PULL_INTERVAL_SECONDS": "3600", **settings}
     return TestNode(member, home, port, database_url, made.fingerprint, told, token=made.token)
+
+
+@cache
+def _migrated() -> bytes:
+    """Give the file of a new SQLite database: to migrate each anew takes most of the time that it takes to set up."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = open_database(f"sqlite:///{folder}/new.sqlite3")
+        migrate(database)
+        database.dispose()
+        return Path(folder, "new.sqlite3").read_bytes()
 
 
 @contextmanager
@@ -211,8 +280,8 @@ def running(*nodes: TestNode) -> Iterator[None]:
             node.kill()
 
 
-def wait_until(question: Any, *, seconds: float = 30.0) -> None:
-    """Ask until the answer is yes."""
+def wait_until(question: Any, *, seconds: float = PATIENCE_SECONDS) -> None:
+    """Ask until the answer is yes, which is soon where nothing is wrong and the machine has nothing else to do."""
     deadline = time.monotonic() + seconds
     while not question():
         assert time.monotonic() < deadline, "it did not come to pass"

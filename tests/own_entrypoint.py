@@ -60,7 +60,9 @@ from hashpact_protocol.signals import make_signal
 
 PASSPHRASE: Final = "synthetic passphrase of a test"
 DONE, REFUSED, USAGE, NOT_SUPPORTED = 0, 1, 2, 3
-READY_SECONDS = 60.0
+READY_SECONDS = 110.0
+"""The suite gives each command two minutes."""
+
 PREPARED: Final[dict[str, bytes]] = {}
 """The file of a new database, once :func:`warm_up` has made one: to migrate each home's anew takes most of ``init``."""
 
@@ -119,6 +121,7 @@ def opened(home: Path, *, now: clock.Now = clock.now) -> Iterator[Node]:
     """Open the node of a home; a running one releases what is published here."""
     settings = load_settings(environment(home), home)
     node = open_node(settings, PASSPHRASE.encode, releases=not is_running(home), now=now)
+    vars(node.publisher)["_wait_seconds"] = READY_SECONDS
     try:
         yield node
     finally:

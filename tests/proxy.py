@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 300
 PASSED_ON = ("Content-Type", "Content-Encoding", "ETag", "Cache-Control", "Hashpact-Card", "Vary")
 
 Alter = Callable[[bytes], bytes]

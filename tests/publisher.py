@@ -165,7 +165,7 @@ class Publisher:
     """
 
     def __init__(self, member: str = "beta", *, now: datetime = NOW) -> None:
-        self.member, self.now = member, now
+        self.member, self.now, self.begun = member, now, now
         self.alterations: dict[str, Alter] = {}
         self.before: Callable[[Asked], None] = lambda _asked: None
         self.asked: list[Asked] = []
@@ -206,7 +206,7 @@ class Publisher:
 
     def card(self, **changes: object) -> bytes:
         """Write its card as things stand, with fields changed."""
-        since, until = (f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in (NOW - VALID_FOR, NOW + VALID_FOR))
+        since, until = (f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in (self.begun - VALID_FOR, self.begun + VALID_FOR))
         period = {"from": since, "until": until}
         request_key = {"id": f"{self.member}-request-1", "key": base64.b64encode(self._request).decode(), **period}
         value = {

@@ -54,7 +54,7 @@ class Served:
 
     def raw(self, request: bytes) -> bytes:
         """Send bytes that no client would, and give all that comes back."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as link:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as link:
             link.sendall(request)
             answer = b""
             while chunk := link.recv(65_536):
@@ -85,7 +85,7 @@ def serving(node: Node, *, schedule: bool = False, port: int = 0) -> Iterator[Se
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
             client.headers.update(bearer(token))
             yield Served(node, app, port, client, token)
     finally:

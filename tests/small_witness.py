@@ -7,6 +7,7 @@ import hashlib
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from hashpact_protocol.requests import check_request
 BODY_MAX_BYTES = 64 * 1024
 PROOF_LINES_MAX = 63
 HASH_BYTES = 32
+RACE_SECONDS = 2.0
 
 RULES = frozenset(
     {
@@ -74,6 +76,8 @@ class SmallWitness:
     request_keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
     held: dict[str, tuple[int, bytes, bytes]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    crowd: threading.Condition = field(default_factory=threading.Condition)
+    inside: Counter[str] = field(default_factory=Counter)
     private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
 
     @property
@@ -161,7 +165,7 @@ class SmallWitness:
         size, root, data = new
         held_size, held_root, _ = self.held.get(origin, (0, EMPTY_ROOT, b""))
         if not self.keeps("atomic"):
-            time.sleep(0.2)
+            self._let_another_in(origin)
         if old > size and self.keeps("old-above"):
             return 400, b"old above new", "text/plain"
         if old != held_size and self.keeps("old-size"):
@@ -175,6 +179,14 @@ class SmallWitness:
         line = cosignature(self.key, now, self.private.sign(message if self.keeps("signs-right") else message + b"x"))
         self._hold(origin, size, root, data, line)
         return 200, (f"{line}\n" if self.keeps("answer-form") else f"ok\n{line}").encode(), "text/plain"
+
+    def _let_another_in(self, origin: str) -> None:
+        """Wait for another request that has read what is held, if one comes: that is the race that is to be lost."""
+        with self.crowd:
+            self.inside[origin] += 1
+            self.crowd.notify_all()
+            if not self.crowd.wait_for(lambda: self.inside[origin] > 1, RACE_SECONDS):
+                self.inside[origin] -= 1
 
     def _hold(self, origin: str, size: int, root: bytes, data: bytes, line: NoteSignature) -> None:
         shown = data if data.endswith(b"\n") else data + b"\n"

@@ -23,7 +23,7 @@ def make(kind: str, postgres_databases: PostgresDatabases, tmp_path: Path) -> It
     with ExitStack() as databases:
 
         def made(member: str, **settings: str) -> TestNode:
-            url = databases.enter_context(postgres_databases.url(empty=True)) if kind == "postgresql" else None
+            url = databases.enter_context(postgres_databases.url()) if kind == "postgresql" else None
             nodes.append(make_node(tmp_path, member, url, **settings))
             return nodes[-1]
 

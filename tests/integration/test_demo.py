@@ -17,7 +17,7 @@ from PIL import Image
 from hashpact_node.cli.demo_pictures import APART_MIN, bits_apart, choose_pictures, copy_picture, draw_pictures
 from nodes import interruptible, wait_until
 
-SECONDS = 300
+SECONDS = 900
 RUN = "from hashpact_node.cli.main import main; main()"
 SET_UP = "from hashpact_node.cli import demo, demo_steps; demo._steps = lambda: [demo_steps.set_up]; "
 BROKEN = "from hashpact_node.cli import demo; demo._steps = lambda: [lambda stage, _: stage.expect('it is so', 2, 1)]; "
@@ -93,7 +93,9 @@ def test_stopped_half_way_it_leaves_nothing(tmp_path: Path, number: signal.Signa
     awaited = "gamma $ hashpact serve" if number == signal.SIGINT else "gamma $ hashpact init"
     seen = ""
     while awaited not in seen:
-        seen += demo.stdout.readline()
+        line = demo.stdout.readline()
+        assert line, f"it ended before it came so far: {seen}"
+        seen += line
     assert list(tmp_path.iterdir())
     demo.send_signal(number)
     _, errors = demo.communicate(timeout=SECONDS)

@@ -29,7 +29,7 @@ TESTS = Path(__file__).parents[1]
 def read_log(card: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the reader as its own program."""
     line = [sys.executable, "-m", "independent.read_log", "--card", str(card), *options]
-    return subprocess.run(line, cwd=TESTS, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(line, cwd=TESTS, capture_output=True, text=True, timeout=600, check=False)
 
 
 def publish(node: TestNode, *listings: dict[str, Any]) -> list[str]:
@@ -45,6 +45,7 @@ def restate(node: TestNode, ids: list[str]) -> None:
     signals = (make_signal("sha256", f"{7:064x}"), make_signal("brand_new", "~" * 40))
     restated = [ListingDraft(signals=signals, content="image", id=one, note="\u00e4\u20ac\U0001f6d1") for one in ids]
     opened = open_node(open_settings(node.home, node.environment), PASSPHRASE.encode, releases=False)
+    opened.publisher._wait_seconds = 300.0
     try:
         assert all(one.index is not None for one in opened.publisher.publish(restated))
     finally:

@@ -25,8 +25,8 @@ def pair(tmp_path: Path) -> Iterator[tuple[TestNode, TestNode]]:
             node.start()
         acme.follow(beta)
         beta.follow(acme)
-        publish(acme, drafts(3))
-        pull(beta)
+        publish_all(acme, drafts(3), size=3)
+        beta.pull(acme)
         with closing(sqlite3.connect(database(acme))) as connection:
             connection.execute("VACUUM INTO ?", (str(tmp_path / "yesterday.sqlite3"),))
         yield acme, beta
@@ -44,10 +44,10 @@ def publish(node: TestNode, listings: list[dict[str, Any]]) -> list[dict[str, An
     return found
 
 
-def pull(beta: TestNode) -> None:
-    answer = beta.post("/v1/peers/acme/pull")
-    assert answer.status_code == 200, answer.text
-    assert not answer.json()["errors"], answer.text
+def publish_all(node: TestNode, listings: list[dict[str, Any]], *, size: int) -> None:
+    """Publish listings, and wait until all that were ever published are held."""
+    publish(node, listings)
+    wait_until(lambda: shown(node).held_size == size)
 
 
 def database(node: TestNode) -> Path:
@@ -61,6 +61,13 @@ def restore(node: TestNode, copy: Path) -> None:
     database(node).write_bytes(copy.read_bytes())
 
 
+def has_its_turn(node: TestNode, *words: str) -> bool:
+    """Run a command; whether it was done, or the running node was at the same thing just then."""
+    done = node.command(*words)
+    assert done.returncode in (0, 4), done.stderr
+    return done.returncode == 0
+
+
 def alarms(node: TestNode) -> set[str]:
     return {alarm["code"] for alarm in node.get("/v1/status").json()["alarms"]}
 
@@ -72,10 +79,8 @@ def shown(node: TestNode) -> Log:
 def test_own_entries_are_read_back_from_a_peer(pair: tuple[TestNode, TestNode], tmp_path: Path) -> None:
     acme, beta = pair
     today, tomorrow = drafts(503)[3:502], drafts(503)[502:]
-    publish(acme, today)
-    pull(beta)
-    before = shown(acme)
-    assert before.accepted_size == 502
+    publish_all(acme, today, size=502)
+    beta.pull(acme)
     acme.stop()
     restore(acme, tmp_path / "yesterday.sqlite3")
     beta.stop()
@@ -84,15 +89,15 @@ def test_own_entries_are_read_back_from_a_peer(pair: tuple[TestNode, TestNode], 
     (waiting,) = publish(acme, tomorrow)
     assert waiting["index"] is None
     assert "signs nothing yet" in waiting["notice"]
-    assert "signing-waits" in alarms(acme)
+    wait_until(lambda: "signing-waits" in alarms(acme))
     assert shown(acme).accepted_size == 3
     wait_until(lambda: "waits" in acme.get("/readyz").json()["signing"])
     wait_until(lambda: "waits" in acme.get("/v1/status").json()["signing"])
 
     beta.start()
-    wait_until(lambda: shown(acme).held_size == 503, seconds=90)
+    wait_until(lambda: shown(acme).held_size == 503)
     wait_until(lambda: not {"signing-waits", "own-log-behind", "own-log-forked"} & alarms(acme))
-    pull(beta)
+    beta.pull(acme)
     assert beta.log(acme).held_size == 503
     assert "log-forked" not in alarms(beta)
     assert acme.digest(acme) == beta.digest(acme)
@@ -100,8 +105,8 @@ def test_own_entries_are_read_back_from_a_peer(pair: tuple[TestNode, TestNode], 
 
 def test_a_command_on_a_restored_home_asks_and_reads_back(pair: tuple[TestNode, TestNode], tmp_path: Path) -> None:
     acme, beta = pair
-    publish(acme, drafts(20)[3:])
-    pull(beta)
+    publish_all(acme, drafts(20)[3:], size=20)
+    beta.pull(acme)
     acme.stop()
     restore(acme, tmp_path / "yesterday.sqlite3")
     file = tmp_path / "content.txt"
@@ -113,16 +118,24 @@ def test_a_command_on_a_restored_home_asks_and_reads_back(pair: tuple[TestNode, 
     assert "signs nothing yet" in refused.stderr
     assert shown(acme).accepted_size == 3
     beta.start()
-    done = acme.command(*line)
-    assert done.returncode == 0, done.stderr
-    assert "reading our own entries back" in done.stderr
+    said = []
+
+    def is_published() -> bool:
+        """Publish the same file, which is listed once: a busy peer may not answer in the five seconds that it has."""
+        done = acme.command(*line)
+        assert done.returncode in (0, 4), done.stderr
+        said.append(done.stderr)
+        return done.returncode == 0
+
+    wait_until(is_published)
+    assert "reading our own entries back" in "".join(said)
     assert shown(acme).accepted_size == 21
 
 
 def test_two_stories_end_the_log_and_a_successor_goes_on(pair: tuple[TestNode, TestNode], tmp_path: Path) -> None:
     acme, beta = pair
-    publish(acme, drafts(20)[3:10])
-    pull(beta)
+    publish_all(acme, drafts(20)[3:10], size=10)
+    beta.pull(acme)
     acme.stop()
     restore(acme, tmp_path / "yesterday.sqlite3")
     beta.stop()
@@ -135,13 +148,12 @@ def test_two_stories_end_the_log_and_a_successor_goes_on(pair: tuple[TestNode, T
 
     beta.start()
     acme.start()
-    wait_until(lambda: "own-log-forked" in alarms(acme), seconds=60)
+    wait_until(lambda: "own-log-forked" in alarms(acme))
     (waiting,) = publish(acme, drafts(20)[11:12])
     assert waiting["index"] is None
     assert shown(acme).accepted_size == 4
     for words in (("close", "listings", "--at", "3"), ("open", "listings")):
-        done = acme.command("logs", *words)
-        assert done.returncode == 0, done.stderr
+        wait_until(lambda words=words: has_its_turn(acme, "logs", *words))
 
 
 def test_another_process_of_the_same_database_relies_on_one_that_is_awake(

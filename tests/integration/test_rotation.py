@@ -16,6 +16,7 @@ from hashpact_keys.rotation import DATED_ROWS, LOG_ROWS, dated_keys, named_keys
 from hashpact_keys.rows import RowName
 from hashpact_node import clock
 from hashpact_node.assembly import Node, open_node, open_settings
+from hashpact_node.net import peer_logs
 from hashpact_node.services import card_bell, trusting
 from hashpact_node.services.log_trust import accepted_cards, card_of, log_trust
 from hashpact_node.services.polling import WAITING
@@ -125,7 +126,7 @@ class Busy:
                 self.wrong.append(repr(error))
 
     def _pull(self, member: str) -> None:
-        pulled = self.node.puller.pull(member, wait_seconds=60)
+        pulled = self.node.puller.pull(member, wait_seconds=SECONDS)
         self.pulls += 1
         self.wrong += [f"{member}: {error!r}" for error in pulled.errors]
 
@@ -266,6 +267,8 @@ class Drill:
 def test_every_row_is_rotated_and_revoked_while_peers_pull(make: MakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trusting, "TRUST_HINT_INTERVAL", HINT)
     monkeypatch.setattr(card_bell, "TRUST_HINT_INTERVAL", HINT)
+    for name in ("CHECKPOINT_DEADLINE_SECONDS", "TILE_DEADLINE_SECONDS"):  # a busy machine is nothing that went wrong
+        monkeypatch.setattr(peer_logs, name, SECONDS)
     acme, of_beta = make("acme"), make("beta")
     of_gamma, of_delta = make("gamma", HASHPACT_REQUIRE_WITNESSES="1"), make("delta")
     told(acme, "logs", "open", "crisis")

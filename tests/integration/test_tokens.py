@@ -42,7 +42,7 @@ def test_a_node_signs_with_a_token_and_goes_on_when_it_comes_back(token: SoftTok
             publish(node, 1, 202)
             status = node.get("/v1/status").json()
             assert ([log["waiting"] for log in status["logs"]], status["queue"]) == ([1], 1)
-        wait_until(lambda: [log["waiting"] for log in node.get("/v1/status").json()["logs"]] == [0], seconds=120)
+        wait_until(lambda: [log["waiting"] for log in node.get("/v1/status").json()["logs"]] == [0])
         assert [log["size"] for log in node.get("/v1/status").json()["logs"]] == [2]
 
 

@@ -49,7 +49,7 @@ def verify_apart(file: Path, root: Path) -> dict[str, object]:
     program = str(Path(sys.executable).parent / "hashpact")
     line = [program, "evidence", "verify", str(file), "--root", str(root), "--json"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HASHPACT_")}
-    done = subprocess.run(line, env=kept, cwd=root.parent, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(line, env=kept, cwd=root.parent, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found

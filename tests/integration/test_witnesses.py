@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hashpact_protocol.card import parse_card
-from hashpact_protocol.notes import KeyType, cosignatures, parse_note
+from hashpact_protocol.notes import KeyType, cosignatures, parse_checkpoint, parse_note
 from hashpact_protocol.witness import format_add_checkpoint, origin_hash
 from material import drafts
 from nodes import MakeNode, TestNode, wait_until
@@ -50,6 +50,10 @@ def polled(node: TestNode) -> int:
     return sum(job["name"].startswith("pull/") and job["last_run_at"] is not None for job in jobs)
 
 
+def alarms(node: TestNode) -> list[str]:
+    return [alarm["what"] for alarm in node.get("/v1/status").json()["alarms"]]
+
+
 def witness_keys(node: TestNode) -> list[Any]:
     targets = node.get("/trust/metadata/timestamp.json")
     assert targets.status_code == 200
@@ -58,6 +62,11 @@ def witness_keys(node: TestNode) -> list[Any]:
     card = node.get(f"/trust/metadata/{version}.targets.json").json()["signed"]["targets"]["member.json"]
     data = node.get(f"/trust/targets/{card['hashes']['sha256']}.member.json").content
     return [witness.key for witness in parse_card(data, member=node.member, url=node.url).witness_keys]
+
+
+def told_by(node: TestNode, other: TestNode) -> tuple[int, str | None]:
+    log = node.log(other)
+    return log.held_size, log.news_by
 
 
 def cosigners(note: bytes, nodes: list[TestNode]) -> set[str]:
@@ -75,12 +84,12 @@ def test_a_release_is_shown_with_cosignatures_and_matched_by_its_readers_without
     # A cosignature that was late for the release is shown soon after.
     wait_until(lambda: cosigners(acme.get("/logs/listings-1/checkpoint").content, three) == {"acme", "beta", "gamma"})
     note = acme.get("/logs/listings-1/checkpoint").content
+    assert parse_checkpoint(parse_note(note).text).size == 2
     assert all(key.type is KeyType.COSIGNATURE for key in witness_keys(acme))
     for node in (beta, gamma):
-        wait_until(lambda node=node: node.log(acme).held_size == 2)
-        log = node.log(acme)
-        assert log.news_by == "doorbell"
-        assert log.cosigned_size == 2
+        # What is held may be matched a moment before it is written down how it came.
+        wait_until(lambda node=node: told_by(node, acme) == (2, "doorbell"))
+        assert node.log(acme).cosigned_size == 2
         cosigned = node.get(f"/witness/{origin_hash(acme.origin)}/checkpoint").content
         assert parse_note(cosigned).text == parse_note(note).text
         assert cosigners(cosigned, three) == {node.member}
@@ -97,10 +106,11 @@ def test_entries_count_where_two_others_must_have_seen_them(make: MakeNode) -> N
     (first, second) = drafts(2)
     publish(acme, first)
     for node in (beta, gamma, delta):
-        wait_until(lambda node=node: matches(node, first), seconds=120)
+        wait_until(lambda node=node: matches(node, first))
     gamma.kill()
     publish(acme, second)
     wait_until(lambda: matches(beta, second))
+    wait_until(lambda: any("size 2 waits" in what for what in alarms(delta)))  # it has seen it
     assert not matches(delta, second)
     assert delta.log(acme).accepted_size == 1
 

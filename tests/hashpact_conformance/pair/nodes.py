@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +15,16 @@ from hashpact_conformance.publisher.trust_chain import read_chain
 from hashpact_protocol.card import Card, parse_card
 
 Claim = tuple[str, str]
+PORTS = range(10_000, 20_000)
 
 
 def free_port() -> int:
-    """Find a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a port of loopback that nobody listens on now, below those that systems give to outgoing connections."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def fresh_claim(kind: str = "sha256") -> Claim:
