@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +12,7 @@ from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.drafts import ListingDraft
 from members import pdq, sha256
+from nodes import wait_until
 from publisher import Publisher
 from serving import Served
 
@@ -131,18 +131,19 @@ def test_pages_leave_lookups_their_threads(sqlite_served: Served, path: str, mon
     go = threading.Event()
 
     def waits(*_arguments: object, **_options: object) -> dict[str, str]:
-        assert go.wait(30)
+        assert go.wait(600)
         return {}
 
     monkeypatch.setattr(Blocklist, "page", waits)
     monkeypatch.setattr(ChangeFeed, "changes", waits)
     asked = {"signals": [{"type": "md5", "value": "0" * 32}]}
+    lane = sqlite_served.app.state.lanes.pages
     with ThreadPoolExecutor(50) as readers:
         url, headers = f"{sqlite_served.client.base_url}{path}", sqlite_served.authorization
-        pages = [readers.submit(httpx.get, url, headers=headers, timeout=60) for _ in range(50)]
+        pages = [readers.submit(httpx.get, url, headers=headers, timeout=600) for _ in range(50)]
         try:
-            time.sleep(1)
-            assert sqlite_served.post("/v1/match", json=asked, timeout=10).status_code == 200
+            wait_until(lambda: lane.statistics().borrowed_tokens + lane.statistics().tasks_waiting == 50)
+            assert sqlite_served.post("/v1/match", json=asked).status_code == 200
         finally:
             go.set()
         assert [page.result().status_code for page in pages] == [200] * 50

@@ -20,7 +20,7 @@ from hashpact_node.api.problems import Shield
 from nodes import wait_until
 
 LARGE = 64 * 1024 * 1024
-GENEROUS_SECONDS = 30
+GENEROUS_SECONDS = 120
 
 
 @dataclass

@@ -213,7 +213,7 @@ def test_a_request_in_flight_is_a_conflict(sqlite_served: Served, monkeypatch: p
 
     def slow(self: PlannedPublisher, *arguments: Any, **options: Any) -> Any:
         entered.set()
-        assert go_on.wait(30)
+        assert go_on.wait(300)
         return publish(self, *arguments, **options)
 
     monkeypatch.setattr(PlannedPublisher, "publish", slow)
@@ -221,7 +221,7 @@ def test_a_request_in_flight_is_a_conflict(sqlite_served: Served, monkeypatch: p
     body = draft(random.Random(1))
     first = threading.Thread(target=lambda: answers.append(sqlite_served.post(PATH, json=body, headers=KEY)))
     first.start()
-    assert entered.wait(30)
+    assert entered.wait(300)
     second = sqlite_served.post(PATH, json=body, headers=KEY)
     go_on.set()
     first.join()

@@ -188,7 +188,10 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def test_a_block_is_read_once_for_many_requests(filled: Served, reads: list[int]) -> None:
+def test_a_block_is_read_once_for_many_requests(
+    filled: Served, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_ahead, "KEPT_SECONDS", 600.0)
     threads = [
         threading.Thread(target=filled.raw_get, args=(f"{LOG}/tile/entries/00{number % 2}", "Accept-Encoding: zstd"))
         for number in range(8)

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hashpact_node.services.drafts import ListingDraft
 from members import sha256
+from nodes import wait_until
 from serving import Served
 
 
@@ -32,17 +33,19 @@ def test_a_scrape_that_takes_long_keeps_no_lookup_waiting(
     goes_on = threading.Event()
 
     def slow(_status: object) -> bytes:
-        assert goes_on.wait(60)
+        assert goes_on.wait(600)
         return b""
 
     monkeypatch.setattr("hashpact_node.api.metrics.exposition", slow)
     head = ["GET /metrics HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *sqlite_served.header_lines, "", ""]
     scrape = "\r\n".join(head).encode()
     # More than there are threads for lookups.
-    links = [socket.create_connection(("127.0.0.1", sqlite_served.port), timeout=60) for _ in range(60)]
+    links = [socket.create_connection(("127.0.0.1", sqlite_served.port), timeout=600) for _ in range(60)]
     try:
         for link in links:
             link.sendall(scrape)
+        lane = sqlite_served.app.state.lanes.scraping
+        wait_until(lambda: lane.statistics().borrowed_tokens + lane.statistics().tasks_waiting == len(links))
         body = {"signals": [{"type": "sha256", "value": "0" * 64}]}
         assert sqlite_served.post("/v1/match", json=body).status_code == 200
         goes_on.set()

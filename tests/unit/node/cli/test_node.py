@@ -14,7 +14,7 @@ from hashpact_node import clock
 from hashpact_node.store.alarms import raise_alarm
 from hashpact_node.store.database import open_database
 from hashpact_node.store.locks import HomeLock
-from nodes import TestNode
+from nodes import TestNode, wait_until
 
 Draw = Callable[[int], str]
 NOW = datetime(2026, 11, 24, 4, tzinfo=UTC)
@@ -33,9 +33,8 @@ def test_status(acme: Commands, draw: Draw) -> None:
 
 
 def test_status_of_a_running_node_shows_its_jobs(served: TestNode) -> None:
-    shown = served.command("status")
-    assert "cosign" in shown.stdout
-    assert "running" in shown.stdout
+    wait_until(lambda: "cosign" in served.command("status").stdout)  # which is written down soon after it began
+    assert "running" in served.command("status").stdout
 
 
 def test_no_secret_is_shown(acme: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

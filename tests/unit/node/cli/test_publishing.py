@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 from commands import Commands
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.store.locks import HomeLock
-from nodes import PASSPHRASE, TestNode, interruptible
+from nodes import PASSPHRASE, STOP_SECONDS, TestNode, interruptible, wait_until
 
 Draw = Callable[[int], str]
 
@@ -110,11 +109,9 @@ def test_ctrl_c_while_waiting_loses_nothing(acme: Commands, draw: Draw) -> None:
     line = [str(Path(sys.executable).parent / "hashpact"), "publish", draw(1)]
     with HomeLock(acme.home).shared():
         process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 30
-        while not acme.json("status")["queue"] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: acme.json("status")["queue"])
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=STOP_SECONDS)
     assert process.returncode == 130
     assert error.startswith("interrupted: nothing is half done")
     assert "Traceback" not in error

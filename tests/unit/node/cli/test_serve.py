@@ -14,7 +14,7 @@ from hashpact_node.cli import serve
 from hashpact_node.cli.log_output import log_to_stderr
 from hashpact_node.settings import Settings
 from hashpact_node.store.locks import HomeLock
-from nodes import PASSPHRASE, free_port, make_node
+from nodes import PASSPHRASE, STOP_SECONDS, free_port, make_node
 
 
 def test_openapi_needs_no_home(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: int) -> None:
     try:
         assert node.get("/healthz").status_code == 200
         node.process.send_signal(number)
-        assert node.process.wait(30) == 0
+        assert node.process.wait(STOP_SECONDS) == 0
     finally:
         node.kill()
     said = (node.home / "serve.log").read_text()

@@ -27,7 +27,7 @@ class Reader:
         self.peer = Peer("acme", server.url, member.root_bytes)
         self.stored: TrustFiles = {}
 
-    def refresh(self, *, after: timedelta = timedelta(0), deadline_seconds: float = 30.0) -> TrustUpdate:
+    def refresh(self, *, after: timedelta = timedelta(0), deadline_seconds: float = 600.0) -> TrustUpdate:
         """Refresh over HTTP at ``NOW + after``, and store what the node would store."""
         now = NOW + after
         update = refresh_trust(self.source, self.peer, self.stored, now, deadline_seconds=deadline_seconds)

@@ -17,7 +17,7 @@ from hashpact_node.services.prefetch import BATCH_BUNDLES, FrameQueue, Prefetche
 from hashpact_protocol.errors import FetchError
 from hashpact_protocol.limits import LIMITS
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 120.0
 
 
 def answer(number: int, length: int = 10) -> BundleAnswer:

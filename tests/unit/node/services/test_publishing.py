@@ -22,6 +22,7 @@ from hashpact_protocol.notes import parse_checkpoint, parse_note
 from hashpact_protocol.signals import make_signal
 from hashpact_protocol.statements import Listing, Withdrawal, parse_statement
 from members import pdq, sha256
+from nodes import wait_until
 from own_member import ORIGIN, OwnMember
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -207,11 +208,16 @@ def test_many_callers_lose_and_double_nothing(acme: OwnMember) -> None:
 
 def test_where_a_node_runs_a_command_waits_for_it(acme: OwnMember) -> None:
     acme.publisher.publish([draft(1)])
-    publisher = acme.lazy_publisher(wait_seconds=20)
-    timer = threading.Timer(0.2, acme.releaser.release, [acme.log.number])
-    timer.start()
+    publisher = acme.lazy_publisher(wait_seconds=300)
+
+    def release_it() -> None:
+        wait_until(lambda: waiting(acme) == 1)
+        acme.releaser.release(acme.log.number)
+
+    node = threading.Thread(target=release_it)
+    node.start()
     (published,) = publisher.publish([draft(2)])
-    timer.join()
+    node.join()
     assert (published.index, published.size, published.notice) == (1, 2, None)
 
 

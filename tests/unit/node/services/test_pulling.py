@@ -279,13 +279,13 @@ def test_two_threads_pull_one_peer_and_nothing_is_doubled(follower: Follower, pu
     def hold(asked: object) -> None:
         if "entries" in str(asked):
             inside.set()
-            assert go_on.wait(10)
+            assert go_on.wait(120)
 
     publisher.before = hold
     first: list[object] = []
     thread = threading.Thread(target=lambda: first.extend(follower.pull(publisher)))
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(120)
     with pytest.raises(StoreBusyError):
         follower.make_puller().pull(publisher.member)
     go_on.set()
@@ -322,7 +322,7 @@ def test_two_processes_pull_one_peer_and_nothing_is_doubled(
         if "entries/000" in str(asked) and not said:
             said.append("asked")
             process.start()
-            said.append(results.get(timeout=60))
+            said.append(results.get(timeout=300))
             process.join()
 
     publisher.before = pull_in_the_middle

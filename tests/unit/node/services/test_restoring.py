@@ -150,7 +150,10 @@ def test_two_stories_are_told_apart(waker: Waker, beta: Rememberer) -> None:
 
 
 def test_it_goes_on_where_it_was_killed(waker: Waker, beta: Rememberer, monkeypatch: pytest.MonkeyPatch) -> None:
-    beta.remember(waker.own, further(waker.own, 60_000))  # more than one batch
+    monkeypatch.setattr("hashpact_node.services.catch_up.ENTRIES_ALONE", 300)
+    for module in ("catch_up", "prefetch"):
+        monkeypatch.setattr(f"hashpact_node.services.{module}.BATCH_BUNDLES", 4)
+    beta.remember(waker.own, further(waker.own, 3_000))  # more than one batch
     absorb = OwnEntries.absorb
 
     def once(self: OwnEntries, *args: object, **kwargs: object) -> None:
@@ -162,12 +165,13 @@ def test_it_goes_on_where_it_was_killed(waker: Waker, beta: Rememberer, monkeypa
         with pytest.raises(StoreFullError):
             restore(waker)
     placed = waker.own.log.placed_size
-    assert HELD < placed == stored(waker) < HELD + 60_000
+    assert HELD < placed == stored(waker) < HELD + 3_000
     with pytest.raises(ConflictError, match="beta holds"):
         waker.own.releaser.release(waker.own.log.number)
     beta.forget()
-    assert restore(waker) == HELD + 60_000
-    assert len([path for path in beta.paths("/mirror") if "entries" in path]) < 60
+    assert restore(waker) == HELD + 3_000
+    bundles = {path.partition("tile/entries/")[2][:3] for path in beta.paths("/mirror") if "tile/entries/" in path}
+    assert min(bundles) == f"{placed // 256:03}", "it went on from there"
 
 
 @pytest.mark.usefixtures("beta")

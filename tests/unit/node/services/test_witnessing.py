@@ -374,9 +374,9 @@ def test_two_processes_at_once_cosign_each_size_once(asker: Asker, database_url:
     ]
     for racer in racers:
         racer.start()
-    found = [answers.get(timeout=120) for _ in range(len(steps) + len(leaps))]
+    found = [answers.get(timeout=300) for _ in range(len(steps) + len(leaps))]
     for racer in racers:
-        racer.join(60)
+        racer.join(300)
         assert racer.exitcode == 0
     log = asker.log
     assert log.cosigned_root == asker.publisher.log.root(log.cosigned_size)

@@ -117,7 +117,7 @@ def test_two_first_writers_do_not_meet(postgresql_database: Database) -> None:
         with postgresql_database.write() as connection:
             numbers = Numbers(connection, now=100)
             begun.set()
-            go_on.wait(10)
+            go_on.wait(120)
             taken.append(numbers.take(1))
             numbers.close()
 
@@ -126,7 +126,7 @@ def test_two_first_writers_do_not_meet(postgresql_database: Database) -> None:
 
     one, other = threading.Thread(target=first), threading.Thread(target=second)
     one.start()
-    begun.wait(10)
+    assert begun.wait(120)
     other.start()
     other.join(0.3)
     assert other.is_alive()

@@ -73,7 +73,7 @@ def test_nothing_is_lost_or_taken_twice(database: Database, pair: tuple[int, int
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=300)
     assert len(taken) == len(set(taken)) == 40
 
 
