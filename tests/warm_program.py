@@ -141,13 +141,13 @@ class _Server:
     def serve(self) -> None:
         """Answer until standard input ends."""
         while True:
-            ready, _, _ = select.select([0, self.listener, self.woken], [], [])
+            ready, _, _ = select.select([0, self.listener.fileno(), self.woken.fileno()], [], [])
             if 0 in ready:
                 return
-            if self.woken in ready:
+            if self.woken.fileno() in ready:
                 self.woken.recv(4_096)
                 self._reap()
-            if self.listener in ready:
+            if self.listener.fileno() in ready:
                 self._answer(self.listener.accept()[0])
 
     def _answer(self, link: socket.socket) -> None:
