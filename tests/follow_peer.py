@@ -9,5 +9,5 @@ from pathlib import Path
 
 if __name__ == "__main__":
     environment, member, url, root = sys.argv[1:]
-    line = [str(Path(sys.executable).parent / "hashpact"), "peer", "add", member, url, "--root", root]
+    line = [str(Path(sys.executable).parent / "hashpact"), "peer", "add", member, url, "--root", root, "--yes"]
     sys.exit(subprocess.run(line, env=json.loads(Path(environment).read_bytes()), check=False).returncode)

@@ -227,7 +227,7 @@ class TestNode:
     def follow(self, other: TestNode) -> None:
         """Add a peer by its fingerprint: through the API where it runs, else through the command line."""
         if self.process is None:
-            done = self.command("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint)
+            done = self.command("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint, "--yes")
             assert done.returncode == 0, done.stderr
         else:
             told = {"member": other.member, "url": other.url, "fingerprint": other.fingerprint}

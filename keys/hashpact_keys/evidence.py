@@ -116,6 +116,8 @@ def _believe(chain: Sequence[bytes], one: SignedCard, evidence: Evidence) -> _Be
     """Verify that targets metadata are signed as one of the roots says, and that they name the card."""
     rooted = _rooted(chain, one.targets)
     signed = check_form(TrustRole.TARGETS, one.targets, where=_WHERE)
+    if CARD_PATH not in signed["targets"]:
+        raise TrustError(f"targets do not name {CARD_PATH}", where=_WHERE)
     card = None
     if one.card:
         named = signed["targets"][CARD_PATH]

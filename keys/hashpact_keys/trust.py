@@ -45,6 +45,7 @@ from hashpact_keys.trust_files import (
 )
 from hashpact_keys.trust_form import CARD_PATH, VERSION_MAX, check_form, parse_expires
 from hashpact_protocol.card import Card, parse_card
+from hashpact_protocol.directory import DIRECTORY_PATH, parse_directory
 from hashpact_protocol.errors import CardError, KeyUnavailableError, TrustError
 
 _HASHES: Final = ["sha256"]
@@ -88,11 +89,11 @@ class TrustState:
     card: bytes
 
 
-def create_trust(signers: TrustSigners, card: bytes, now: datetime) -> TrustFiles:
-    """The first root, and targets, snapshot and timestamp over ``card``.
+def create_trust(signers: TrustSigners, card: bytes, now: datetime, *, path: str = CARD_PATH) -> TrustFiles:
+    """The first root, and targets, snapshot and timestamp over ``card``, or over the product of another ``path``.
 
     Raises:
-        CardError: the card breaks a rule.
+        CardError, DirectoryError: the card, or the directory, breaks a rule.
         TrustError: one key serves two rows, or a threshold cannot be met.
         KeyUnavailableError: a signer fails.
     """
@@ -111,42 +112,46 @@ def create_trust(signers: TrustSigners, card: bytes, now: datetime) -> TrustFile
     )
     data = _sign(root, signers.root)
     check_root(data, None, where=_OWN)
-    return publish_card({versioned(TrustRole.ROOT, 1): data}, card, signers, now)
+    return publish_card({versioned(TrustRole.ROOT, 1): data}, card, signers, now, path=path)
 
 
-def publish_card(files: Mapping[FileId, bytes], card: bytes, signers: TrustSigners, now: datetime) -> TrustFiles:
+def publish_card(
+    files: Mapping[FileId, bytes], card: bytes, signers: TrustSigners, now: datetime, *, path: str = CARD_PATH
+) -> TrustFiles:
     """All files with a new card: new targets, snapshot and timestamp; the generation before stays for slow readers.
 
     Raises:
-        CardError: the card breaks a rule.
+        CardError, DirectoryError: the card, or the directory, breaks a rule.
         TrustError: a key serves two rows, or a signer is not one that the root names.
         KeyUnavailableError: a signer fails.
     """
     root = _root_of(files)
-    unsigned: Metadata[Any] = Metadata.from_bytes(draft_targets(files, card, now))
+    unsigned: Metadata[Any] = Metadata.from_bytes(draft_targets(files, card, now, path=path))
     data = sign_metadata(unsigned, signers.targets, TrustRole.TARGETS.value)
     check_role(root, TrustRole.TARGETS, data, where=_OWN)
     return renew_online({**files, **with_card(data, card)}, signers.online, now)
 
 
-def draft_targets(files: Mapping[FileId, bytes], card: bytes, now: datetime) -> bytes:
-    """Targets metadata for a new card, which nobody has signed yet.
+def draft_targets(files: Mapping[FileId, bytes], card: bytes, now: datetime, *, path: str = CARD_PATH) -> bytes:
+    """Targets metadata for a new card, or the product of another ``path``, which nobody has signed yet.
 
     Raises:
-        CardError: the card breaks a rule.
+        CardError, DirectoryError: the card, or the directory, breaks a rule.
         TrustError: a key serves two rows, no version is left, or the files are incomplete.
     """
-    check_rows(_root_of(files), _own_card(card), where=_OWN)
+    _check_product(_root_of(files), card, path)
     version = _next_version(versions(files, TrustRole.TARGETS)[-1:], now)
-    target = TargetFile.from_data(CARD_PATH, card, _HASHES)
-    targets = Targets(version=version, expires=_expiry(TrustRole.TARGETS, now), targets={CARD_PATH: target})
+    target = TargetFile.from_data(path, card, _HASHES)
+    targets = Targets(version=version, expires=_expiry(TrustRole.TARGETS, now), targets={path: target})
     return Metadata(targets).to_bytes()
 
 
 def with_card(targets: bytes, card: bytes) -> TrustFiles:
     """Targets metadata and the card that they name, where they are published; TrustError for metadata without form."""
     version = version_of(TrustRole.TARGETS, targets, where=_OWN)
-    return {versioned(TrustRole.TARGETS, version): targets, card_file(hashlib.sha256(card).hexdigest()): card}
+    _, name = card_of(targets, where=_OWN)
+    path = name.partition(".")[2]
+    return {versioned(TrustRole.TARGETS, version): targets, card_file(hashlib.sha256(card).hexdigest(), path): card}
 
 
 def renew_online(files: Mapping[FileId, bytes], signers: Iterable[TrustSigner], now: datetime) -> TrustFiles:
@@ -232,6 +237,14 @@ def current_card(files: Mapping[FileId, bytes]) -> tuple[int, bytes]:
     if card is None:
         raise _incomplete("the card")
     return version_of(TrustRole.TARGETS, targets, where=_OWN), card
+
+
+def _check_product(root: bytes, data: bytes, path: str) -> None:
+    """Check what is to be signed by all rules that its readers have."""
+    if path == DIRECTORY_PATH:
+        parse_directory(data)
+    else:
+        check_rows(root, _own_card(data), where=_OWN)
 
 
 def _own_card(card: bytes) -> Card:

@@ -1,8 +1,9 @@
 """The files of one trust repository, as they are published and as the database holds them.
 
 A repository is a mapping from (place, name) to bytes. Place ``metadata`` holds ``N.root.json``, ``N.targets.json``,
-``N.snapshot.json`` and ``timestamp.json``; place ``targets`` holds ``SHA256.member.json`` (TUF 1.0, section 6.2,
-consistent snapshots). Own repositories and followed ones are held alike.
+``N.snapshot.json`` and ``timestamp.json``; place ``targets`` holds ``SHA256.member.json``, or ``SHA256.directory.json``
+in that of a consortium's directory (TUF 1.0, section 6.2, consistent snapshots). Own repositories and followed ones are
+held alike.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hashpact_keys.rows import TrustRole
-from hashpact_keys.trust_form import CARD_PATH, check_form
+from hashpact_keys.trust_form import CARD_PATH, PRODUCTS, check_form
 
 FileId = tuple[str, str]
 """Place and name."""
@@ -32,9 +33,9 @@ def versioned(role: TrustRole, version: int) -> FileId:
     return (METADATA, f"{version}.{role.value}.json")
 
 
-def card_file(card_sha256: str) -> FileId:
-    """Where the card with that SHA-256 (lower-case hex) lies."""
-    return (TARGETS, f"{card_sha256}.{CARD_PATH}")
+def card_file(card_sha256: str, path: str = CARD_PATH) -> FileId:
+    """Where the card, or the product of another ``path``, with that SHA-256 (lower-case hex) lies."""
+    return (TARGETS, f"{card_sha256}.{path}")
 
 
 def versions(files: Mapping[FileId, bytes], role: TrustRole) -> list[int]:
@@ -84,7 +85,7 @@ def current_chain(files: Mapping[FileId, bytes]) -> TrustFiles:
 
 
 def card_of(targets: bytes, *, where: str) -> FileId:
-    """Where the card lies that this targets metadata names.
+    """Where the card lies that this targets metadata names, or the directory.
 
     Raises:
         TrustError: the targets metadata does not have its form.
@@ -108,4 +109,5 @@ def _named_by(role: TrustRole, data: bytes, *, where: str) -> FileId:
         return versioned(TrustRole.SNAPSHOT, signed["meta"]["snapshot.json"]["version"])
     if role is TrustRole.SNAPSHOT:
         return versioned(TrustRole.TARGETS, signed["meta"]["targets.json"]["version"])
-    return card_file(signed["targets"][CARD_PATH]["hashes"]["sha256"])
+    path = next(one for one in PRODUCTS if one in signed["targets"])
+    return card_file(signed["targets"][path]["hashes"]["sha256"], path)

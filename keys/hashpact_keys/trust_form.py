@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 from hashpact_keys.rows import TrustRole
+from hashpact_protocol.directory import DIRECTORY_PATH
 from hashpact_protocol.errors import TrustError
 from hashpact_protocol.limits import LIMITS
 
@@ -20,7 +21,10 @@ VERSION_MAX: Final = 2**53
 """The highest version number, and the largest number anywhere in metadata."""
 
 CARD_PATH: Final = "member.json"
-"""The one target of a trust repository."""
+"""The one target of a member's trust repository."""
+
+PRODUCTS: Final = (CARD_PATH, DIRECTORY_PATH)
+"""What a trust repository is for: a member's card, or a consortium's directory; each has exactly one of them."""
 
 KEY_KINDS: Final = [
     ["ed25519", "ed25519"],
@@ -186,8 +190,9 @@ def _check_metas(check: _Checker, signed: dict[str, Any], *, required: str) -> N
 
 def _check_targets(check: _Checker, signed: dict[str, Any]) -> None:
     targets = check.table(signed.get("targets"), "targets")
-    if CARD_PATH not in targets:
-        check.refuse(f"targets do not name {CARD_PATH}")
+    named = sum(path in targets for path in PRODUCTS)
+    if named != 1:
+        check.refuse(f"targets name {' and '.join(PRODUCTS)}" if named else f"targets do not name {CARD_PATH}")
     for name, value in targets.items():
         _check_content(check, check.table(value, f"target {_show(name)}"), name)
 

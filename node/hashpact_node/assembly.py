@@ -25,10 +25,12 @@ from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.comparing import Comparer
 from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.credentials import Credentials
+from hashpact_node.services.directory_following import DirectoryFollower
 from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.index_feed import IndexFeed
+from hashpact_node.services.introducing import Introducer
 from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.key_watch import KeyWatch
 from hashpact_node.services.keyring import Keyring
@@ -95,6 +97,8 @@ class Node:
     trusting: Trusting
     puller: Puller
     peering: Peering
+    introducer: Introducer
+    directory: DirectoryFollower
     upkeep: Upkeep
     key_watch: KeyWatch
     log_files: LogFiles
@@ -185,6 +189,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     trusting = Trusting(database, fetcher, now)
     puller = Puller(database, locks, fetcher, workers, settings, now, cosigner)
     witness = Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number))
+    peering = Peering(database, locks, trusting, now)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
     publisher = Publisher(database, releaser, now, releases=releases)
     return Node(
@@ -212,7 +217,9 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         erasing=Erasing(database, locks, fetcher, now),
         trusting=trusting,
         puller=puller,
-        peering=Peering(database, locks, trusting, now),
+        peering=peering,
+        introducer=Introducer(database, fetcher, now, settings.directory_fingerprint),
+        directory=DirectoryFollower(database, locks, fetcher, peering, settings, now),
         upkeep=Upkeep(database, locks, keyring, releaser, now),
         key_watch=KeyWatch(database, keyring, fetcher, settings.home, now),
         log_files=LogFiles(database),

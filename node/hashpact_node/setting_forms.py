@@ -8,9 +8,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from hashpact_protocol.errors import ConfigurationError
-from hashpact_protocol.names import MemberUrl, parse_member_id
+from hashpact_protocol.names import MemberUrl, parse_fingerprint, parse_member_id
 
 LOG_FORMATS = ("auto", "console", "json")
+DIRECTORY_POLICIES = ("off", "ask", "auto")
 DEFAULT_KEYS: Mapping[str, tuple[str, ...]] = {
     row: (f"file:keys/{row}.key",) for row in ("root", "targets", "online", "release", "crisis", "witness", "request")
 }
@@ -127,6 +128,18 @@ def member_url(value: object) -> str:
 def member_id(value: object) -> str:
     """Read a member's id."""
     return parse_member_id(text(value))
+
+
+def fingerprint(value: object) -> str:
+    """Read the fingerprint of a root."""
+    return parse_fingerprint(text(value))
+
+
+def directory_policy(value: object) -> str:
+    """Read what a directory may do."""
+    if value not in DIRECTORY_POLICIES:
+        raise ConfigurationError(f"this is none of {', '.join(DIRECTORY_POLICIES)}")
+    return str(value)
 
 
 def log_format(value: object) -> str:

@@ -72,6 +72,9 @@ class Settings:
     worker_processes: int = 1
     fetch_threads: int = 8
     blob_quota_mib: int = 1_024
+    directory_url: str | None = None
+    directory_fingerprint: str | None = None
+    directory_policy: str = "off"
     log_format: str = "auto"
 
     def __post_init__(self) -> None:
@@ -180,6 +183,19 @@ SETTINGS = (
     ),
     Setting("fetch_threads", "bundles that are fetched from one peer at the same time", "8", forms.integer(1, 64)),
     Setting("blob_quota_mib", "how many MiB of blobs are kept for one peer", "1024", forms.integer(0, 1_048_576)),
+    Setting("directory_url", "the URL of the consortium's directory that this node follows", "none", forms.member_url),
+    Setting(
+        "directory_fingerprint",
+        "the fingerprint of the directory's root, N:sha256:HEX, by another channel than its URL",
+        "none",
+        forms.fingerprint,
+    ),
+    Setting(
+        "directory_policy",
+        "what the directory may do here: off (nothing), ask (propose) or auto (add, suspend and readmit peers)",
+        "off",
+        forms.directory_policy,
+    ),
     Setting("log_format", "auto (console on a terminal, else json), console or json", "auto", forms.log_format),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -203,6 +219,7 @@ def load_settings(environment: Mapping[str, str], home: Path) -> Settings:
         )
     _check_host(values)
     _check_tls(values)
+    _check_directory(values, home)
     if isinstance(values.get("require_witnesses"), Path):
         values["require_witnesses"] = home / values["require_witnesses"]
     return Settings(home=home, keys_fixed="keys" in overrides, **values)
@@ -221,6 +238,16 @@ def _check_host(values: Mapping[str, Any]) -> None:
         raise ConfigurationError(
             f"this node would listen at {values['host']}, and answer everybody there",
             mend="set members_only = true, or let it listen at 127.0.0.1, ::1 or localhost",
+        )
+
+
+def _check_directory(values: Mapping[str, Any], home: Path) -> None:
+    pinned = values.get("directory_url") and values.get("directory_fingerprint")
+    if values.get("directory_policy", "off") != "off" and not pinned:
+        raise ConfigurationError(
+            "directory_policy says that a directory is followed, and not which",
+            where=str(home),
+            mend="set directory_url and directory_fingerprint, which the secretariat gives you",
         )
 
 

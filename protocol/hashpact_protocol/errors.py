@@ -11,7 +11,8 @@
     │   ├── ProofError               proof-malformed
     │   ├── EvidenceError            evidence-malformed
     │   ├── MemberNameError          name-malformed       member ids, URLs, origins
-    │   └── CardError                card-refused
+    │   ├── CardError                card-refused
+    │   └── DirectoryError           directory-refused
     ├── VerificationError            verification-failed  well formed, and not true
     │   ├── SignatureError           signature-invalid
     │   ├── InclusionError           inclusion-invalid
@@ -125,6 +126,12 @@ class CardError(MalformedError):
     """A member card that is refused whole (docs/protocol.md, Card)."""
 
     code = "card-refused"
+
+
+class DirectoryError(MalformedError):
+    """A consortium's directory that is refused whole (docs/protocol.md, Directory)."""
+
+    code = "directory-refused"
 
 
 class VerificationError(HashpactError):

@@ -29,6 +29,8 @@ class Limits:
     card_logs_max: int = 256
     card_keys_max: int = 16
     card_reason_max_bytes: int = 256
+    directory_max_bytes: int = 512 * 1024
+    directory_members_max: int = 1_024
     batch_max_entries: int = 65_536
     batch_max_bytes: int = 32 * 1024 * 1024
     clock_skew_seconds: int = 300

@@ -20,6 +20,9 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 _WITNESS = re.compile(r"witness-(?:0|[1-9][0-9]{0,8})")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
+FINGERPRINT = re.compile(r"([1-9][0-9]{0,15}):sha256:([0-9a-f]{64})")
+"""The fingerprint of a root: its version, and the SHA-256 of its file (docs/protocol.md, Trust)."""
+
 _HOST_MAX_CHARACTERS = 253
 _PORT_MAX = 65_535
 
@@ -34,6 +37,17 @@ def parse_member_id(text: str, *, where: str = "member id") -> str:
             f"{text!r} is no member id",
             where=where,
             mend="use 2 to 63 lower-case letters, digits and hyphens, not beginning with a hyphen",
+        )
+    return text
+
+
+def parse_fingerprint(text: str, *, where: str = "fingerprint") -> str:
+    """Return ``text`` if it is the fingerprint of a root, ``N:sha256:HEX``; raises ``MemberNameError``."""
+    if FINGERPRINT.fullmatch(text) is None:
+        raise MemberNameError(
+            f"{text[:100]!r} is no fingerprint of a root",
+            where=where,
+            mend="write N:sha256:HEX, as the member's `hashpact peer invite` prints it",
         )
     return text
 

@@ -22,10 +22,12 @@ from hashpact_node.services.batches import BatchRequest, Frame, read_batch
 from hashpact_protocol.authenticate import TreeAuthenticator
 from hashpact_protocol.canonical import canonical_bytes, parse_canonical
 from hashpact_protocol.card import encode_card, parse_card
+from hashpact_protocol.directory import encode_directory, parse_directory
 from hashpact_protocol.errors import (
     CardError,
     ConfigurationError,
     ConsistencyError,
+    DirectoryError,
     EntriesError,
     FetchError,
     FetchRefusedError,
@@ -57,6 +59,7 @@ from vectors.signers import LOG
 
 LOG_KINDS: Final = ("listings", "crisis", "opinions")
 ENCODINGS: Final = ("identity", "zstd", "gzip", "br")
+LONGEST_SEED_BYTES: Final = 4_096
 POLICY: Final = TlogPolicy.of_keys(KEYS[:1], KEYS[1:], 1)
 _PAIR: Final = struct.Struct(">QQ")
 _HASH_BYTES: Final = 32
@@ -236,6 +239,19 @@ def check_url(data: bytes) -> None:
     assert url.path.startswith("/")
 
 
+def check_directory(data: bytes) -> None:
+    """A consortium's directory: what is accepted is read back alike from what it is written as."""
+    try:
+        directory = parse_directory(data)
+    except DirectoryError:
+        return
+    assert parse_directory(encode_directory(directory)) == directory
+
+
+def _directories() -> Iterator[bytes]:
+    return (data for data in files("directories", "directory.json") if len(data) <= LONGEST_SEED_BYTES)
+
+
 def _lines() -> Iterator[bytes]:
     for area in ("statements", "canonical"):
         yield from (b"\0" + entry for entry in files(area, "entry.json", "entry.bin"))
@@ -304,6 +320,7 @@ TARGETS: Final = {
         Target("tile", check_tile, _tiles),
         Target("path", check_path, lambda: texts("tiles", "path")),
         Target("card", check_card, lambda: files("cards", "card.json")),
+        Target("directory", check_directory, _directories),
         Target("proof", check_proof, lambda: files("proofs", "proof")),
         Target("policy", check_policy, lambda: files("proofs", "policy")),
         Target("tree-proof", check_tree_proof, _tree_proofs),

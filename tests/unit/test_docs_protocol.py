@@ -24,6 +24,7 @@ from hashpact_protocol.authenticate import extend_by_entries
 from hashpact_protocol.card import parse_card
 from hashpact_protocol.claims import QUALITY_MIN
 from hashpact_protocol.digest import BlocklistDigest
+from hashpact_protocol.directory import parse_directory
 from hashpact_protocol.errors import HashpactError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merge import ID_REUSED, Kind, merge_statements
@@ -207,6 +208,15 @@ def test_the_card_is_accepted() -> None:
     card = parse_card(text.encode(), member=member, url=url)
     assert json.loads(text) == json.loads((VECTORS / "cards" / "whole" / "card.json").read_bytes())
     assert [log.origin for log in card.counting("listings")] == ["acme.example/logs/listings-2"]
+
+
+def test_the_directory_is_accepted() -> None:
+    ((_, text),) = examples("directory")
+    directory = parse_directory(text.strip().encode())
+    assert [(one.member, one.standing.value) for one in directory.members] == [
+        ("acme", "admitted"),
+        ("beta", "suspended"),
+    ]
 
 
 def test_the_entries_are_statements() -> None:

@@ -26,7 +26,7 @@ from hashpact_node.services.failed_entries import FailedEntries
 from hashpact_node.store.audit_form import OK, Value
 
 CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-ONLY_ASK: Final = frozenset({"match", "match_file"})
+ONLY_ASK: Final = frozenset({"match", "match_file", "preview_peer"})
 """Operations that are asked by POST and change nothing."""
 
 NOT_LET_IN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})

@@ -152,7 +152,7 @@ class PeerState(Model):
 
     member: str = Field(description="The peer's id.", examples=["beta"])
     url: str = Field(description="Its URL.", examples=["https://beta.example"])
-    state: str = Field(description="`active`, `paused` or `removed`.", examples=["active"])
+    state: str = Field(description="`active`, `paused`, `suspended` or `removed`.", examples=["active"])
     fingerprint: str | None = Field(
         description="The root by which it was pinned.",
         examples=["1:sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
@@ -171,11 +171,46 @@ class PeerState(Model):
     blob_bytes: int = Field(description="How many bytes of blobs it brought.", examples=[983040])
 
 
+class PeerDecision(Model):
+    """Who last decided whether a peer is followed."""
+
+    by: Literal["local", "directory"] = Field(description="A person here, or the directory that is followed.")
+    at: str = Field(description="When.", examples=[TIME])
+    reason: str | None = Field(description="Why, if that was said.", examples=["its release key was stolen"])
+
+
 class Peer(PeerState):
     """One peer with its logs and alarms."""
 
+    decision: PeerDecision | None = Field(description="Who last decided whether it is followed.")
     logs: list[Log] = Field(description="Its logs.")
     alarms: list[Alarm] = Field(description="What a person must see about it.")
+
+
+class PeerPreview(Model):
+    """A member as its own repository shows it under the pin, before it is trusted."""
+
+    member: str = Field(description="Its id.", examples=["beta"])
+    url: str = Field(description="Its URL.", examples=["https://beta.example"])
+    name: str = Field(description="Its name for people, as its card says it.", examples=["Beta Social Ltd."])
+    contacts: list[str] = Field(description="Ways to its people.", examples=[["mailto:trust@beta.example"]])
+    pinned: str = Field(description="The fingerprint by which it would be pinned.", examples=["1:sha256:5f2c…"])
+    fingerprint: str = Field(description="That of its newest root.", examples=["3:sha256:a94a…"])
+    root_version: int = Field(description="The version of that root.", examples=[3])
+    root_threshold: int = Field(description="How many root keys must sign.", examples=[2])
+    root_keys: int = Field(description="How many root keys there are.", examples=[3])
+    root_expires: str = Field(description="Until when that root is valid.", examples=[TIME])
+    card_version: int = Field(description="The version of its card.", examples=[1764000000])
+    card_expires: str = Field(description="Until when its card is signed.", examples=[TIME])
+    logs: list[str] = Field(description="The names of its logs.", examples=[["listings", "crisis"]])
+    witness_keys: int = Field(description="How many witness keys its card names.", examples=[1])
+    request_keys: int = Field(description="How many request keys its card names.", examples=[1])
+    known_to: list[str] = Field(description="Which peers trust the very same card.", examples=[["gamma"]])
+    peers_asked: int = Field(description="How many peers were asked, and answered.", examples=[2])
+    directory: str | None = Field(
+        description="What the directory says of it; null where none is followed.", examples=["does not list it"]
+    )
+    cautions: list[str] = Field(description="Reasons to look twice.", examples=[[]])
 
 
 class MalformedPart(Model):

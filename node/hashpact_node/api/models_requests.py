@@ -71,6 +71,14 @@ class MatchRequest(RequestModel):
     detail: bool = Field(True, description="Whether hits say labels and single claims; without, it is faster.")  # noqa: FBT003
 
 
+class SuspendPeer(RequestModel):
+    """Why a peer is suspended."""
+
+    reason: str | None = Field(
+        None, description="Words for people here.", max_length=256, examples=["its release key was stolen"]
+    )
+
+
 class NewPeer(RequestModel):
     """A peer to follow, pinned by its root, its fingerprint, or both, which came by another channel than its URL."""
 

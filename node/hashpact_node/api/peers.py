@@ -12,14 +12,14 @@ from fastapi.responses import Response
 from hashpact_node.api.audited import about
 from hashpact_node.api.deps import NodeOf
 from hashpact_node.api.lanes import lanes_of, run_in
-from hashpact_node.api.models_node import Peer, Peers, PeerState, Pulled, Quarantine
-from hashpact_node.api.models_requests import NewPeer
+from hashpact_node.api.models_node import Peer, PeerPreview, Peers, PeerState, Pulled, Quarantine
+from hashpact_node.api.models_requests import NewPeer, SuspendPeer
 from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.assembly import Node
 from hashpact_node.services.peering import PeerView
 from hashpact_node.services.pulling import ASKED_WAIT_SECONDS
 from hashpact_node.services.quarantined import list_malformed
-from hashpact_node.services.status import alarm_status, log_status, peer_status, pulled_status
+from hashpact_node.services.status import alarm_status, decision_status, log_status, peer_status, pulled_status
 
 router = APIRouter(prefix="/v1/peers", tags=["peers"], responses=PROBLEM_RESPONSES)
 
@@ -44,6 +44,16 @@ async def add(request: Request, node: NodeOf, body: NewPeer, response: Response)
     )
     response.headers["Location"] = f"/v1/peers/{view.peer.member}"
     return _told(node, view)
+
+
+@router.post("/preview", operation_id="preview_peer", summary="Show whom one is about to trust")
+async def preview(request: Request, node: NodeOf, body: NewPeer) -> PeerPreview:
+    """Read a member's trust repository under a pin, and say whom `POST /v1/peers` would trust; change nothing."""
+    root = None if body.root is None else body.root.encode()
+    found = await run_in(
+        lanes_of(request).peers, node.introducer.look, body.member, body.url, root=root, fingerprint=body.fingerprint
+    )
+    return PeerPreview.model_validate(found)
 
 
 @router.get("/{member}", operation_id="show_peer", summary="Show a peer")
@@ -83,10 +93,17 @@ def pause(node: NodeOf, member: MemberId) -> Peer:
     return _told(node, node.peering.pause(member))
 
 
-@router.post("/{member}/resume", operation_id="resume_peer", summary="Pull a paused peer again")
-def resume(node: NodeOf, member: MemberId) -> Peer:
-    """Pull a paused peer again."""
-    return _told(node, node.peering.resume(member))
+@router.post("/{member}/suspend", operation_id="suspend_peer", summary="Suspend a peer")
+async def suspend(request: Request, node: NodeOf, member: MemberId, body: SuspendPeer | None = None) -> Peer:
+    """Suspend a peer: its requests fail and its claims leave the blocklist at once, until it is resumed."""
+    reason = None if body is None else body.reason
+    return _told(node, await run_in(lanes_of(request).peers, node.peering.suspend, member, reason=reason))
+
+
+@router.post("/{member}/resume", operation_id="resume_peer", summary="Pull a paused or suspended peer again")
+async def resume(request: Request, node: NodeOf, member: MemberId) -> Peer:
+    """Pull a paused peer again; of a suspended one, what is stored counts again."""
+    return _told(node, await run_in(lanes_of(request).peers, node.peering.resume, member))
 
 
 def _told(node: Node, view: PeerView) -> Peer:
@@ -101,5 +118,6 @@ def _told(node: Node, view: PeerView) -> Peer:
                 for one in view.logs
             ],
             "alarms": [alarm_status(alarm, members, origins) for alarm in view.alarms],
+            "decision": decision_status(view.decision),
         }
     )

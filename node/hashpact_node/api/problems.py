@@ -37,6 +37,7 @@ STATUSES: Final[Mapping[type[errors.HashpactError], tuple[int, str]]] = {
     errors.EvidenceError: (422, "A file of evidence does not have its form"),
     errors.MemberNameError: (422, "A member's name or URL does not have its form"),
     errors.CardError: (502, "A member card is refused"),
+    errors.DirectoryError: (502, "A directory is refused"),
     errors.VerificationError: (502, "What a peer said is not true"),
     errors.SignatureError: (502, "A signature is wrong"),
     errors.InclusionError: (502, "An entry is not in the log"),

@@ -19,6 +19,7 @@ import typer
 from hashpact_protocol.errors import (
     CardError,
     ConflictError,
+    DirectoryError,
     HashpactError,
     KeyUnavailableError,
     MalformedError,
@@ -78,6 +79,7 @@ _CODES: Final[tuple[tuple[type[HashpactError], ExitCode], ...]] = (
     (RequestError, ExitCode.USAGE),
     # These are what a peer serves, hardly what somebody typed.
     (CardError, ExitCode.FAILED),
+    (DirectoryError, ExitCode.FAILED),
     (NoteError, ExitCode.FAILED),
     (TileError, ExitCode.FAILED),
     (MalformedError, ExitCode.USAGE),

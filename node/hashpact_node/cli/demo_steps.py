@@ -39,12 +39,12 @@ def meet(stage: Stage, cast: Cast) -> None:
     stage.expect("then whoever answers at acme's address is not believed", refused, "trust-refused")
     acme, beta, gamma = cast.nodes
     pin = ("--fingerprint", short(acme.fingerprint, SHOWN_FINGERPRINT))
-    stage.typed("gamma", "hashpact", "peer", "add", "acme", acme.url, *pin)
+    stage.typed("gamma", "hashpact", "peer", "add", "acme", acme.url, *pin, "--yes")
     stage.asked("gamma", "POST /v1/peers", "beta; what commands do, the API does, too")
     stage.asked("acme", "POST /v1/peers", "beta and gamma")
     stage.asked("beta", "POST /v1/peers", "acme and gamma")
     with stage.busy("reading trust repositories…"):
-        run_commands((gamma, ("peer", "add", "acme", acme.url, "--fingerprint", acme.fingerprint)))
+        run_commands((gamma, ("peer", "add", "acme", acme.url, "--fingerprint", acme.fingerprint, "--yes")))
         for node, other in ((gamma, beta), (acme, beta), (acme, gamma), (beta, acme), (beta, gamma)):
             node.post("/v1/peers", _add_request(other))
     stage.expect(

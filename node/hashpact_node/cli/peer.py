@@ -3,23 +3,20 @@
 # ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hashpact_node.cli.asking import confirm
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
-from hashpact_node.cli.files import read_input
 from hashpact_node.cli.output import note, progress, say, say_json, waiting, warn
+from hashpact_node.cli.peer_add import add, invite, preview
 from hashpact_node.cli.peer_undone import undone
 from hashpact_node.cli.program import Commands, examples
-from hashpact_node.masking import without_passwords
-from hashpact_protocol.errors import HashpactError, RequestError
 
 if TYPE_CHECKING:
+    from hashpact_node.services.peering import PeerView
     from hashpact_node.services.pulling import Pulled
 
 app = typer.Typer(cls=Commands, rich_markup_mode=None, help="Whom this node follows.")
@@ -28,53 +25,15 @@ MALFORMED_MAX = 10_000
 Member = Annotated[str, typer.Argument(metavar="MEMBER", help="The id of a peer, such as beta.")]
 
 
-@app.command(
+app.command(epilog=examples("hashpact peer invite", "hashpact peer invite --to acme.invitation.json"))(invite)
+app.command(epilog=examples("hashpact peer preview beta https://beta.example --fingerprint 1:sha256:5f2c…"))(preview)
+app.command(
     epilog=examples(
         "hashpact peer add beta https://beta.example --fingerprint 1:sha256:5f2c…",
         "hashpact peer add beta https://beta.example --root beta-root.json",
+        "hashpact peer add --invitation beta.invitation.json",
     )
-)
-def add(
-    member: Annotated[str, typer.Argument(metavar="MEMBER", help="The peer's member id, such as beta.")],
-    url: Annotated[str, typer.Argument(metavar="URL", help="Its public URL.")],
-    *,
-    root: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its TUF root, received by another channel.")
-    ] = None,
-    fingerprint: Annotated[
-        str | None, typer.Option(metavar="N:sha256:HEX", help="The fingerprint of its root, by another channel.")
-    ] = None,
-    home: Home = DEFAULT_HOME,
-    as_json: AsJson = False,
-) -> None:
-    """Follow a peer, pinned by its root or by that root's fingerprint.
-
-    Either must have come to you by another channel than the peer's own address: whoever answers there could claim to
-    be anybody. The other side's `hashpact keys status` shows its fingerprint. Nothing is added unless its trust
-    repository can be read and leads from that root to its card.
-    """
-    data = None if root is None else read_input(root)
-    with opened(home) as node, _naming(root), waiting(f"reading the trust repository of {without_passwords(url)}…"):
-        view = node.peering.add(member, url, root=data, fingerprint=fingerprint)
-    if as_json:
-        from hashpact_node import clock
-        from hashpact_node.cli.shapes import peer_shape
-
-        say_json(peer_shape(view, clock.now()))
-        return
-    say(f"{view.peer.member} is followed at {view.peer.url}, pinned by {view.peer.pinned_fingerprint}")
-    note(f"A running node pulls it within moments; `hashpact peer pull {view.peer.member}` does it now.")
-
-
-@contextmanager
-def _naming(root: Path | None) -> Iterator[None]:
-    """Let errors about the root that was given name its file."""
-    try:
-        yield
-    except HashpactError as error:
-        if root is not None and error.where is not None:
-            error.where = error.where.replace("the root given", f"--root {root}", 1)
-        raise
+)(add)
 
 
 @app.command("list", epilog=examples("hashpact peer list", "hashpact peer list --json"))
@@ -182,13 +141,34 @@ def pull(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> 
 @app.command(epilog=examples("hashpact peer pause beta"))
 def pause(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Pull a peer no more until it is resumed; its list stays in force."""
-    _set(member, home, as_json=as_json, resume=False)
+    with opened(home) as node:
+        view = node.peering.pause(member)
+    _tell(view, f"{member} is paused: its list stays in force, and grows no more", as_json)
+
+
+@app.command(epilog=examples("hashpact peer suspend beta --reason 'its release key was stolen'"))
+def suspend(
+    member: Member,
+    *,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for people here.")] = None,
+    home: Home = DEFAULT_HOME,
+    as_json: AsJson = False,
+) -> None:
+    """Suspend a peer: its requests fail and what it lists leaves the blocklist, at once.
+
+    What it published stays stored, as evidence, and `hashpact peer resume` brings its list back.
+    """
+    with opened(home) as node, waiting(f"suspending {member}…"):
+        view = node.peering.suspend(member, reason=reason)
+    _tell(view, f"{member} is suspended: what it listed has left the blocklist, and nothing is answered to it", as_json)
 
 
 @app.command(epilog=examples("hashpact peer resume beta"))
 def resume(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
-    """Pull a paused peer again."""
-    _set(member, home, as_json=as_json, resume=True)
+    """Pull a paused or suspended peer again; of a suspended one, what is stored counts again."""
+    with opened(home) as node, waiting(f"resuming {member}…"):
+        view = node.peering.resume(member)
+    _tell(view, f"{member} is pulled again", as_json)
 
 
 @app.command(epilog=examples("hashpact peer remove beta --yes"))
@@ -203,7 +183,7 @@ def remove(
         view = node.peering.show(member)
         if not yes:
             live = sum(one.live for one in view.logs)
-            _confirm(f"Remove {member}, and its {live:,} listings from the blocklist?")
+            confirm(f"Remove {member}, and its {live:,} listings from the blocklist?")
         with waiting(f"removing {member}…"):
             peer = node.peering.remove(member)
     if as_json:
@@ -212,27 +192,14 @@ def remove(
         say(f"{peer.member} is removed; what it listed has left the blocklist")
 
 
-def _confirm(question: str) -> None:
-    """Go on after a yes alone; RequestError where nobody can be asked."""
-    if not sys.stdin.isatty():
-        raise RequestError("there is no terminal to ask on", where="--yes", mend="add --yes if you mean it")
-    if not typer.confirm(question, err=True):
-        note("nothing was changed")
-        raise typer.Exit(ExitCode.FAILED)
+def _tell(view: PeerView, text: str, as_json: bool) -> None:
+    if not as_json:
+        say(text)
+        return
+    from hashpact_node import clock
+    from hashpact_node.cli.shapes import peer_shape
 
-
-def _set(member: str, home: Path, *, as_json: bool, resume: bool) -> None:
-    with opened(home) as node:
-        view = node.peering.resume(member) if resume else node.peering.pause(member)
-    if as_json:
-        from hashpact_node import clock
-        from hashpact_node.cli.shapes import peer_shape
-
-        say_json(peer_shape(view, clock.now()))
-    elif resume:
-        say(f"{member} is pulled again")
-    else:
-        say(f"{member} is paused: its list stays in force, and grows no more")
+    say_json(peer_shape(view, clock.now()))
 
 
 def _show_pulled(pulled: Pulled) -> None:

@@ -8,6 +8,7 @@ from hashpact_node.cli.output import say
 from hashpact_node.cli.shapes import log_state, peer_state
 from hashpact_node.cli.tables import ago, figure, moment, show_fields, show_table
 from hashpact_node.services.peering import LogView, PeerView
+from hashpact_node.store.decisions import LOCAL, Decision
 
 
 def show_peer(view: PeerView, now: datetime) -> None:
@@ -18,6 +19,7 @@ def show_peer(view: PeerView, now: datetime) -> None:
         ("url", peer.url),
         ("state", peer_state(view)),
         ("followed since", moment(peer.added_at)),
+        ("decided", decided_text(view.decision)),
         ("pinned by", peer.pinned_fingerprint),
         ("card version", peer.card_version),
         ("trust read", ago(peer.trust_checked_at, now)),
@@ -51,6 +53,15 @@ def show_peer(view: PeerView, now: datetime) -> None:
     for alarm in view.alarms:
         mend = f" ({alarm.mend})" if alarm.mend else ""
         say(f"alarm {alarm.number}, {ago(alarm.last_at, now)}: {alarm.what}{mend}")
+
+
+def decided_text(decision: Decision | None) -> str | None:
+    """Say who decided whether a peer is followed, when, and why."""
+    if decision is None:
+        return None
+    who = "a person here" if decision.by == LOCAL else "the directory"
+    why = f": {decision.reason}" if decision.reason else ""
+    return f"by {who}, {moment(decision.decided_at)}{why}"
 
 
 def _blobs(view: PeerView) -> str | None:

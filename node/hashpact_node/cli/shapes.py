@@ -8,7 +8,7 @@ from typing import Any, Final
 from hashpact_node.cli.output import plain
 from hashpact_node.services.peering import LogView, PeerView
 from hashpact_node.services.publishing import Published, PublishedFile
-from hashpact_node.services.status import alarm_status, log_status, peer_status
+from hashpact_node.services.status import alarm_status, decision_status, log_status, peer_status
 from hashpact_protocol.signals import Signal
 
 FAILING: Final = "failing"
@@ -39,7 +39,8 @@ def peer_shape(view: PeerView, now: datetime) -> dict[str, Any]:
     origins = {one.log.number: one.log.origin for one in view.logs}
     alarms = [alarm_status(alarm, {peer.number: peer.member}, origins) for alarm in view.alarms]
     status = peer_status(peer, stale=view.stale, blobs=view.blobs)
-    return {**plain(status), "logs": plain(logs), "alarms": plain(alarms)}
+    decision = decision_status(view.decision)
+    return {**plain(status), "logs": plain(logs), "alarms": plain(alarms), "decision": decision}
 
 
 def published_shape(published: Published) -> dict[str, Any]:

@@ -25,6 +25,7 @@ _COLOURS: Final = {
     "failing": "red",
     "stale": "yellow",
     "paused": "yellow",
+    "suspended": "red",
     "ok": "green",
     "active": "green",
 }

@@ -55,6 +55,7 @@ class Intervals:
     compare: float = 3_600.0
     watch_keys: float = 3_600.0
     check_audit: float = 86_400.0
+    directory: float = 3_600.0
 
 
 class Schedule:
@@ -140,6 +141,7 @@ class Schedule:
         self._add("compare", self._node.comparer.compare_some, every.compare)
         self._add("watch-keys", self._node.key_watch.watch, every.watch_keys)
         self._add("check-audit", self._node.audit.check, every.check_audit)
+        self._add("follow-directory", self._node.directory.follow, every.directory)
         self._add("finish-removals", upkeep.finish_removals, every.expire)
         self._add("destroy-erased", self._node.erasing.destroy, every.expire)
         self._add("ask-erased", self._node.erasing.ask, every.ask_erased)

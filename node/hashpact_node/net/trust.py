@@ -1,4 +1,4 @@
-"""Read a member's trust repository: TUF's own client, unmodified, with our checks around it (docs/protocol.md, Trust).
+"""Read a trust repository: TUF's own client, unmodified, with our checks around it (docs/protocol.md, Trust).
 
 The client writes to its folder before we have checked anything, so each refresh runs in a scratch folder that is laid
 from the database. Out of it come new roots, one by one up to the first that our checks refuse; then timestamp and
@@ -8,7 +8,6 @@ snapshot as far as they are verified; and targets and card only when everything 
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -42,31 +41,49 @@ from hashpact_keys.trust_form import CARD_PATH
 from hashpact_node.net.trust_errors import hashpact_error, trust_error
 from hashpact_node.net.trust_fetcher import TrustFetcher, TrustSource
 from hashpact_protocol.card import parse_card
+from hashpact_protocol.directory import DIRECTORY_PATH, parse_directory
 from hashpact_protocol.errors import (
     CardError,
     ConfigurationError,
+    DirectoryError,
     FetchError,
     HashpactError,
     StoreError,
     TrustError,
 )
 from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.names import FINGERPRINT
 
 DEADLINE_SECONDS: Final = 120.0
 """For one refresh as a whole; 1 024 roots fit into it at ten a second."""
 
-FINGERPRINT: Final = re.compile(r"([1-9][0-9]{0,15}):sha256:([0-9a-f]{64})")
 _KEEP: Final = "the last accepted card stays in force; ask the member what happened"
 _SAVED: Final = (TrustRole.TIMESTAMP, TrustRole.SNAPSHOT)
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whose trust repository is read, and what it was pinned by: a root file, or its fingerprint ``N:sha256:HEX``."""
+    """Whose trust repository is read, and what it was pinned by: a root file, or its fingerprint ``N:sha256:HEX``.
+
+    ``path`` names its product: a member's card, or a directory, which has no member id of its own.
+    """
 
     member: str
     url: str
     pinned: bytes | str
+    path: str = CARD_PATH
+
+    @property
+    def product_max_bytes(self) -> int:
+        """How long its product may be."""
+        return LIMITS.directory_max_bytes if self.path == DIRECTORY_PATH else LIMITS.card_max_bytes
+
+    def check(self, root: bytes, data: bytes, where: str) -> None:
+        """Check the product under a root that is trusted; raises CardError, DirectoryError and TrustError."""
+        if self.path == DIRECTORY_PATH:
+            parse_directory(data)
+        else:
+            check_rows(root, parse_card(data, member=self.member, url=self.url), where=where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +91,9 @@ class TrustUpdate:
     """What one refresh brought.
 
     ``new_roots`` are file names and contents, in order, to be stored even when all else fails. ``files`` are all
-    other files that are to be held from now on. ``card`` is the card of version ``card_version`` if everything was
-    verified now, new or not; otherwise ``None`` and 0. ``problems`` are to be shown to people; without a card, the
-    first says why there is none.
+    other files that are to be held from now on. ``card`` is the card, or the directory, of version ``card_version`` if
+    everything was verified now, new or not; otherwise ``None`` and 0. ``problems`` are to be shown to people; without a
+    card, the first says why there is none.
     """
 
     new_roots: tuple[tuple[str, bytes], ...]
@@ -103,7 +120,7 @@ def refresh_trust(
         ConfigurationError: the pin is no fingerprint.
         StoreError: the scratch folder could not be written.
     """
-    fetcher = TrustFetcher(source, deadline_seconds=deadline_seconds)
+    fetcher = TrustFetcher(source, deadline_seconds=deadline_seconds, product_max_bytes=peer.product_max_bytes)
     bootstrap = newest(stored, TrustRole.ROOT)
     first: TrustFiles = {}
     if bootstrap is None:
@@ -177,7 +194,7 @@ class _Refresh:
         try:
             if problem is None and refusal is None:
                 return self._with_card(update, updater, root)
-        except (TrustError, CardError, FetchError) as error:
+        except (TrustError, CardError, DirectoryError, FetchError) as error:
             problem = error
         problems = [error for error in (problem, refusal, _long_walk(new_roots, self._where)) if error is not None]
         return replace(update, problems=tuple(problems))
@@ -193,7 +210,7 @@ class _Refresh:
         targets = newest(self._stored, TrustRole.TARGETS)
         if targets is not None:
             card = self._stored.get(card_of(targets, where=self._where), b"")
-            (self._targets / CARD_PATH).write_bytes(card)
+            (self._targets / self._peer.path).write_bytes(card)
 
     def _updater(self, now: datetime) -> Updater:
         """Make TUF's client.
@@ -257,19 +274,18 @@ class _Refresh:
         """Targets and card, when all our checks hold.
 
         Raises:
-            TrustError, CardError, FetchError: they are refused or cannot be had.
+            TrustError, CardError, DirectoryError, FetchError: they are refused or cannot be had.
         """
-        where = f"{self._where}/targets/{CARD_PATH}"
+        where = f"{self._where}/targets/{self._peer.path}"
         timestamp, snapshot, targets = (self._read(role) for role in (*_SAVED, TrustRole.TARGETS))
         check_snapshot(timestamp, snapshot, where=f"{self._where}/metadata/timestamp.json")
         check_role(root, TrustRole.TARGETS, targets, where=f"{self._where}/metadata/targets.json")
-        data = _download_card(updater, where)
-        card = parse_card(data, member=self._peer.member, url=self._peer.url)
-        check_rows(root, card, where=where)
+        data = _download_card(updater, self._peer.path, where)
+        self._peer.check(root, data, where)
         version = version_of(TrustRole.TARGETS, targets, where=self._where)
         files = _replaced(update.files, TrustRole.TARGETS, targets)
         files = {file: content for file, content in files.items() if file[0] == METADATA}
-        files[card_file(hashlib.sha256(data).hexdigest())] = data
+        files[card_file(hashlib.sha256(data).hexdigest(), self._peer.path)] = data
         problems = self._went_back(version)
         return replace(update, files=files, card=data, card_version=version, problems=problems)
 
@@ -293,12 +309,12 @@ def _drive(updater: Updater, where: str) -> HashpactError | None:
     return None
 
 
-def _download_card(updater: Updater, where: str) -> bytes:
-    """The card, from the scratch folder if it is still the one that targets name."""
+def _download_card(updater: Updater, name: str, where: str) -> bytes:
+    """The card, or the directory, from the scratch folder if it is still the one that targets name."""
     try:
-        target = updater.get_targetinfo(CARD_PATH)
+        target = updater.get_targetinfo(name)
         if target is None:
-            raise TrustError(f"targets do not name {CARD_PATH}", where=where, mend=_KEEP)
+            raise TrustError(f"targets do not name {name}", where=where, mend=_KEEP)
         path = updater.find_cached_target(target) or updater.download_target(target)
     except (RepositoryError, DownloadError) as error:
         raise hashpact_error(error, where) from error

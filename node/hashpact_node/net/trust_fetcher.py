@@ -58,8 +58,14 @@ class TrustFetcher(FetcherInterface):
     """
 
     def __init__(
-        self, source: TrustSource, *, deadline_seconds: float, monotonic: Callable[[], float] = clock.monotonic
+        self,
+        source: TrustSource,
+        *,
+        deadline_seconds: float,
+        monotonic: Callable[[], float] = clock.monotonic,
+        product_max_bytes: int = LIMITS.card_max_bytes,
     ) -> None:
+        self._product_max_bytes = product_max_bytes
         self._source = source
         self._deadline_seconds = deadline_seconds
         self._monotonic = monotonic
@@ -73,7 +79,7 @@ class TrustFetcher(FetcherInterface):
             TrustError: it is not of its form.
         """
         kind = _METADATA.search(url)
-        cap = LIMITS.trust_metadata_max_bytes if kind else LIMITS.card_max_bytes
+        cap = LIMITS.trust_metadata_max_bytes if kind else self._product_max_bytes
         body = self.read_capped(url, cap)
         if kind:
             check_form(TrustRole(kind[1]), body, where=url)

@@ -22,7 +22,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.erasures import Copy, list_copies, list_erased, put_copy, set_destroyed
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs
-from hashpact_node.store.peers import ACTIVE, PAUSED, REMOVED, Peer, list_peers
+from hashpact_node.store.peers import EVERY_STATE, OUT, Peer, list_peers
 from hashpact_node.store.quarantine import drop_quarantined
 from hashpact_node.store.succession import drop_cut, drop_staged
 from hashpact_protocol.errors import FetchError, StoreBusyError
@@ -87,7 +87,7 @@ class Erasing:
             erased = list_erased(connection)
             own = own_number(connection)
             logs = [log for log in list_logs(connection, peer=own) if log.number in erased]
-            peers = list_peers(connection, states=(ACTIVE, PAUSED))
+            peers = list_peers(connection)
             gone = {(one.log, one.peer) for one in list_copies(connection) if one.status == GONE}
         asked = 0
         for log in logs:
@@ -105,7 +105,7 @@ class Erasing:
         """List what members last answered about erased logs of ours, by log and member."""
         with self.database.read() as connection:
             origins = {log.number: log.origin for log in list_logs(connection)}
-            names = {peer.number: peer.member for peer in list_peers(connection, states=(ACTIVE, PAUSED, REMOVED))}
+            names = {peer.number: peer.member for peer in list_peers(connection, states=EVERY_STATE)}
             copies: list[Copy] = list_copies(connection)
         return [CopyView(origins[one.log], names[one.peer], one.asked_at, one.status) for one in copies]
 
@@ -150,9 +150,9 @@ def _due(connection: Connection) -> list[Log]:
     if not left:
         return []
     found: list[Log] = []
-    for peer in list_peers(connection, own=True, states=(ACTIVE, PAUSED, REMOVED)):
+    for peer in list_peers(connection, own=True, states=EVERY_STATE):
         logs = list_logs(connection, peer=peer.number)
-        counting = set() if peer.state == REMOVED else {log.number for log in counting_logs(logs)}
+        counting = set() if peer.state in OUT else {log.number for log in counting_logs(logs)}
         found += [log for log in logs if log.number in left - counting and not log.held_size]
     return found
 

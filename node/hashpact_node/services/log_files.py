@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +18,14 @@ from hashpact_node.services.batches import compress
 from hashpact_node.services.entries import EntryReader, open_bundle
 from hashpact_node.services.readers import is_open_to
 from hashpact_node.services.views import own_peer
+from hashpact_node.services.whole_files import write_whole
 from hashpact_node.store.bundles import read_bundle, read_tile
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, find_log
 from hashpact_node.store.peers import Peer
 from hashpact_node.store.trust import METADATA, TARGETS, read_file
-from hashpact_protocol.errors import GoneError, NotFoundError, RequestError
+from hashpact_protocol.errors import GoneError, NotFoundError
 from hashpact_protocol.merkle import HASH_BYTES
 from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.tiles import FULL_WIDTH, TileId, decode_bundle, encode_bundle, encode_tile, tile_width
@@ -124,10 +123,10 @@ class LogFiles:
             for number, tile in enumerate(_shown_tiles(log.accepted_size), 1):
                 target = folder / str(tile)
                 if tile.width < FULL_WIDTH or not target.exists():
-                    _write(target, _plain(connection, log, tile))
+                    write_whole(target, _plain(connection, log, tile))
                 if progress is not None:
                     progress(number, files)
-        _write(folder / CHECKPOINT, note)
+        write_whole(folder / CHECKPOINT, note)
         if progress is not None:
             progress(files, files)
         return log.accepted_size
@@ -227,21 +226,3 @@ def _shown_tiles(size: int) -> Iterator[TileId]:
 
 def _etag(body: bytes) -> str:
     return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Write a file whole or not at all; raises RequestError."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=".draft-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            Path(draft).chmod(0o644)
-            Path(draft).replace(target)
-        finally:
-            Path(draft).unlink(missing_ok=True)
-    except OSError as error:
-        raise RequestError(
-            f"the file cannot be written: {error.strerror}", where=str(target), mend="check the folder and its disk"
-        ) from error

@@ -42,7 +42,7 @@ class MetricKind:
 
 METRICS: Final = (
     MetricKind("info", ("version", "member", "database"), "1; its labels say what runs"),
-    MetricKind("peer_active", PEER, "1 if the peer is pulled, 0 if it is paused"),
+    MetricKind("peer_active", PEER, "1 if the peer is pulled, 0 if it is paused or suspended"),
     MetricKind("peer_last_good_timestamp_seconds", PEER, "when it was last read without an error"),
     MetricKind("peer_last_try_timestamp_seconds", PEER, "when it was last tried"),
     MetricKind("peer_next_try_timestamp_seconds", PEER, "until when it is left alone after errors"),

@@ -13,7 +13,7 @@ from hashpact_node.services.readers import is_open_to
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, find_log_by_hash
-from hashpact_node.store.peers import ACTIVE, PAUSED, find_peer
+from hashpact_node.store.peers import FOLLOWED, find_peer
 from hashpact_protocol.errors import NotFoundError
 from hashpact_protocol.tiles import TileId
 
@@ -51,7 +51,7 @@ def _find(connection: Connection, name: str, asker: str | None) -> tuple[Log, in
     """
     log = find_log_by_hash(connection, name)
     peer = None if log is None else find_peer(connection, log.member)
-    if log is not None and peer is not None and peer.state in (ACTIVE, PAUSED) and is_open_to(connection, asker, log):
+    if log is not None and peer is not None and peer.state in FOLLOWED and is_open_to(connection, asker, log):
         refuse_erased(log)
         return log, log.accepted_size if peer.own else log.held_size
     raise NotFoundError(

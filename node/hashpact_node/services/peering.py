@@ -1,22 +1,24 @@
-"""Whom this node follows: add, list, show, pause, resume and remove peers."""
+"""Whom this node follows: add, list, show, pause, suspend, resume and remove peers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
-from hashpact_keys.trust_checks import check_root
-from hashpact_keys.trust_files import root_fingerprint
-from hashpact_node.net.trust import FINGERPRINT
-from hashpact_node.services.removal import drop_claims_of
+from hashpact_node.services.digests import counting_logs
+from hashpact_node.services.introducing import check_introduction
+from hashpact_node.services.release import merge_stored
+from hashpact_node.services.removal import drop_claims_of, drop_if_out
 from hashpact_node.services.trusting import TRUST_ALARM, Trusting
-from hashpact_node.services.views import own_peer
 from hashpact_node.store.alarms import Alarm, clear_alarm, list_alarms
 from hashpact_node.store.audiences import logs_not_for_us
 from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
+from hashpact_node.store.bundles import count_entries
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
+from hashpact_node.store.decisions import LOCAL, Decision, list_decisions, put_decision
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.owners import count_live
@@ -24,6 +26,8 @@ from hashpact_node.store.peers import (
     ACTIVE,
     PAUSED,
     REMOVED,
+    SHOWN,
+    SUSPENDED,
     Peer,
     add_peer,
     drop_peer,
@@ -33,9 +37,9 @@ from hashpact_node.store.peers import (
     release_names,
     set_state,
 )
-from hashpact_protocol.errors import ConflictError, RequestError
+from hashpact_protocol.errors import ConflictError
 from hashpact_protocol.follow import is_stale
-from hashpact_protocol.names import MemberUrl, collides, parse_member_id
+from hashpact_protocol.names import MemberUrl, collides
 
 PEER_WAIT_SECONDS = 60.0
 
@@ -55,12 +59,13 @@ class LogView:
 
 @dataclass(frozen=True, slots=True)
 class PeerView:
-    """One peer as people look at it."""
+    """One peer as people look at it; ``decision`` says who last decided whether it is followed, and why."""
 
     peer: Peer
     logs: tuple[LogView, ...]
     alarms: tuple[Alarm, ...]
     blobs: BlobCounts = NO_BLOBS
+    decision: Decision | None = None
 
     @property
     def stale(self) -> bool:
@@ -77,30 +82,17 @@ class Peering:
     trusting: Trusting
     now: Callable[[], datetime]
 
-    def add(self, member: str, url: str, *, root: bytes | None = None, fingerprint: str | None = None) -> PeerView:
+    def add(
+        self, member: str, url: str, *, root: bytes | None = None, fingerprint: str | None = None, by: str = LOCAL
+    ) -> PeerView:
         """Add a peer under a pin that came out of band, and read its trust repository at once.
 
-        Nothing is added unless that succeeds. Raises RequestError without a pin, MemberNameError, ConflictError for a
+        ``by`` says who decided it, here and below: a person, or the directory that is followed. Nothing is added unless
+        all of it succeeds. Raises RequestError without a pin, MemberNameError, ConflictError for a
         member or an address that collides with another's, TrustError, CardError and FetchError.
         """
-        parse_member_id(member)
+        pinned = check_introduction(self.database, member, url, root=root, fingerprint=fingerprint)
         parsed = MemberUrl.parse(url)
-        if root is None and fingerprint is None:
-            raise RequestError(
-                "a peer is pinned by its root, which must come to you by another channel than its own address",
-                where=member,
-                mend="give --root FILE or --fingerprint N:sha256:HEX, as the member's `hashpact keys status` prints it",
-            )
-        if fingerprint is not None and FINGERPRINT.fullmatch(fingerprint) is None:
-            raise RequestError(
-                "this is no fingerprint of a root",
-                where=fingerprint[:100],
-                mend="write N:sha256:HEX, as the member's `hashpact keys status` prints it",
-            )
-        if root is not None:
-            check_root(root, None, where="the root given")
-            _check_same(root, fingerprint)
-        self._check_free(parsed)
         with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
             before = self._make_room(member, parsed)
             with self.database.write() as connection:
@@ -112,7 +104,7 @@ class Peering:
                     now=self.now(),
                     state=REMOVED,
                     pinned_root=root,
-                    pinned_fingerprint=fingerprint or (root_fingerprint(root) if root else None),
+                    pinned_fingerprint=pinned,
                 )
             try:
                 self.trusting.refresh(peer)
@@ -121,12 +113,13 @@ class Peering:
                 raise
             with self.database.write() as connection:
                 set_state(connection, peer.number, ACTIVE)
+                put_decision(connection, member, by, now=self.now())
         return self.show(member)
 
     def list(self) -> list[PeerView]:
         """Give all peers, in order of their ids."""
         with self.database.read() as connection:
-            return [*self._views(connection, list_peers(connection))]
+            return [*self._views(connection, list_peers(connection, states=SHOWN))]
 
     def show(self, member: str) -> PeerView:
         """Give one peer; NotFoundError."""
@@ -136,7 +129,7 @@ class Peering:
     def _views(self, connection: Connection, peers: Sequence[Peer]) -> Sequence[PeerView]:
         """Look at some peers; live listings, of which there may be millions, are counted once for all."""
         now, live, alarms = self.now(), count_live(connection), list_alarms(connection)
-        blobs, refused = blob_counts(connection), logs_not_for_us(connection)
+        blobs, refused, decisions = blob_counts(connection), logs_not_for_us(connection), list_decisions(connection)
 
         def view(log: Log) -> LogView:
             for_us = log.number not in refused
@@ -149,56 +142,82 @@ class Peering:
                 tuple(view(log) for log in list_logs(connection, peer=peer.number) if log.named),
                 tuple(alarm for alarm in alarms if alarm.peer == peer.number),
                 blobs.get(peer.number, NO_BLOBS),
+                decisions.get(peer.member),
             )
             for peer in peers
         ]
 
     def pause(self, member: str) -> PeerView:
-        """Pull a peer no more until it is resumed; its claims stay in force."""
-        return self._set(member, PAUSED)
+        """Pull a peer no more until it is resumed; its claims stay in force. A suspended one stays suspended."""
+        with self.database.write() as connection:
+            peer = self._not_removed(connection, member)
+            if peer.state == SUSPENDED:
+                raise ConflictError(f"{member} is suspended", mend=f"`hashpact peer resume {member}` first")
+            set_state(connection, peer.number, PAUSED)
+            put_decision(connection, member, LOCAL, now=self.now())
+        return self.show(member)
 
-    def resume(self, member: str) -> PeerView:
-        """Pull a paused peer again."""
-        return self._set(member, ACTIVE)
+    def suspend(self, member: str, *, reason: str | None = None, by: str = LOCAL) -> PeerView:
+        """Suspend a peer: it may ask nothing any more, at once, and its claims leave the blocklist in one transaction.
+
+        What it published stays stored, and ``resume`` brings it back. What is cut off upkeep finishes. Raises
+        StoreBusyError where the lock cannot be had.
+        """
+        with self.database.write() as connection:
+            peer = self._not_removed(connection, member)
+            set_state(connection, peer.number, SUSPENDED)
+            put_decision(connection, member, by, now=self.now(), reason=reason)
+        with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
+            drop_if_out(self.database, member, now=self.now())
+        return self.show(member)
+
+    def resume(self, member: str, *, by: str = LOCAL) -> PeerView:
+        """Pull a paused or suspended peer again; of a suspended one what is stored counts again at once, unasked."""
+        with self.database.read() as connection:
+            suspended = self._not_removed(connection, member, lock=False).state == SUSPENDED
+        with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS) if suspended else nullcontext():
+            if suspended:
+                self._merge_again(member)
+            with self.database.write() as connection:
+                peer = self._not_removed(connection, member)
+                set_state(connection, peer.number, ACTIVE)
+                put_decision(connection, member, by, now=self.now())
+        return self.show(member)
 
     def remove(self, member: str) -> Peer:
-        """Remove a peer: its claims leave the blocklist, what it published stays as history.
+        """Remove a peer: its claims leave the blocklist in one transaction, what it published stays as history.
 
-        It is followed no more at once, which ends a pull that runs; its claims leave within seconds, some thousand at a
-        time. What is left when that is cut off, upkeep does. Raises StoreBusyError where the lock cannot be had.
+        It is followed no more, and may ask nothing any more, at once, which ends a pull that runs. What is cut off
+        upkeep finishes. Raises StoreBusyError where the lock cannot be had.
         """
         with self.database.write() as connection:
             peer = self._other(get_peer(connection, member, lock=True))
             set_state(connection, peer.number, REMOVED)
+            put_decision(connection, member, LOCAL, now=self.now())
         with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
-            drop_claims_of(self.database, peer.number, now=self.now())
+            drop_if_out(self.database, member, now=self.now())
         with self.database.read() as connection:
             return get_peer(connection, member)
 
-    def _set(self, member: str, state: str) -> PeerView:
-        with self.database.write() as connection:
-            peer = self._other(get_peer(connection, member, lock=True))
-            if peer.state == REMOVED:
-                raise ConflictError(f"{member} was removed", mend=f"add it anew: `hashpact peer add {member} URL …`")
-            set_state(connection, peer.number, state)
-        return self.show(member)
+    def _merge_again(self, member: str) -> None:
+        """Let count what is stored of a suspended member's logs; the caller holds its lock."""
+        with self.database.read() as connection:
+            logs = counting_logs(list_logs(connection, peer=get_peer(connection, member).number))
+            stored = {log.number: count_entries(connection, log.number) for log in logs}
+        for log in logs:
+            merge_stored(self.database, log, min(stored[log.number], log.accepted_size), now=self.now)
+
+    def _not_removed(self, connection: Connection, member: str, *, lock: bool = True) -> Peer:
+        """Find a peer to be changed; its row stays locked until the transaction ends, unless that is not wanted."""
+        peer = self._other(get_peer(connection, member, lock=lock))
+        if peer.state == REMOVED:
+            raise ConflictError(f"{member} was removed", mend=f"add it anew: `hashpact peer add {member} URL …`")
+        return peer
 
     def _other(self, peer: Peer) -> Peer:
         if peer.own:
             raise ConflictError(f"{peer.member} is this node itself", mend="name one of its peers")
         return peer
-
-    def _check_free(self, url: MemberUrl) -> None:
-        with self.database.read() as connection:
-            own = own_peer(connection)
-            others = list_peers(connection)
-        for other in (own, *others):
-            if collides(MemberUrl.parse(other.url), url):
-                raise ConflictError(
-                    f"this URL and that of {other.member} ({other.url}) begin alike, so names below them would collide",
-                    where=str(url),
-                    mend="the member pinned first stays; ask both members for their right URLs",
-                )
 
     def _make_room(self, member: str, url: MemberUrl) -> Peer | None:
         """Finish what a removal left, and free the names that removed members have; give the member's own row, if any.
@@ -223,11 +242,3 @@ class Peering:
                 drop_peer(connection, peer.number)
             else:
                 set_state(connection, peer.number, REMOVED)
-
-
-def _check_same(root: bytes, fingerprint: str | None) -> None:
-    if fingerprint is not None and root_fingerprint(root) != fingerprint:
-        raise RequestError(
-            f"the root given has the fingerprint {root_fingerprint(root)}, and {fingerprint} was given with it",
-            mend="ask the member again, by another channel; do not go on before both agree",
-        )

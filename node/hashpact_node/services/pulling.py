@@ -33,14 +33,7 @@ from hashpact_node.store.alarms import clear_alarms
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, get_log, list_logs
-from hashpact_node.store.peers import (
-    PAUSED,
-    REMOVED,
-    Peer,
-    get_peer,
-    record_failure,
-    record_success,
-)
+from hashpact_node.store.peers import ACTIVE, Peer, get_peer, record_failure, record_success
 from hashpact_protocol.errors import (
     ConflictError,
     FetchStatusError,
@@ -159,7 +152,7 @@ class Puller:
         """Say why a pull that runs should not go on."""
         with self.database.read() as connection:
             state = get_peer(connection, member).state
-        return f"{member} is {state} now" if state in (PAUSED, REMOVED) else None
+        return None if state == ACTIVE else f"{member} is {state} now"
 
     def is_due(self, peer: Peer) -> bool:
         """Say whether a peer that failed has been left alone for long enough.
@@ -175,7 +168,7 @@ class Puller:
             peer = get_peer(connection, member)
         if peer.own:
             raise ConflictError(f"{member} is this node itself", mend="name one of its peers")
-        if peer.state in (PAUSED, REMOVED):
+        if peer.state != ACTIVE:
             raise ConflictError(
                 f"{member} is {peer.state}", mend=f"`hashpact peer resume {member}`, or add it anew, and pull then"
             )

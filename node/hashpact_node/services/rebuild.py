@@ -47,7 +47,7 @@ from hashpact_node.store.owners import (
     page_of_owners,
     set_owners,
 )
-from hashpact_node.store.peers import ACTIVE, PAUSED, REMOVED, Peer, list_peers
+from hashpact_node.store.peers import EVERY_STATE, OUT, Peer, list_peers
 from hashpact_node.store.quarantine import Quarantined, add_quarantined, drop_quarantined
 from hashpact_node.store.signals import SignalChange, change_signals
 from hashpact_protocol.claims import EXPIRED, QUALITY_BYTE, pack_place
@@ -94,7 +94,7 @@ class Rebuilder:
         members before it are done, it and those after it are untouched. StoreBusyError when a pull does not end.
         """
         with self.database.read() as connection:
-            peers = list_peers(connection, own=True, states=(ACTIVE, PAUSED, REMOVED))
+            peers = list_peers(connection, own=True, states=EVERY_STATE)
             total = 2 * sum(log.held_size for peer in peers for log in _counting(connection, peer))
         rebuilt = Rebuilt()
         for peer in peers:
@@ -114,7 +114,7 @@ class Rebuilder:
 
 
 def _counting(connection: Connection, peer: Peer) -> list[Log]:
-    return [] if peer.state == REMOVED else counting_logs(list_logs(connection, peer=peer.number))
+    return [] if peer.state in OUT else counting_logs(list_logs(connection, peer=peer.number))
 
 
 @dataclass(slots=True)

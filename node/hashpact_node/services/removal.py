@@ -1,4 +1,4 @@
-"""Take the claims of a removed member, or of a log that is named no more, out of the blocklist."""
+"""Take the claims of a removed or suspended member, or of a log that is named no more, out of the blocklist."""
 
 from __future__ import annotations
 
@@ -14,37 +14,33 @@ from hashpact_node.store.expiries import drop_expiring
 from hashpact_node.store.feed import stream_claimed_by
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs, reset_held
-from hashpact_node.store.owners import drop_log, drop_owners, page_of_owners
-from hashpact_node.store.peers import REMOVED, get_peer, list_peers
+from hashpact_node.store.owners import drop_log, drop_sequence
+from hashpact_node.store.peers import OUT, get_peer, list_peers
 from hashpact_node.store.quarantine import drop_quarantined
 from hashpact_node.store.signals import SignalChange, SignalRow, change_signals
 from hashpact_protocol.claims import Place, unpack_claims
 from hashpact_protocol.errors import StoreBusyError
 
 SIGNALS_AT_ONCE = 4_096
-OWNERS_AT_ONCE = 8_192
 
 
 def drop_claims_of(database: Database, peer: int, *, now: datetime) -> int:
-    """Take the claims of a removed member, given by its local number, out of the blocklist; give how many changed.
+    """Take the claims of a member, given by its local number, out of the blocklist; give how many signals changed.
 
-    The caller holds the lock of the peer, so that no claims of it are added. They go in short transactions, so that
-    others can write in between; until the last, which takes seconds, a match may still show what is left. Where this is
-    cut off, it can simply be done again: the held sizes say until the end that something may be left.
+    All in one transaction, so that nobody ever sees half of a list, and whoever follows the feed gets it whole or not
+    at all. Others who write wait meanwhile, some 20 s for a million signals; lookups do not. The caller holds the lock
+    of the peer, so that no claims of it are added.
 
-    What the member published stays stored, as history, and its logs are merged anew from that when it is added again;
-    its log rows keep their accepted and cosigned heads. Its alarms are cleared.
+    What the member published stays stored, as history and evidence, and its logs are merged anew from that when it
+    comes back; its log rows keep their accepted and cosigned heads. Its alarms are cleared.
     """
-    with database.read() as connection:
-        logs = list_logs(connection, peer=peer)
-        numbers = {log.number for log in logs if log.held_size}
-        changed = sum(
-            _drop_some(database, rows, numbers, now)
-            for rows in stream_claimed_by(connection, numbers, last_change(connection), chunk=SIGNALS_AT_ONCE)
-        )
-    for sequence in {log.sequence for log in logs}:
-        _drop_owners(database, sequence)
     with database.write() as connection:
+        logs = list_logs(connection, peer=peer)
+        numbers = Numbers(connection, now=int(now.timestamp()))
+        changed = _drop_claims(connection, {log.number for log in logs if log.held_size}, numbers)
+        numbers.close()
+        for sequence in {log.sequence for log in logs}:
+            drop_sequence(connection, sequence)
         for log in logs:
             _forget(connection, log)
         clear_alarms_of(connection, peer, now=now)
@@ -52,37 +48,22 @@ def drop_claims_of(database: Database, peer: int, *, now: datetime) -> int:
 
 
 def finish_removals(database: Database, locks: Locks, *, now: datetime) -> int:
-    """Do what is left of removals that were cut off; give of how many members. One that is busy has its turn later."""
+    """Do removals and suspensions that were cut off; give of how many members. One that is busy has its turn later."""
     with database.read() as connection:
-        removed = list_peers(connection, states=(REMOVED,))
-        left = [peer for peer in removed if any(log.held_size for log in list_logs(connection, peer=peer.number))]
+        out = list_peers(connection, states=OUT)
+        left = [peer for peer in out if any(log.held_size for log in list_logs(connection, peer=peer.number))]
     for peer in left:
         with suppress(StoreBusyError), locks.hold(f"peer/{peer.member}"):
-            with database.read() as connection:
-                still = get_peer(connection, peer.member).state == REMOVED
-            if still:
-                drop_claims_of(database, peer.number, now=now)
+            drop_if_out(database, peer.member, now=now)
     return len(left)
 
 
-def _drop_some(database: Database, rows: list[SignalRow], logs: set[int], now: datetime) -> int:
-    with database.write() as connection:
-        numbers = Numbers(connection, now=int(now.timestamp()))
-        changed = _drop_rows(connection, rows, logs, numbers)
-        numbers.close()
-    return changed
-
-
-def _drop_owners(database: Database, sequence: int) -> None:
-    """Forget the owners of a sequence, some thousand at a time."""
-    after = b""
-    while True:
-        with database.write() as connection:
-            owners = [row[1] for row in page_of_owners(connection, sequence, after, limit=OWNERS_AT_ONCE)]
-            drop_owners(connection, sequence, owners)
-        if len(owners) < OWNERS_AT_ONCE:
-            return
-        after = owners[-1]
+def drop_if_out(database: Database, member: str, *, now: datetime) -> None:
+    """Take out the claims of a member that is removed or suspended, and still is; the caller holds its lock."""
+    with database.read() as connection:
+        peer = get_peer(connection, member)
+    if peer.state in OUT:
+        drop_claims_of(database, peer.number, now=now)
 
 
 def drop_claims_of_log(connection: Connection, log: Log, *, now: datetime) -> int:
@@ -105,7 +86,7 @@ def _forget(connection: Connection, log: Log) -> None:
 
 
 def _drop_claims(connection: Connection, logs: set[int], numbers: Numbers) -> int:
-    rows = stream_claimed_by(connection, logs, last_change(connection))
+    rows = stream_claimed_by(connection, logs, last_change(connection), chunk=SIGNALS_AT_ONCE)
     return sum(_drop_rows(connection, some, logs, numbers) for some in rows)
 
 

@@ -25,11 +25,12 @@ from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
 from hashpact_node.store.changes import last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
+from hashpact_node.store.decisions import Decision
 from hashpact_node.store.jobs import Job, list_jobs
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.migrate import check_version
 from hashpact_node.store.owners import count_live
-from hashpact_node.store.peers import Peer, list_peers
+from hashpact_node.store.peers import SHOWN, Peer, list_peers
 from hashpact_node.store.queue import count_unreleased
 from hashpact_node.store.signals import count_actions
 from hashpact_node.store.tokens import count_refusals
@@ -182,7 +183,7 @@ class StatusReader:
         with self.database.read() as connection:
             own = own_peer(connection)
             keys, findings = look_at_rows(connection, self._places, self.settings.home, scan, now)
-            peers = list_peers(connection)
+            peers = list_peers(connection, states=SHOWN)
             logs = [log for log in list_logs(connection) if log.named]
             counts = self._count(connection, logs)
             members = {peer.number: peer for peer in (own, *peers)}
@@ -282,6 +283,13 @@ def peer_status(peer: Peer, *, stale: bool = False, blobs: BlobCounts = NO_BLOBS
         blobs_missing=blobs.missing,
         blob_bytes=blobs.bytes,
     )
+
+
+def decision_status(decision: Decision | None) -> dict[str, Any] | None:
+    """Give who last decided whether a peer is followed, as API and command line tell it."""
+    if decision is None:
+        return None
+    return {"by": decision.by, "at": _text(decision.decided_at), "reason": decision.reason}
 
 
 def alarm_status(alarm: Alarm, members: Mapping[int, str], origins: Mapping[int, str]) -> AlarmStatus:

@@ -16,7 +16,18 @@ from hashpact_protocol.errors import ConflictError, NotFoundError, StoreMovedErr
 
 ACTIVE = "active"
 PAUSED = "paused"
+SUSPENDED = "suspended"
 REMOVED = "removed"
+FOLLOWED = (ACTIVE, PAUSED)
+"""Whose list is in force, and who may ask this node."""
+
+SHOWN = (ACTIVE, PAUSED, SUSPENDED)
+"""Who is shown to people as a peer, and whose names nobody else may have."""
+
+OUT = (SUSPENDED, REMOVED)
+"""Whose claims are not in the blocklist, and who may not ask this node; what they published stays as history."""
+
+EVERY_STATE = (*FOLLOWED, *OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,7 @@ def find_own(connection: Connection) -> Peer | None:
     return _one(connection, col(tables.Peer.own).is_(True), lock=False)
 
 
-def list_peers(connection: Connection, *, own: bool = False, states: tuple[str, ...] = (ACTIVE, PAUSED)) -> list[Peer]:
+def list_peers(connection: Connection, *, own: bool = False, states: tuple[str, ...] = FOLLOWED) -> list[Peer]:
     """List members in order of their names, this one among them only where ``own`` is set."""
     query = select(tables.Peer).where(col(tables.Peer.state).in_(states)).order_by(col(tables.Peer.member))
     if not own:
@@ -122,7 +133,7 @@ def list_peers(connection: Connection, *, own: bool = False, states: tuple[str, 
 
 
 def set_state(connection: Connection, peer: int, state: str) -> None:
-    """Set ``active``, ``paused`` or ``removed``; what becomes active is tried at once, however often it failed."""
+    """Set a state; what becomes active is tried at once, however often it failed."""
     _update(connection, peer, state=state, **({"next_try_at": None} if state == ACTIVE else {}))
 
 

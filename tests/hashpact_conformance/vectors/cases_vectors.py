@@ -23,7 +23,7 @@ def of(*areas: str) -> list[object]:
 
 
 @case(Layer.TRUST, "{vector}", RULE)
-@pytest.mark.parametrize("vector", of("cards", "names"))
+@pytest.mark.parametrize("vector", of("cards", "directories", "names"))
 def test_trust(vector: Vector) -> None:
     decide(vector)
 

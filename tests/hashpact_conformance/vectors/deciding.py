@@ -18,6 +18,7 @@ import msgspec
 
 from hashpact_protocol.canonical import canonical_bytes, parse_canonical
 from hashpact_protocol.card import WitnessKey, parse_card
+from hashpact_protocol.directory import parse_directory
 from hashpact_protocol.errors import HashpactError
 from hashpact_protocol.follow import Head, LogTrust, judge_checkpoint
 from hashpact_protocol.merkle import CompactRange, leaf_hash, subtree_root, verify_consistency, verify_inclusion
@@ -103,6 +104,12 @@ def _card(vector: Vector, facts: dict[str, Any]) -> None:
     card = parse_card(vector.bytes("card.json"), member=facts["member"], url=facts["url"])
     found = {name: [log.origin for log in card.counting(name)] for name in card.names}
     expect(found, facts["counting"], "the logs with which a new reader starts")
+
+
+def _directory(vector: Vector, facts: dict[str, Any]) -> None:
+    directory = parse_directory(vector.bytes("directory.json"))
+    found = [[one.member, one.standing.value, one.reason] for one in directory.members]
+    expect(found, facts["members"], "the members")
 
 
 def _follow(vector: Vector, facts: dict[str, Any]) -> None:
@@ -272,6 +279,7 @@ Decider = Callable[[Vector, dict[str, Any]], None]
 DECIDERS: dict[tuple[str, str | None], Decider] = {
     ("canonical", None): _canonical,
     ("cards", "card"): _card,
+    ("directories", "directory"): _directory,
     ("follow", "follow"): _follow,
     ("merkle", "root"): _root,
     ("merkle", "inclusion"): _inclusion,

@@ -71,6 +71,13 @@ class Liar(Member):
         metadata.sign(self.targets)
         return SignedCard(metadata.to_bytes())
 
+    def directory(self) -> SignedCard:
+        """Sign a directory where a card should be."""
+        metadata: Metadata[Targets] = Metadata.from_bytes(self.newest_targets)
+        metadata.signed.targets = {"directory.json": metadata.signed.targets["member.json"]}
+        metadata.sign(self.targets)
+        return SignedCard(metadata.to_bytes())
+
     def replace_targets(self) -> None:
         stolen, self.targets = self.targets, new_signer()
 
@@ -120,6 +127,7 @@ def test_targets_by_another_key_or_of_another_card_sink_it() -> None:
         (SignedCard(forged.targets, card.card), TrustError),
         (SignedCard(card.targets, card.card + b" "), TrustError),
         (SignedCard(b"{}", card.card), TrustError),
+        (liar.directory(), TrustError),
         (SignedCard(card.targets), VerificationError),
     ):
         with pytest.raises(error):

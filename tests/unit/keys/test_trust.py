@@ -26,7 +26,8 @@ from hashpact_keys.trust import (
 )
 from hashpact_keys.trust_checks import check_role, check_root
 from hashpact_keys.trust_files import METADATA, TIMESTAMP_FILE, newest, root_fingerprint, versioned
-from hashpact_protocol.errors import CardError, KeyUnavailableError, TrustError
+from hashpact_protocol.directory import DIRECTORY_PATH, Directory, encode_directory
+from hashpact_protocol.errors import CardError, DirectoryError, KeyUnavailableError, TrustError
 from unit.keys.trust_simulator import NOW, Member, new_signer, raw_public
 
 SECONDS = int(NOW.timestamp())
@@ -54,6 +55,26 @@ class BrokenSigner(Signer):
 
     def sign(self, _payload: bytes) -> Signature:
         raise OSError("no device")
+
+
+def test_a_repository_may_hold_a_directory_instead_of_a_card() -> None:
+    member = Member()
+    signers = replace(member.signers, root=member.signers.root)
+    empty = encode_directory(Directory("A Consortium", ()))
+    files = create_trust(signers, empty, NOW, path=DIRECTORY_PATH)
+    assert current_card(files)[1] == empty
+    digest = hashlib.sha256(empty).hexdigest()
+    assert ("targets", f"{digest}.directory.json") in files
+    assert list(signed(newest(files, TrustRole.TARGETS))["targets"]) == [DIRECTORY_PATH]
+    later = publish_card(files, encode_directory(Directory("B", ())), signers, NOW, path=DIRECTORY_PATH)
+    assert current_card(later)[1] == encode_directory(Directory("B", ()))
+    assert not needs_renewal(later, NOW)
+    assert current_card(renew_online(later, signers.online, NOW)) == current_card(later)
+    for wrong in (member.card(), b"{}"):
+        with pytest.raises(DirectoryError):
+            publish_card(files, wrong, signers, NOW, path=DIRECTORY_PATH)
+    with pytest.raises(CardError):
+        publish_card(files, empty, signers, NOW)
 
 
 def test_a_new_repository_has_the_files_of_consistent_snapshots() -> None:

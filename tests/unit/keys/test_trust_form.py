@@ -174,6 +174,10 @@ def test_metas_name_the_next_file(role: TrustRole) -> None:
     ("change", "what"),
     [
         (lambda targets: targets.clear(), "do not name member.json"),
+        (
+            lambda targets: targets.update({"directory.json": targets["member.json"]}),
+            "targets name member.json and directory.json",
+        ),
         (lambda targets: targets.update(other=1), "target 'other'"),
         (lambda targets: targets["member.json"].pop("hashes"), "hashes"),
         (lambda targets: targets["member.json"].update(length=True), "length"),

@@ -54,6 +54,8 @@ PROMISED = {
     ("GET", "/v1/blocklist/digest"),
     ("GET", "/v1/peers"),
     ("POST", "/v1/peers"),
+    ("POST", "/v1/peers/preview"),
+    ("POST", "/v1/peers/{member}/suspend"),
     ("GET", "/v1/peers/{member}"),
     ("GET", "/v1/peers/{member}/quarantine"),
     ("DELETE", "/v1/peers/{member}"),

@@ -28,6 +28,18 @@ def test_defaults(tmp_path: Path) -> None:
     assert (settings.member, settings.url, settings.passphrase_file, settings.allow_networks) == (None, None, None, ())
 
 
+def test_a_policy_needs_a_directory(tmp_path: Path) -> None:
+    assert load_settings({}, tmp_path).directory_policy == "off"
+    pin = f"directory_fingerprint = '1:sha256:{'0' * 64}'\n"
+    for policy in ("ask", "auto"):
+        for rest in ("", pin, "directory_url = 'https://directory.example'\n"):
+            write(tmp_path, f"directory_policy = '{policy}'\n{rest}")
+            with pytest.raises(ConfigurationError, match="and not which"):
+                load_settings({}, tmp_path)
+    write(tmp_path, f"directory_url = 'https://directory.example'\n{pin}")
+    assert load_settings({"HASHPACT_DIRECTORY_POLICY": "auto"}, tmp_path).directory_policy == "auto"
+
+
 def test_one_core_still_has_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {0})
     assert load_settings({}, tmp_path).worker_processes == 1
@@ -55,6 +67,9 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         worker_processes = 3
         fetch_threads = 4
         log_format = "json"
+        directory_url = "https://directory.example"
+        directory_fingerprint = "1:sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        directory_policy = "ask"
         name = "Acme Video Inc."
 
         [keys]
@@ -63,6 +78,9 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
     )
     said = {
         "HASHPACT_NAME": "Acme Video Inc.",
+        "HASHPACT_DIRECTORY_URL": "https://directory.example",
+        "HASHPACT_DIRECTORY_FINGERPRINT": f"1:sha256:{'0' * 64}",
+        "HASHPACT_DIRECTORY_POLICY": "ask",
         "HASHPACT_KEYS": "release=file:/run/keys/release.key",
         "HASHPACT_MEMBER": "acme",
         "HASHPACT_URL": "https://acme.example/pact",
@@ -153,6 +171,9 @@ def test_witnesses_are_a_number_or_a_policy_file(tmp_path: Path) -> None:
         ("members_only = 'perhaps'\n", 1, "neither true nor false"),
         ("host = 5\n", 1, "no text"),
         ("log_format = 'xml'\n", 1, "auto, console, json"),
+        ("directory_policy = 'perhaps'\n", 1, "none of off, ask, auto"),
+        ("directory_fingerprint = '1:sha256:00'\n", 1, "no fingerprint"),
+        ("directory_url = 'directory.example'\n", 1, "no member URL"),
         ("allow_networks = '10.1.0.1/16'\n", 1, "host bits"),
         ("allow_networks = [5]\n", 1, "no text"),
         ("allow_networks = 5\n", 1, "no list"),

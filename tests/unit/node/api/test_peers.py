@@ -40,6 +40,16 @@ def test_a_peer_is_added_pulled_and_removed(served: Served, beta: Publisher) -> 
     assert served.get("/v1/blocklist").json()["signals"] == []
 
 
+def test_a_peer_is_shown_before_it_is_trusted(sqlite_served: Served, beta: Publisher) -> None:
+    asked = {"member": "beta", "url": beta.url, "fingerprint": beta.fingerprint}
+    shown = sqlite_served.post(f"{PATH}/preview", json=asked)
+    assert (shown.status_code, shown.json()["member"], shown.json()["name"]) == (200, "beta", "Beta")
+    assert shown.json()["pinned"] == beta.fingerprint
+    assert sqlite_served.get(PATH).json() == {"peers": []}
+    refused = sqlite_served.post(f"{PATH}/preview", json=asked | {"fingerprint": f"1:sha256:{'0' * 64}"})
+    assert (refused.status_code, refused.json()["code"]) == (502, "trust-refused")
+
+
 def test_a_peer_s_fault_is_told_in_the_answer(sqlite_served: Served, beta: Publisher) -> None:
     beta.log.append(listing(1, sha256(1)))
     add(sqlite_served, beta)
@@ -64,6 +74,24 @@ def test_a_paused_peer_is_left_alone_until_it_is_resumed(sqlite_served: Served, 
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert sqlite_served.post(f"{PATH}/beta/resume").json()["state"] == "active"
     assert sqlite_served.post(f"{PATH}/beta/pull").status_code == 200
+
+
+def test_a_suspended_peer_is_out_until_it_is_resumed(sqlite_served: Served, beta: Publisher) -> None:
+    beta.log.append(listing(1, sha256(1)))
+    add(sqlite_served, beta)
+    sqlite_served.post(f"{PATH}/beta/pull")
+    suspended = sqlite_served.post(f"{PATH}/beta/suspend", json={"reason": "theft"}).json()
+    assert (suspended["state"], suspended["decision"]["by"], suspended["decision"]["reason"]) == (
+        "suspended",
+        "local",
+        "theft",
+    )
+    assert sqlite_served.get("/v1/blocklist").json()["signals"] == []
+    assert sqlite_served.post(f"{PATH}/beta/pull").status_code == 409
+    assert sqlite_served.post(f"{PATH}/beta/suspend", json={"reason": "x" * 257}).status_code == 422
+    assert sqlite_served.post(f"{PATH}/beta/suspend").json()["decision"]["reason"] is None
+    assert sqlite_served.post(f"{PATH}/beta/resume").json()["state"] == "active"
+    assert len(sqlite_served.get("/v1/blocklist").json()["signals"]) == 1
 
 
 def test_without_a_pin_nobody_is_added(sqlite_served: Served, beta: Publisher) -> None:
@@ -104,13 +132,13 @@ def test_wrong_peers_are_refused(
 def test_strangers_are_not_found(sqlite_served: Served) -> None:
     assert sqlite_served.get(f"{PATH}/delta").status_code == 404
     assert sqlite_served.client.delete(f"{PATH}/delta").status_code == 404
-    for action in ("pull", "pause", "resume"):
+    for action in ("pull", "pause", "suspend", "resume"):
         assert sqlite_served.post(f"{PATH}/delta/{action}").status_code == 404
 
 
 def test_this_member_is_none_of_its_peers(sqlite_served: Served) -> None:
     assert sqlite_served.client.delete(f"{PATH}/acme").status_code == 409
-    for action in ("pull", "pause", "resume"):
+    for action in ("pull", "pause", "suspend", "resume"):
         assert sqlite_served.post(f"{PATH}/acme/{action}").status_code == 409
 
 

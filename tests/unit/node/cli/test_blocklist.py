@@ -26,7 +26,7 @@ def listed(acme: Commands, draw: Draw) -> Commands:
 
 @pytest.fixture
 def merged(listed: Commands, served: TestNode) -> Commands:
-    listed("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint)
+    listed("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint, "--yes")
     listed("peer", "pull", "gamma")
     return listed
 

@@ -25,7 +25,7 @@ def deceived(beta: Commands, root: Path) -> Iterator[Commands]:
     with Publisher("gamma", now=clock.now()) as gamma:
         root.write_bytes(gamma.root_file)
         gamma.log.append(*(listing(number, sha256(number)) for number in range(1, 4)))
-        beta("peer", "add", "gamma", gamma.url, "--fingerprint", gamma.fingerprint)
+        beta("peer", "add", "gamma", gamma.url, "--fingerprint", gamma.fingerprint, "--yes")
         beta("peer", "pull", "gamma")
         gamma.log.tell([encode_statement(listing(number, sha256(number))) for number in range(2, 7)])
         assert "hashpact evidence export 1 FILE" in beta("peer", "pull", "gamma", code=1).output

@@ -84,7 +84,7 @@ def test_keys_check_ends_with_7_when_something_is_found(acme: Commands, monkeypa
 def test_keys_check_compares_our_clock_with_that_of_a_peer(
     acme: Commands, served: TestNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    acme("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint)
+    acme("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint, "--yes")
     codes = {one["code"] for one in acme.json("keys", "check", code=7)["findings"]}
     assert "clock-skew" not in codes
     now = clock.now

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from commands import Commands
 from hashpact_node.services import quarantined
 from hashpact_node.services.quarantined import MalformedPart
 from nodes import TestNode, free_port
+from terminals import Terminal
 
 
 @pytest.fixture
 def follower(beta: Commands, served: TestNode) -> Commands:
-    beta("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint)
+    beta("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint, "--yes")
     return beta
 
 
@@ -22,7 +21,7 @@ def test_a_peer_is_added_by_fingerprint_and_pulled(
     beta: Commands, served: TestNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "no peers yet" in beta("peer", "list").stdout
-    added = beta.json("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint)
+    added = beta.json("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint, "--yes")
     assert (added["member"], added["state"], added["fingerprint"]) == ("gamma", "active", served.fingerprint)
     pulled = beta.json("peer", "pull", "gamma")
     assert pulled["ok"]
@@ -49,13 +48,13 @@ def test_a_peer_is_added_by_fingerprint_and_pulled(
 def test_a_peer_is_added_by_its_root(beta: Commands, served: TestNode) -> None:
     root = beta.home / "gamma-root.json"
     root.write_bytes(served.get("/trust/metadata/1.root.json").content)
-    said = beta("peer", "add", "gamma", served.url, "--root", str(root))
+    said = beta("peer", "add", "gamma", served.url, "--root", str(root), "--yes")
     assert served.fingerprint in said.stdout
     assert "peer pull gamma" in said.stderr
 
 
 def test_without_a_pin_it_refuses_and_explains(beta: Commands, served: TestNode) -> None:
-    said = beta("peer", "add", "gamma", served.url, code=2).stderr
+    said = beta("peer", "add", "gamma", served.url, "--yes", code=2).stderr
     assert "another channel" in said
     assert "--fingerprint" in said
 
@@ -87,7 +86,7 @@ def test_wrong_pins_and_names_add_nothing(  # noqa: PLR0917  one row of the tabl
     assert own is not None
     other.write_bytes(own.pinned_root or b"")
     words = {"OTHER": str(other), "FILE": str(beta.home / "node.toml"), "RIGHT": served.fingerprint}
-    error = beta.error("peer", "add", member, served.url, *(words.get(one, one) for one in options), code=code)
+    error = beta.error("peer", "add", member, served.url, *(words.get(one, one) for one in options), "--yes", code=code)
     assert what in error["what"]
     if "FILE" in options:
         assert error["where"].startswith(f"--root {words['FILE']}")
@@ -96,15 +95,20 @@ def test_wrong_pins_and_names_add_nothing(  # noqa: PLR0917  one row of the tabl
 
 def test_a_peer_that_cannot_be_reached(beta: Commands, served: TestNode) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    error = beta.error("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, code=1)
+    error = beta.error("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, "--yes", code=1)
     assert error["where"].startswith(url)
     url = "https://user:hunter2@gamma.example"
-    assert "***@gamma" in beta.error("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, code=2)["what"]
-    assert "hunter2" not in beta("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, code=2).stderr
-    assert beta.error("peer", "add", "gamma", "ftp://x", "--fingerprint", served.fingerprint, code=2)
+    assert (
+        "***@gamma"
+        in beta.error("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, "--yes", code=2)["what"]
+    )
+    assert (
+        "hunter2" not in beta("peer", "add", "gamma", url, "--fingerprint", served.fingerprint, "--yes", code=2).stderr
+    )
+    assert beta.error("peer", "add", "gamma", "ftp://x", "--fingerprint", served.fingerprint, "--yes", code=2)
 
 
-@pytest.mark.parametrize("command", ["show", "pull", "pause", "resume", "remove"])
+@pytest.mark.parametrize("command", ["show", "pull", "pause", "suspend", "resume", "remove"])
 def test_unknown_peers(beta: Commands, command: str) -> None:
     options = ("--yes",) if command == "remove" else ()
     error = beta.error("peer", command, "nobody", *options, code=3)
@@ -122,6 +126,18 @@ def test_pause_and_resume(follower: Commands) -> None:
     assert follower.json("peer", "show", "gamma")["state"] == "paused"
     assert "pulled again" in follower("peer", "resume", "gamma").stdout
     assert follower.json("peer", "pause", "gamma")["state"] == "paused"
+
+
+def test_suspend_and_resume(follower: Commands) -> None:
+    follower("peer", "pull", "gamma")
+    assert "left the blocklist" in follower("peer", "suspend", "gamma", "--reason", "its key was stolen").stdout
+    assert follower.json("status")["blocklist"]["review"] == 0
+    shown = follower.json("peer", "show", "gamma")
+    assert (shown["state"], shown["decision"]["reason"]) == ("suspended", "its key was stolen")
+    assert "by a person here" in follower("peer", "show", "gamma").stdout
+    assert "suspended" in follower("peer", "list").stdout
+    assert follower.json("peer", "resume", "gamma")["state"] == "active"
+    assert follower.json("status")["blocklist"]["review"] > 0
 
 
 def test_a_peer_that_fails_is_told_and_shown(follower: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,20 +160,9 @@ def test_removal_wants_a_yes(follower: Commands, monkeypatch: pytest.MonkeyPatch
     follower("peer", "pull", "gamma")
     assert "--yes" in follower.error("peer", "remove", "gamma", code=2)["mend"]
     assert follower.json("status")["blocklist"]["review"] > 0
-    monkeypatch.setattr("hashpact_node.cli.peer.typer.confirm", lambda *_arguments, **_options: False)
-    monkeypatch.setattr("hashpact_node.cli.peer.sys", _Terminal())
+    monkeypatch.setattr("hashpact_node.cli.asking.typer.confirm", lambda *_arguments, **_options: False)
+    monkeypatch.setattr("hashpact_node.cli.asking.sys", Terminal())
     assert "nothing was changed" in follower("peer", "remove", "gamma", code=1).stderr
     assert "removed" in follower("peer", "remove", "gamma", "--yes").stdout
     assert follower.json("status")["blocklist"]["review"] == 0
     assert follower.json("peer", "list") == {"peers": []}
-
-
-class _Terminal:
-    """What a module sees of ``sys`` where somebody sits at a terminal."""
-
-    class stdin:  # noqa: N801  its name in sys
-        @staticmethod
-        def isatty() -> bool:
-            return True
-
-    stderr = sys.stderr

@@ -94,6 +94,7 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
         "renew-trust",
         "expire",
         "finish-removals",
+        "follow-directory",
         "destroy-erased",
         "ask-erased",
         "tell-card",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,12 @@ import pytest
 from follower import Follower
 from hashpact_node.services import peering
 from hashpact_node.services.peering import Peering
+from hashpact_node.services.removal import finish_removals
+from hashpact_node.store.bundles import count_entries
 from hashpact_node.store.connection import Connection
+from hashpact_node.store.decisions import DIRECTORY, LOCAL, list_decisions
 from hashpact_node.store.owners import count_live
-from hashpact_node.store.peers import REMOVED, Peer, find_peer, list_peers
+from hashpact_node.store.peers import REMOVED, SUSPENDED, Peer, find_peer, list_peers
 from hashpact_protocol.errors import (
     CardError,
     ConfigurationError,
@@ -19,6 +23,7 @@ from hashpact_protocol.errors import (
     MemberNameError,
     NotFoundError,
     RequestError,
+    StoreBusyError,
     TrustError,
 )
 from hashpact_protocol.policy import Action
@@ -155,7 +160,7 @@ def test_a_removed_peer_leaves_the_blocklist_and_may_come_back(follower: Followe
     assert follower.action(sha256(1)) == Action.NONE
     nobody_is_followed(follower)
     assert follower.live(publisher) == []
-    for change in (follower.peering.pause, follower.peering.resume):
+    for change in (follower.peering.pause, follower.peering.suspend, follower.peering.resume):
         with pytest.raises(ConflictError, match="was removed"):
             change("beta")
     with pytest.raises(ConflictError, match="removed"):
@@ -167,12 +172,82 @@ def test_a_removed_peer_leaves_the_blocklist_and_may_come_back(follower: Followe
     assert follower.digest() == digest
 
 
+def test_a_suspended_peer_leaves_the_blocklist_and_comes_back_unasked(follower: Follower, publisher: Publisher) -> None:
+    publisher.log.append(*(listing(number, sha256(number)) for number in range(300)))
+    follower.add(publisher)
+    assert follower.pull(publisher) == []
+    digest, held = follower.digest(), follower.held(publisher)
+    view = follower.peering.suspend("beta", reason="its key was stolen")
+    assert (view.peer.state, view.decision and view.decision.reason) == (SUSPENDED, "its key was stolen")
+    assert (follower.action(sha256(1)), follower.live(publisher)) == (Action.NONE, [])
+    with pytest.raises(ConflictError, match="beta is suspended"):
+        follower.pull(publisher)
+    with pytest.raises(ConflictError, match="beta is suspended") as caught:
+        follower.peering.add("beta", "https://elsewhere.example", fingerprint=publisher.fingerprint)
+    assert "peer resume beta" in str(caught.value.mend)
+    with pytest.raises(ConflictError, match="that of beta"):
+        follower.peering.add("delta", publisher.url, fingerprint=publisher.fingerprint)
+    with pytest.raises(ConflictError, match="beta is suspended"):
+        follower.peering.pause("beta")
+    assert [one.peer.state for one in follower.peering.list()] == [SUSPENDED]
+    with follower.database.read() as connection:
+        assert list_peers(connection) == []
+        assert count_entries(connection, follower.log(publisher).number) == 300, "what it published stays"
+    publisher.forget()
+    assert follower.peering.resume("beta").peer.state == "active"
+    assert publisher.asked == [], "nobody was asked for what is stored"
+    assert (follower.digest(), follower.held(publisher)) == (digest, held)
+    assert follower.action(sha256(1)) == Action.REVIEW
+    publisher.log.append(listing(300, sha256(300)))
+    assert follower.pull(publisher) == []
+    assert follower.held(publisher) == 301
+
+
+def test_a_suspension_ends_a_pull_and_is_finished_by_upkeep(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.log.append(listing(1, sha256(1)))
+    sqlite_follower.add(publisher)
+    assert sqlite_follower.pull(publisher) == []
+    monkeypatch.setattr(peering, "PEER_WAIT_SECONDS", 0.01)
+    with sqlite_follower.locks.hold("peer/beta"), pytest.raises(StoreBusyError):
+        sqlite_follower.peering.suspend("beta")
+    assert sqlite_follower.peer().state == SUSPENDED
+    assert sqlite_follower.action(sha256(1)) == Action.REVIEW
+    assert finish_removals(sqlite_follower.database, sqlite_follower.locks, now=sqlite_follower.clock[0]) == 1
+    assert sqlite_follower.action(sha256(1)) == Action.NONE
+
+
+def test_who_decided_is_kept(sqlite_follower: Follower, publisher: Publisher) -> None:
+    sqlite_follower.peering.add("beta", publisher.url, fingerprint=publisher.fingerprint, by=DIRECTORY)
+    steps: list[tuple[Callable[[], object], str, str | None]] = [
+        (lambda: sqlite_follower.peering.suspend("beta", by=DIRECTORY, reason="theft"), DIRECTORY, "theft"),
+        (lambda: sqlite_follower.peering.resume("beta", by=DIRECTORY), DIRECTORY, None),
+        (lambda: sqlite_follower.peering.suspend("beta"), LOCAL, None),
+        (lambda: sqlite_follower.peering.resume("beta"), LOCAL, None),
+        (lambda: sqlite_follower.peering.pause("beta"), LOCAL, None),
+    ]
+    assert _decided(sqlite_follower) == (DIRECTORY, None)
+    for step, by, reason in steps:
+        step()
+        assert _decided(sqlite_follower) == (by, reason)
+    sqlite_follower.peering.remove("beta")
+    with sqlite_follower.database.read() as connection:
+        assert list_decisions(connection)["beta"].by == LOCAL
+
+
+def _decided(follower: Follower) -> tuple[str, str | None]:
+    decision = follower.peering.show("beta").decision
+    assert decision is not None
+    return decision.by, decision.reason
+
+
 def test_nobody_pauses_strangers_or_this_node(sqlite_follower: Follower) -> None:
     peering: Peering = sqlite_follower.peering
-    for change in (peering.pause, peering.resume, peering.remove, peering.show):
+    for change in (peering.pause, peering.suspend, peering.resume, peering.remove, peering.show):
         with pytest.raises(NotFoundError, match="no member delta"):
             change("delta")
-    for change in (peering.pause, peering.resume, peering.remove):
+    for change in (peering.pause, peering.suspend, peering.resume, peering.remove):
         with pytest.raises(ConflictError, match="this node itself"):
             change("acme")
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -10,13 +9,13 @@ from hashpact_node.services import removal
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.release import merge_stored
-from hashpact_node.services.removal import drop_claims_of, drop_claims_of_log, finish_removals
+from hashpact_node.services.removal import drop_claims_of, drop_claims_of_log, drop_if_out, finish_removals
 from hashpact_node.store.alarms import list_alarms, raise_alarm
 from hashpact_node.store.bundles import count_entries
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.owners import count_live
-from hashpact_node.store.peers import REMOVED, set_state
+from hashpact_node.store.peers import REMOVED, SUSPENDED, set_state
 from hashpact_node.store.quarantine import count_quarantined
 from hashpact_node.store.signals import change_signals
 from members import NOW, TestLog, add_log, listing, pdq, sha256, withdrawal
@@ -96,13 +95,14 @@ def test_removal_reaches_every_chunk(
     assert faces(database) == kept
 
 
-def test_a_removal_that_is_cut_off_is_finished_later(
-    database: Database, acme: TestLog, beta: TestLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("state", [REMOVED, SUSPENDED])
+def test_a_removal_that_is_cut_off_changed_nothing_and_is_done_later(  # noqa: PLR0917  fixtures
+    database: Database, acme: TestLog, beta: TestLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     monkeypatch.setattr(removal, "SIGNALS_AT_ONCE", 10)
-    monkeypatch.setattr(removal, "OWNERS_AT_ONCE", 10)
     fill(acme, beta)
     beta.append(*(listing(number, sha256(number)) for number in range(10, 60)))
+    before = faces(database)
     steps: list[int] = []
 
     def break_off(*arguments: object, **named: object) -> None:
@@ -114,13 +114,13 @@ def test_a_removal_that_is_cut_off_is_finished_later(
     locks = Locks(database, tmp_path)
     assert finish_removals(database, locks, now=LATER) == 0, "nobody was removed"
     with database.write() as connection:
-        set_state(connection, beta.row.peer, REMOVED)
+        set_state(connection, beta.row.peer, state)
         raise_alarm(connection, "log-stale", "old", now=NOW, peer=beta.row.peer, log=beta.number)
     with monkeypatch.context() as patch:
         patch.setattr(removal, "change_signals", break_off)
         with pytest.raises(KeyboardInterrupt):
             remove(database, beta)
-    assert 2 < len(faces(database)) < 54, "what was done is kept"
+    assert faces(database) == before, "it is one transaction"
     with locks.hold("peer/beta"):
         assert finish_removals(database, locks, now=LATER) == 1
         assert beta.row.held_size > 0
@@ -131,31 +131,15 @@ def test_a_removal_that_is_cut_off_is_finished_later(
     assert finish_removals(database, locks, now=LATER) == 0
 
 
-def test_others_write_while_a_member_is_removed(
-    database: Database, acme: TestLog, beta: TestLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(removal, "SIGNALS_AT_ONCE", 10)
-    beta.append(*(listing(number, sha256(number)) for number in range(50)))
-    ids = iter(range(100, 200))
-
-    def meanwhile(*arguments: object, **named: object) -> None:
-        change_signals(*arguments, **named)  # type: ignore[arg-type]  # what it was called with
-        others.append(next(ids))
-
-    others: list[int] = []
-    monkeypatch.setattr(removal, "change_signals", meanwhile)
-    original = removal._drop_some
-
-    def some(*arguments: Any) -> int:
-        done = original(*arguments)
-        acme.append(listing(others[-1], sha256(others[-1] - 90)))
-        return done
-
-    monkeypatch.setattr(removal, "_drop_some", some)
-    assert remove(database, beta) == 50
-    assert len(others) == 5
+def test_whoever_came_back_meanwhile_keeps_its_claims(database: Database, acme: TestLog, beta: TestLog) -> None:
+    fill(acme, beta)
+    before = faces(database)
+    drop_if_out(database, "beta", now=LATER)
+    assert faces(database) == before
+    with database.write() as connection:
+        set_state(connection, beta.row.peer, SUSPENDED)
+    drop_if_out(database, "beta", now=LATER)
     assert {publishers for _, publishers, _ in faces(database).values()} == {("acme",)}
-    assert len(faces(database)) == 5
 
 
 def test_nothing_is_removed_twice(database: Database, acme: TestLog, beta: TestLog) -> None:
