@@ -14,6 +14,7 @@ _NAMED: Final = re.compile(
     r"(?P<sign>\"?\s*[=:]\s*)(?:\"[^\"]*\"|[^\s;&,\"]+)",
     re.IGNORECASE,
 )
+_TOKEN: Final = re.compile(r"\b(?P<id>hp_[0-9a-f]+_)[\w-]+")
 _BEARER: Final = re.compile(r"\b(?P<scheme>bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 
 
@@ -31,7 +32,8 @@ def without_passwords(text: str | None) -> str | None:
 
 
 def without_secrets(text: str) -> str:
-    """Give a text without passwords in URLs, private keys, bearer tokens, and what is called a password or PIN."""
+    """Give a text without passwords in URLs, private keys, tokens, and what is called a password or PIN."""
     shown = _KEY.sub(MASK, without_passwords(text))
+    shown = _TOKEN.sub(rf"\g<id>{MASK}", shown)
     shown = _BEARER.sub(rf"\g<scheme> {MASK}", shown)
     return _NAMED.sub(rf"\g<name>\g<sign>{MASK}", shown)

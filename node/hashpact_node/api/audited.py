@@ -64,8 +64,8 @@ class Audited:
             return
         if self._failed.is_due():
             await run_in_threadpool(self._failed.flush)
-        answer = _Answer(scope)
-        scope = {**scope, _ANSWER: answer}
+        scope = {**scope}
+        answer = scope[_ANSWER] = _Answer(scope)
 
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -89,15 +89,15 @@ class Audited:
             raise
 
     def _concerns(self, answer: _Answer) -> bool:
-        if answer.status in NOT_LET_IN:
-            return not (answer.status == HTTPStatus.FORBIDDEN and answer.scope["path"] in NOT_DOORS)
-        return _changes(answer.scope) and answer.status != HTTPStatus.TOO_MANY_REQUESTS
+        return _is_failed_entry(answer) or (
+            _changes(answer.scope) and answer.status != HTTPStatus.TOO_MANY_REQUESTS and answer.status not in NOT_LET_IN
+        )
 
     async def _record(self, answer: _Answer) -> None:
         answer.recorded = True
         request = Request(answer.scope)
         actor, result = actor_of(request), answer.result or answer.code()
-        if answer.status in NOT_LET_IN:
+        if _is_failed_entry(answer):
             if not self._failed.count(actor, result):
                 await run_in_threadpool(self._failed.note, actor, _area(answer.scope), result, answer.told("detail"))
             return
@@ -152,6 +152,15 @@ class _Answer:
         problem: Any = json.loads(self.body or b"null")
         found = problem.get(field) if isinstance(problem, dict) else None
         return found if isinstance(found, str) else ""
+
+
+def _is_failed_entry(answer: _Answer) -> bool:
+    """Say whether somebody was not let in; at a door, who tried too often is one of them."""
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return not _operation(answer.scope)
+    return answer.status in NOT_LET_IN and not (
+        answer.status == HTTPStatus.FORBIDDEN and answer.scope["path"] in NOT_DOORS
+    )
 
 
 def _changes(scope: Scope) -> bool:

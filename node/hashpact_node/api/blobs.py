@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from hashpact_node.api.audited import about
 from hashpact_node.api.deps import NodeOf, check_media_type, read_body
 from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.logs import BYTES, OCTETS
@@ -42,6 +43,7 @@ async def put(
     check_media_type(request, OCTETS)
     body = await read_body(request, max_bytes=LIMITS.blob_max_bytes)
     stored = await run_in(lanes_of(request).blobs, node.blobs.put, type, body)
+    about(request, f"{stored.type}:{stored.sha256}")
     if stored.existing:
         response.status_code = HTTPStatus.OK
     return Blob.model_validate(stored)

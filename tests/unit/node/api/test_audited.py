@@ -21,7 +21,7 @@ from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_protocol.errors import ConflictError
 from members import listing, sha256
 from publisher import Publisher
-from serving import Served
+from serving import Served, bearer, make_token
 
 NOBODY = {"kind": "token", "name": "nobody", "address": "127.0.0.1"}
 
@@ -238,6 +238,39 @@ def test_what_a_door_between_finds_out_is_recorded(app: FastAPI, sqlite_node: No
     assert ask(app, ("PUT", "/v1/new/a/1")) == [200]
     (one,) = told(sqlite_node)
     assert (one["actor"]["name"], one["action"], one["subject"]) == ("k2", "change_new", "a/1")
+
+
+# At the door of the API
+
+
+def test_whoever_guesses_tokens_is_counted_and_a_token_that_may_not_is_named(
+    closed: Served, bare: httpx.Client
+) -> None:
+    secret = "S" * 43
+    weak, strong = make_token(closed.node, "match"), make_token(closed.node, "operate")
+    for number in range(30):  # beyond so many the door says 429
+        bare.get("/v1/status", headers=bearer(f"hp_{number:010x}_{secret}"))
+    assert bare.post("/v1/peers/beta/pause", headers=bearer(weak)).status_code == 403
+    assert bare.post("/v1/peers/beta/pause", headers=bearer(strong)).status_code == 404
+    closed.app.state.failed_entries.flush(everything=True)
+    entries = [
+        (one["actor"]["name"], one["action"], one["result"], one["detail"].get("more"))
+        for one in told(closed.node)
+        if one["actor"]["kind"] == "token"
+    ]
+    weak_id, strong_id = weak.split("_")[1], strong.split("_")[1]
+    assert entries[:4] == [
+        ("nobody", "enter", "unauthorized", None),
+        ("nobody", "enter", "too-many-requests", None),
+        (weak_id, "enter", "forbidden", None),
+        (strong_id, "pause_peer", "not-found", None),
+    ]
+    counts = {result: more for _, _, result, more in entries[4:]}
+    assert sum(more + 1 for more in counts.values()) == 30
+    everything = str(told(closed.node))
+    assert secret not in everything
+    assert weak not in everything
+    assert strong.split("_")[2] not in everything
 
 
 def test_an_answer_waits_until_it_is_recorded(sqlite_served: Served) -> None:
