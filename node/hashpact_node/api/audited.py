@@ -7,19 +7,20 @@ Nothing of bodies or queries is recorded: what a request was about is in its pat
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
 from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hashpact_node.api.problems import MEDIA_TYPE
-from hashpact_node.api.witness import client_of
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.audit import AuditLog
 from hashpact_node.services.failed_entries import FailedEntries
@@ -34,6 +35,7 @@ NOT_DOORS: Final = frozenset({"/witness/add-checkpoint"})
 """Paths whose 403 says something else than that somebody may not enter."""
 
 NOBODY: Final = "nobody"
+_IPV6_SITE: Final = 64
 _ANSWER: Final = "hashpact.audited"
 _PROBLEM_MAX_BYTES: Final = 64 * 1024
 
@@ -46,7 +48,7 @@ def about(request: Request, subject: str, **detail: Value) -> None:
 def actor_of(request: Request) -> Actor:
     """Give who asks, as a door found out, or nobody at an address."""
     found = getattr(request.state, "actor", None)
-    return found if isinstance(found, Actor) else Actor(ActorKind.TOKEN, NOBODY, client_of(request))
+    return found if isinstance(found, Actor) else Actor(ActorKind.TOKEN, NOBODY, _host(request.scope))
 
 
 class Audited:
@@ -95,12 +97,15 @@ class Audited:
 
     async def _record(self, answer: _Answer) -> None:
         answer.recorded = True
-        request = Request(answer.scope)
-        actor, result = actor_of(request), answer.result or answer.code()
-        if _is_failed_entry(answer):
+        result = answer.result or answer.code()
+        if _is_failed_entry(answer):  # what a flood is made of: it must cost next to nothing
+            known = answer.scope.get("state", {}).get("actor")
+            actor = known if isinstance(known, Actor) else _stranger(_host(answer.scope) or "")
             if not self._failed.count(actor, result):
                 await run_in_threadpool(self._failed.note, actor, _area(answer.scope), result, answer.told("detail"))
             return
+        request = Request(answer.scope)
+        actor = actor_of(request)
         subject, detail = getattr(request.state, "audited", ("", {}))
         told = {**detail, "method": answer.scope["method"], "status": answer.status}
         subject = _subject(answer.scope) or answer.location() or subject
@@ -131,15 +136,15 @@ class _Answer:
     status: int = 0
     result: str = ""
     body: bytes = b""
-    _headers: Headers = field(default_factory=lambda: Headers({}))
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
     def take_start(self, message: Message) -> None:
         """Take the status and the headers."""
-        self.status, self._headers = message["status"], Headers(raw=message.get("headers", []))
+        self.status, self.headers = message["status"], message.get("headers", ())
 
     def location(self) -> str:
         """Give the last part of where it says that the new thing is."""
-        return self._headers.get("location", "").rstrip("/").rpartition("/")[2]
+        return self._header(b"location").rstrip("/").rpartition("/")[2]
 
     def code(self) -> str:
         """Give ``ok``, or the code of the problem."""
@@ -147,11 +152,38 @@ class _Answer:
 
     def told(self, field: str) -> str:
         """Give what a problem says, or nothing."""
-        if not self._headers.get("content-type", "").startswith(MEDIA_TYPE) or len(self.body) > _PROBLEM_MAX_BYTES:
+        if len(self.body) > _PROBLEM_MAX_BYTES or not self._header(b"content-type").startswith(MEDIA_TYPE):
             return ""
-        problem: Any = json.loads(self.body or b"null")
-        found = problem.get(field) if isinstance(problem, dict) else None
-        return found if isinstance(found, str) else ""
+        return _told(self.body, field)
+
+    def _header(self, name: bytes) -> str:
+        return next((value.decode("latin-1") for one, value in self.headers if one.lower() == name), "")
+
+
+@lru_cache(maxsize=256)
+def _told(problem: bytes, field: str) -> str:
+    """Give what a problem says; most of a flood is told the same."""
+    told: Any = json.loads(problem or b"null")
+    found = told.get(field) if isinstance(told, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _host(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return client[0] if client else None
+
+
+@lru_cache(maxsize=4_096)
+def _stranger(host: str) -> Actor:
+    """Give somebody at an address; of IPv6 the /64, in which a client can be anyone."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return Actor(ActorKind.TOKEN, NOBODY)
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    shown = str(address) if isinstance(address, IPv4Address) else str(IPv6Network((address, _IPV6_SITE), strict=False))
+    return Actor(ActorKind.TOKEN, NOBODY, shown)
 
 
 def _is_failed_entry(answer: _Answer) -> bool:

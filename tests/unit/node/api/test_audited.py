@@ -140,9 +140,9 @@ def app(sqlite_node: Node) -> FastAPI:
     return made
 
 
-def ask(app: FastAPI, *requests: tuple[str, str], **options: Any) -> list[int]:
+def ask(app: FastAPI, *requests: tuple[str, str], host: str = "192.0.2.9", **options: Any) -> list[int]:
     async def run() -> list[int]:
-        transport = httpx.ASGITransport(app, client=("192.0.2.9", 1))
+        transport = httpx.ASGITransport(app, client=(host, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return [(await client.request(method, path, **options)).status_code for method, path in requests]
 
@@ -191,6 +191,22 @@ def test_who_is_refused_at_the_front_is_recorded(app: FastAPI, sqlite_node: Node
     assert ask(app, ("POST", "/v1/peers"), headers={"Host": "evil.example"}) == [403]
     (one,) = told(sqlite_node)
     assert (one["actor"], one["action"], one["result"]) == ({**NOBODY, "address": "192.0.2.9"}, "enter", "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("2001:db8:0:7::1", "2001:db8:0:7::/64"),
+        ("2001:db8:0:7:ffff::2", "2001:db8:0:7::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("no address", None),
+    ],
+)
+def test_strangers_are_told_apart_by_where_they_may_be(
+    app: FastAPI, sqlite_node: Node, host: str, shown: str | None
+) -> None:
+    ask(app, ("POST", "/v1/peers"), headers={"Host": "evil.example"}, host=host)
+    assert [one["actor"]["address"] for one in told(sqlite_node)] == [shown]
 
 
 def test_counts_are_written_with_a_later_request_and_at_the_end(app: FastAPI, sqlite_node: Node) -> None:
