@@ -20,7 +20,7 @@ import pytest
 import typer
 
 from hashpact_keys.findings import KINDS
-from hashpact_node.api import connections, front, listings, match, token_door
+from hashpact_node.api import connections, deps, front, listings, match, token_door
 from hashpact_node.api.scopes import SCOPES
 from hashpact_node.cli.common import EXIT_MEANINGS
 from hashpact_node.cli.main import app
@@ -127,10 +127,24 @@ def test_limits_are_those_of_the_program() -> None:
         "file in one `POST /v1/match/file`": (match.FILE_MAX_BYTES // mebibyte,),
         "listings in one `POST /v1/listings` (NDJSON)": lines,
         "pictures": (hashing.PIXELS_MAX // 1_000_000,),
-        "head of one request to the node": (connections.HEAD_MAX_BYTES // 1024, int(connections.HEAD_SECONDS)),
-        "body of one request to the node": (front.BODY_MAX_BYTES // mebibyte, int(connections.BODY_SECONDS / 60)),
+        "head of one request to the node": (
+            connections.HEAD_MAX_BYTES // 1024,
+            int(connections.HEAD_SECONDS),
+            connections.FIELDS_MAX,
+        ),
+        "requests that wait for their answers on one connection": (connections.PIPELINED_MAX,),
+        "what frames a chunked body, between two pieces of it": (connections.FRAME_MAX_BYTES // 1024,),
+        "body of one request to the node": (
+            front.BODY_MAX_BYTES // mebibyte,
+            int(connections.BODY_SECONDS / 60),
+            deps.SMALL_BODY_MAX_BYTES // mebibyte,
+        ),
         "an answer that the client leaves unread": (int(connections.UNREAD_SECONDS / 60),),
-        "open connections to one process": (connections.CONNECTIONS_MAX,),
+        "open connections to one process": (
+            connections.CONNECTIONS_MAX,
+            503,
+            connections.CLIENT_CONNECTIONS_MAX,
+        ),
         "a page of the blocklist or of changes": (change_feed.PAGE_MAX,),
     }
     figures = {what: [int(one) for one in re.findall(r"\d+", found[what].replace(" 000", "000"))] for what in expected}

@@ -80,6 +80,8 @@ def decode_json(data: bytes, kind: type[_T]) -> _T:
         raise RequestError(text[: place.start()], where=place[1] or "body") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RequestError(f"this is no JSON: {error}", where="body") from None
+    except RecursionError:
+        raise RequestError("this JSON is nested too deeply", where="body") from None
 
 
 def _too_large(max_bytes: int) -> HttpProblem:

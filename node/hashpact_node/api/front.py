@@ -10,10 +10,14 @@ from fastapi.responses import Response
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hashpact_node.api.deps import SMALL_BODY_MAX_BYTES
 from hashpact_node.api.problems import HttpProblem, plain_problem
 
 BODY_MAX_BYTES: Final = 64 * 1024 * 1024
 """No route takes more; some take less."""
+
+LARGE_BODIES: Final = frozenset({"/v1/blobs", "/v1/listings", "/v1/match", "/v1/match/file"})
+"""The paths that take more than a megabyte; each reads its body under a cap of its own."""
 
 
 class BelowPath:
@@ -94,16 +98,17 @@ class BodyCap:
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, send)
             return
+        most = BODY_MAX_BYTES if scope["path"] in LARGE_BODIES else SMALL_BODY_MAX_BYTES
         size = 0
 
         async def count() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > BODY_MAX_BYTES:
+            if size > most:
                 raise HttpProblem(
                     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                    f"the body is longer than {BODY_MAX_BYTES:,} bytes",
+                    f"the body is longer than {most:,} bytes",
                     mend="send less at once",
                     headers={"Connection": "close"},
                 )

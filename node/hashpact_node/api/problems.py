@@ -22,6 +22,9 @@ from hashpact_protocol import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
+RETRY_STATUSES: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS.value, HTTPStatus.SERVICE_UNAVAILABLE.value})
+"""What is answered so always says when to come again."""
+
 DETAILS_MAX: Final = 100
 """How many single errors one problem lists; ``detail`` says how many there are."""
 
@@ -63,8 +66,6 @@ STATUSES: Final[Mapping[type[errors.HashpactError], tuple[int, str]]] = {
     errors.StoreMovedError: (503, "Somebody else was faster"),
 }
 """Status and title of each error class; the wire codes are those of the classes."""
-
-_WORTH_RETRYING: Final = (errors.StoreBusyError, errors.StoreMovedError)
 
 log = structlog.get_logger(__name__)
 
@@ -150,8 +151,7 @@ def problem_of(error: errors.HashpactError) -> dict[str, Any]:
 
 def respond(error: errors.HashpactError) -> Response:
     """Make the answer that tells an error."""
-    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, _WORTH_RETRYING) else {}
-    return _response(problem_of(error), retry)
+    return _response(problem_of(error), None)
 
 
 def plain_problem(
@@ -248,6 +248,8 @@ def _item(what: str, where: str | None, mend: str | None) -> dict[str, str]:
 def _response(problem: Mapping[str, Any], headers: Mapping[str, str] | None) -> Response:
     body = json.dumps(problem, ensure_ascii=False).encode("utf-8", errors="replace")
     extra = {"Cache-Control": "no-store", **(headers or {})}
+    if problem["status"] in RETRY_STATUSES:
+        extra.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return Response(body, problem["status"], headers=extra, media_type=MEDIA_TYPE)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
+from hashpact_node.api.clients import client_key
 from hashpact_node.api.deps import get_node, read_body
 from hashpact_node.api.files import check_raw_path
 from hashpact_node.api.lanes import lanes_of, run_in
@@ -38,7 +38,6 @@ from hashpact_protocol.witness import ADD_CHECKPOINT_MAX_BYTES, SIZE_MEDIA_TYPE,
 
 CLIENT_PER_SECOND: Final = 100.0
 CLIENT_BURST: Final = 400.0
-_IPV6_SITE: Final = 64
 _PRIVATE: Final = {"Cache-Control": "private, no-store"}
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -116,16 +115,8 @@ async def checkpoint(request: Request, origin: OriginHash) -> Response:
 
 
 def client_of(request: Request) -> str:
-    """Give whose budget a request is on: an IPv4 address, or the /64 in which an IPv6 client can be anyone."""
-    try:
-        address: IPv4Address | IPv6Address = ip_address(request.client.host if request.client else "")
-    except ValueError:
-        return "unknown"
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return f"{int(address) >> (128 - _IPV6_SITE):x}::/64"
-    return str(address)
+    """Give whose budget a request is on."""
+    return client_key(request.client.host if request.client else "")
 
 
 def _spend(request: Request) -> None:

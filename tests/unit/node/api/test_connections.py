@@ -15,8 +15,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from hashpact_node.api import connections
-from hashpact_node.api.connections import HEAD_MAX_BYTES, PIECE_BYTES, server_config
+from hashpact_node.api.connections import FIELDS_MAX, FRAME_MAX_BYTES, HEAD_MAX_BYTES, PIECE_BYTES, server_config
 from hashpact_node.api.problems import Shield
+from hashpact_node.api.safe_headers import SAFE_HEADERS
 from nodes import wait_until
 
 LARGE = 64 * 1024 * 1024
@@ -70,6 +71,11 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     @app.post("/count")
     async def count(request: Request) -> int:
         return len(await request.body())
+
+    @app.post("/told")
+    async def told(request: Request) -> bool:
+        await request.body()
+        return "x-told" in request.headers
 
     @app.get("/large")
     async def large() -> Response:
@@ -194,3 +200,130 @@ def test_more_connections_than_there_may_be(server: Server, monkeypatch: pytest.
 
 def test_who_asks_is_who_is_connected() -> None:
     assert server_config(FastAPI()).proxy_headers is False
+
+
+# Fields of a head, and what frames a body
+
+
+def fields(count: int) -> list[str]:
+    return [f"X-{number}: y" for number in range(count)]
+
+
+def test_more_fields_than_there_may_be_are_refused(server: Server) -> None:
+    most = FIELDS_MAX - 3  # Host, Content-Length and Connection are there, too
+    assert server.exchange(post(*fields(most), body=b"abc")).endswith(b"\r\n\r\n3")
+    for count in (most + 1, 2_000):
+        answer = server.exchange(post(*fields(count), body=b"abc"))
+        assert problem_in(answer) == (431, "request-header-fields-too-large")
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def chunked(*pieces: bytes, trailer: bytes = b"", extension: bytes = b"") -> bytes:
+    head = b"POST /count HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    sent = b"".join(f"{len(piece):x}".encode() + extension + b"\r\n" + piece + b"\r\n" for piece in pieces)
+    return head + sent + b"0\r\n" + trailer + b"\r\n"
+
+
+def test_a_body_in_many_pieces_is_read(server: Server) -> None:
+    assert server.exchange(chunked(*[b"x"] * 20_000, trailer=b"X: y\r\n")).endswith(b"20000")
+
+
+@pytest.mark.parametrize(
+    ("trailer", "extension"),
+    [
+        (b"X: " + b"y" * 1_000_000, b""),
+        (b"X: y\r\n" * 200_000, b""),
+        (b"", b";" + b"y" * 1_000_000),
+    ],
+    ids=["one long field", "many fields", "an extension"],
+)
+def test_what_frames_a_body_has_an_end(server: Server, trailer: bytes, extension: bytes) -> None:
+    sent = chunked(b"abc", trailer=trailer, extension=extension)[: FRAME_MAX_BYTES + 4 * PIECE_BYTES]
+    with server.connect() as link:
+        link.sendall(sent)
+        assert problem_in(rest_of(link)) == (431, "request-header-fields-too-large")
+    with server.connect() as link, pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012  one of many fails
+        link.sendall(sent)
+        for _ in range(1_000):
+            link.sendall(b"y" * 65_536)
+
+
+def test_a_trailer_s_fields_are_no_header_fields(server: Server) -> None:
+    sent = chunked(b"abc", trailer=b"X-Told: y\r\n").replace(b"/count", b"/told")
+    assert server.exchange(sent).endswith(b"false")
+    assert server.exchange(sent.replace(b"Host: x", b"X-Told: y\r\nHost: x")).endswith(b"true")
+
+
+def test_what_is_no_http_is_told_so_once(server: Server) -> None:
+    assert problem_in(server.exchange(b"\x16\x03\x01 this is no request\r\n\r\n")) == (400, "bad-request")
+    answer = server.exchange(
+        b"GET /large HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    assert problem_in(answer)[0] == 400
+
+
+def test_requests_that_wait_for_answers_are_few(server: Server) -> None:
+    one = post(body=b"abc", close=False)
+    with server.connect() as link:
+        link.sendall(one * 3 + post(body=b"abcd"))
+        assert rest_of(link).count(b"HTTP/1.1 200 ") == 4
+    with suppress(OSError), server.connect() as link:
+        link.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 20_000)
+        assert rest_of(link).count(b"HTTP/1.1 200 ") <= 1
+    wait_until(lambda: not server.open_connections)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_answered_request_whose_body_never_ends_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server.connect() as link:
+        link.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc")
+        assert link.recv(65_536).startswith(b"HTTP/1.1 404 ")
+        monkeypatch.setattr(connections, "ANSWERED_SECONDS", 0.2)
+
+        def drip() -> bool:
+            with suppress(OSError):
+                link.sendall(b"x")
+            return not server.open_connections
+
+        wait_until(drip)
+
+
+# Who is turned away
+
+
+def test_who_comes_beyond_all_connections_is_told_when_to_come_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.server.config, "limit_concurrency", 1)
+    with server.connect() as idle:
+        wait_until(lambda: server.open_connections == 1)
+        answer = server.exchange(post())
+        assert problem_in(answer) == (503, "service-unavailable")
+        assert b"\r\nretry-after: 1\r\n" in answer.lower()
+        idle.close()
+
+
+def test_one_address_has_a_part_of_the_connections(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "CLIENT_CONNECTIONS_MAX", 2)
+    idle = [server.connect() for _ in range(3)]  # loopback is where a proxy asks from
+    wait_until(lambda: server.open_connections == 3)
+    for link in idle:
+        link.close()
+    wait_until(lambda: not server.open_connections)
+    monkeypatch.setattr(connections, "is_public", lambda _host: True)
+    idle = [server.connect() for _ in range(2)]
+    wait_until(lambda: server.open_connections == 2)
+    with server.connect() as link:
+        answer = rest_of(link)
+    assert problem_in(answer) == (429, "too-many-requests")
+    assert b"\r\nretry-after: 1\r\n" in answer
+    for link in idle:
+        link.close()
+    wait_until(lambda: not server.open_connections)
+    assert server.exchange(post()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_is_refused_before_the_application_has_safe_headers(server: Server) -> None:
+    answer = server.exchange(b"\x16\x03\x01\r\n\r\n").lower()
+    for name, value in SAFE_HEADERS:
+        assert b"\r\n" + name + b": " + value + b"\r\n" in answer

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from hashpact_node.api import front
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.problems import Shield, add_handlers
+from hashpact_node.app import create_app
 
 
 @pytest.fixture
@@ -17,6 +18,8 @@ def app() -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     add_handlers(app)
 
+    @app.post("/v1/listings")
+    @app.post("/v1/listings/echo")
     @app.api_route("/v1/echo", methods=["GET", "POST"])
     async def echo(request: Request) -> int:
         return len(await request.body())
@@ -75,11 +78,20 @@ def test_everything_is_served_below_the_member_s_path_too(app: FastAPI) -> None:
     assert evil.status_code == 403
 
 
-def test_bodies_are_capped_whoever_reads_them(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "BODY_MAX_BYTES", 100)
-    assert ask(app, "POST", "/v1/echo", content=b" " * 100).json() == 100
-    answer = ask(app, "POST", "/v1/echo", content=b" " * 101)
+@pytest.mark.parametrize(("path", "most"), [("/v1/echo", 100), ("/v1/listings", 1_000), ("/v1/listings/echo", 100)])
+def test_bodies_are_capped_whoever_reads_them(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch, path: str, most: int
+) -> None:
+    monkeypatch.setattr(front, "SMALL_BODY_MAX_BYTES", 100)
+    monkeypatch.setattr(front, "BODY_MAX_BYTES", 1_000)
+    assert ask(app, "POST", path, content=b" " * most).json() == most
+    answer = ask(app, "POST", path, content=b" " * (most + 1))
     assert (answer.status_code, answer.headers["connection"]) == (413, "close")
+
+
+def test_paths_that_take_long_bodies_exist() -> None:
+    posts = {path for path, methods in create_app(None).openapi()["paths"].items() if "post" in methods}
+    assert posts >= front.LARGE_BODIES
 
 
 def test_head_is_get_without_the_body(app: FastAPI) -> None:

@@ -19,7 +19,9 @@ from hashpact_node.api.problems import (
     Problem,
     Shield,
     add_handlers,
+    plain_problem,
     problem_of,
+    respond,
     status_of,
 )
 from hashpact_protocol import errors
@@ -202,3 +204,12 @@ def test_the_shield_stands_before_http_alone() -> None:
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(Shield(broken)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]  # nothing is exchanged
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_whoever_is_to_come_again_is_told_when(status: int) -> None:
+    assert plain_problem(status, "not now").headers["retry-after"] == "1"
+    assert plain_problem(status, "not now", headers={"Retry-After": "7"}).headers["retry-after"] == "7"
+    assert respond(errors.StoreBusyError("busy")).headers["retry-after"] == "1"
+    assert respond(errors.KeyUnavailableError("the token is gone")).headers["retry-after"] == "1"
+    assert "retry-after" not in plain_problem(404, "nothing here").headers

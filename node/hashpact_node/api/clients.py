@@ -1,0 +1,21 @@
+"""Who counts as one client: whoever may be anybody within a network counts as that network."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+_IPV6_SITE: Final = 64
+
+
+def client_key(host: str) -> str:
+    """Give whose budget a client is on: an IPv4 address, or the /64 in which an IPv6 client can be anyone."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return f"{int(address) >> (128 - _IPV6_SITE):x}::/64"
+    return str(address)
