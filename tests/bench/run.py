@@ -22,7 +22,8 @@ from typing import Any
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS))
 
-from bench.bootstrap import bootstrap  # noqa: E402 - the path comes first
+from bench.asking_members import costs, flood  # noqa: E402 - the path comes first
+from bench.bootstrap import bootstrap  # noqa: E402
 from bench.floor import floor_rate  # noqa: E402
 from bench.latency import latencies  # noqa: E402
 from bench.results import Results  # noqa: E402
@@ -39,6 +40,10 @@ from nodes import TestNode, make_node  # noqa: E402
 SMALL = 10_000
 WITNESS_KINDS = ("honest", "bad_signature", "unknown_origin", "bad_proof", "replay")
 WITNESS = (*WITNESS_KINDS, *(f"http.{kind}" for kind in WITNESS_KINDS[1:]))
+COSTS = tuple(f"requests.{work}.{method}" for work in ("sign", "verify") for method in ("get", "post"))
+FLOOD = tuple(
+    f"requests.flood.{one}" for one in ("quiet.p95", "unsigned.p95", "unsigned.rate", "forged.p95", "forged.rate")
+)
 CIRCLES = (3, 10)
 QUANTILES = ("p50", "p95", "p99")
 DEFAULT_N = 100_000
@@ -62,13 +67,14 @@ def main() -> int:
 
 
 def news(folder: Path, results: Results) -> None:
-    """Measure what needs no large log: signers, witnesses, and how fast news goes around."""
+    """Measure what needs no large log: signers, witnesses, signed requests, and how fast news goes around."""
     if results.wants(*SIGNERS):
         for name, rate in signer_rates(folder / "signers", results.console.print):
             results.add(name, 0, rate, "1/s")
     if results.wants(*(f"witness.{name}" for name in WITNESS)):
         for name, rate in witness_rates(folder / "witness").items():
             results.add(f"witness.{name}", 0, rate, "1/s")
+    _requests(folder, results)
     for count in CIRCLES:
         names = [f"latency.{count}_nodes.{quantile}" for quantile in QUANTILES]
         if results.wants(*names):
@@ -77,8 +83,16 @@ def news(folder: Path, results: Results) -> None:
                 results.add(name, 0, found[quantile], "ms")
 
 
+def _requests(folder: Path, results: Results) -> None:
+    for names, prefix, measure in ((COSTS, "requests.", costs), (FLOOD, "requests.flood.", flood)):
+        if results.wants(*names):
+            found = measure(folder / prefix.strip("."))
+            for name in names:
+                results.add(name, 0, found[name.removeprefix(prefix)], "1/s" if name.endswith("rate") else "ms")
+
+
 def _only_news(results: Results) -> bool:
-    return results.only.pattern.startswith(("latency", "signers", "witness"))
+    return results.only.pattern.startswith(("latency", "requests", "signers", "witness"))
 
 
 def _options() -> argparse.Namespace:
