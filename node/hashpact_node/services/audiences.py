@@ -165,11 +165,14 @@ class Audiences:
         return Ended(name, version, tuple(note for note in notes if note is not None))
 
     def add_members(self, name: str, members: Sequence[str]) -> AudienceView:
-        """Let more members read the log of an audience, all of it; NotFoundError."""
+        """Let more members read the log of an audience, all of it, and ring at them; NotFoundError."""
         with self.database.write() as connection:
             audience = get_audience(connection, name)
             _must_follow(connection, members)
             add_readers(connection, audience.number, members, now=self.now())
+            log = _log_of(connection, audience)
+        if log is not None and self.releaser.witness_lines is not None:
+            self.releaser.witness_lines.ring(log.number)
         return self.show(name)
 
     def remove_members(self, name: str, members: Collection[str]) -> AudienceView:

@@ -21,6 +21,9 @@ from hashpact_protocol.errors import FetchStatusError, HashpactError
 NOT_FOR_US: Final = "not-for-us"
 """In place of a verdict: the log belongs to an audience of its member, and we are none of its readers."""
 
+ASK_AGAIN_SECONDS: Final = 15 * 60
+"""How long the schedule leaves a log alone that is not for us. Whoever asks by hand, or is rung for, asks at once."""
+
 LEFT: Final = "audience-left"
 OVER: Final = (*PASSING, STALE)
 """Alarms that mean nothing where nobody expects to read."""
@@ -46,6 +49,15 @@ def leave_to_others(database: Database, log: Log, now: datetime) -> Polled:
             mend = "ask the member whether that was meant, and whether what it listed there still stands"
             raise_alarm(connection, LEFT, what, now=now, mend=mend, peer=log.peer, log=log.number)
     return Polled(log.origin, log.held_size, log.held_size, NOT_FOR_US, None)
+
+
+def is_left_alone(database: Database, log: Log, now: datetime) -> bool:
+    """Say whether a log was not for us when we asked a short while ago."""
+    if not is_of_audience(log):
+        return False
+    with database.read() as connection:
+        asked_at = logs_not_for_us(connection).get(log.number)
+    return asked_at is not None and 0 <= now.timestamp() - asked_at < ASK_AGAIN_SECONDS
 
 
 def take_as_ours(database: Database, log: Log, now: datetime) -> None:

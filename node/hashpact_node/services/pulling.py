@@ -20,7 +20,7 @@ from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.log_trust import accepted_cards
-from hashpact_node.services.not_for_us import leave_to_others, refuses, take_as_ours
+from hashpact_node.services.not_for_us import NOT_FOR_US, is_left_alone, leave_to_others, refuses, take_as_ours
 from hashpact_node.services.polling import DOORBELL, PASSING, POLL, WAITS_FOR_EARLIER, Polled, Poller
 from hashpact_node.services.problems import alarm_about, problem
 from hashpact_node.services.replacing import Replacer, may_replace, must_replace
@@ -70,11 +70,15 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How a pull goes: whom it tells of progress, why it began, and which sequences it reads, all if it is None."""
+    """How a pull goes: whom it tells of progress, why it began, and which sequences it reads, all if it is None.
+
+    ``asked``: a person or a doorbell asked for it, and not the schedule.
+    """
 
     progress: Progress | None
     by: str
     sequences: frozenset[int] | None
+    asked: bool
 
 
 @dataclass(slots=True)
@@ -122,7 +126,9 @@ class Puller:
             pulled = Pulled(member)
             until = Stop(seconds=PULL_SECONDS, event=stop, asks=lambda: self._unwanted(member))
             source = PeerLogs(self.fetcher, rate=self._rates.setdefault(member, peer_rate()), stop=until)
-            told = self._pull_until(peer, source, pulled, _Way(progress, by, sequences))
+            told = self._pull_until(
+                peer, source, pulled, _Way(progress, by, sequences, wait_seconds > 0 or by == DOORBELL)
+            )
             pulled.requests, pulled.bytes = source.requests, source.bytes
             if told and not (by == DOORBELL and pulled.errors):
                 self._record(peer, pulled)
@@ -196,7 +202,7 @@ class Puller:
         logs, hinted = self._replace_some(replacer, logs, pulled)
         short: set[int] = set()
         for log in logs:
-            if self._passes_over(log, short, pulled):
+            if self._passes_over(log, short, pulled, asked=way.asked):
                 continue
             short.discard(log.sequence)
             try:
@@ -227,8 +233,8 @@ class Puller:
                 hinted = hinted or polled.card_version not in (None, peer.card_version)
         return hinted
 
-    def _passes_over(self, log: Log, short: set[int], pulled: Pulled) -> bool:
-        """Say whether a log is left alone: one that waits for those before it, or that is erased.
+    def _passes_over(self, log: Log, short: set[int], pulled: Pulled, *, asked: bool) -> bool:
+        """Say whether a log is left alone: one that waits for those before it, is erased, or is not for us.
 
         Nobody has the entries of an erased log any more; what is held of it counts until its successor is held.
         """
@@ -237,6 +243,9 @@ class Puller:
                 clear_alarms(connection, PASSING, now=self.now(), peer=log.peer, log=log.number)
             if log.held_size < (log.final_size or 0):
                 short.add(log.sequence)
+            return True
+        if not asked and is_left_alone(self.database, log, self.now()):
+            pulled.logs.append(Polled(log.origin, log.held_size, log.held_size, NOT_FOR_US, None))
             return True
         if log.sequence in short and log.fresh is None:
             pulled.logs.append(Polled(log.origin, log.held_size, log.held_size, WAITS_FOR_EARLIER, None))

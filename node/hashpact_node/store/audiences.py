@@ -86,9 +86,10 @@ def list_audiences(connection: Connection, *, closed: bool = False) -> list[Audi
 
 
 def note_not_for_us(connection: Connection, log: int, *, now: datetime) -> None:
-    """Write down that a peer's log is not for us, unless that stands there already."""
-    row = {"log": log, "since": int(now.timestamp())}
-    connection.execute(insert_into(connection, tables.NotForUs).values(**row).on_conflict_do_nothing())
+    """Write down that a peer's log is not for us, and when that was said last."""
+    at = int(now.timestamp())
+    adding = insert_into(connection, tables.NotForUs).values(log=log, since=at, asked_at=at)
+    connection.execute(adding.on_conflict_do_update(index_elements=["log"], set_={"asked_at": at}))
 
 
 def forget_not_for_us(connection: Connection, log: int) -> None:
@@ -97,9 +98,9 @@ def forget_not_for_us(connection: Connection, log: int) -> None:
 
 
 def logs_not_for_us(connection: Connection) -> dict[int, int]:
-    """Give the logs that are not for us by local number, and since when (Unix seconds)."""
-    query = select(col(tables.NotForUs.log), col(tables.NotForUs.since))
-    return {row.log: row.since for row in connection.execute(query)}
+    """Give the logs that are not for us by local number, and when that was said last (Unix seconds)."""
+    query = select(col(tables.NotForUs.log), col(tables.NotForUs.asked_at))
+    return {row.log: row.asked_at for row in connection.execute(query)}
 
 
 def _read(connection: Connection, condition: ColumnElement[bool]) -> list[Audience]:

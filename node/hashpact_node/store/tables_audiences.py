@@ -31,10 +31,11 @@ class AudienceReader(Table, table=True):
 class NotForUs(Table, table=True):
     """A peer's log that its publisher does not let us read, by its local number, and since when; no fault of anybody.
 
-    The row goes with that of the log, as alarms do.
+    ``asked_at`` is when that was said last. The row goes with that of the log, as alarms do.
     """
 
     __tablename__ = "not_for_us"
 
     log: int = Field(sa_type=Integer, primary_key=True, sa_column_kwargs={"autoincrement": False})
     since: int = Field(sa_type=BigInteger)
+    asked_at: int = Field(sa_type=BigInteger)

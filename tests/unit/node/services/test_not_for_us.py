@@ -40,12 +40,13 @@ def test_a_log_that_is_for_others_is_nobodys_fault(
 ) -> None:
     publisher.alter(CHECKPOINT, says(b"", status))
     sqlite_follower.add(publisher)
-    for _ in range(3):
-        sqlite_follower.later(minutes=2)
+    for asked in (1, 0, 1):
+        sqlite_follower.later(minutes=10)
         publisher.forget()
         pulled = sqlite_follower.pulled(publisher)
         assert pulled.errors == []
         assert [one.verdict for one in pulled.logs][-1] == NOT_FOR_US
+        assert len(publisher.paths(CHECKPOINT)) == asked, "the schedule leaves it alone for a quarter of an hour"
         assert publisher.paths("/trust") == [], "it is no reason to look for a newer card"
     peer = sqlite_follower.peer()
     assert (peer.failures, peer.last_error) == (0, None)
@@ -54,7 +55,7 @@ def test_a_log_that_is_for_others_is_nobodys_fault(
     assert sqlite_follower.action(sha256(0)) is Action.REVIEW
     assert sqlite_follower.action(sha256(1)) is Action.NONE
     publisher.mend()
-    assert sqlite_follower.pull(publisher) == []
+    assert sqlite_follower.puller.pull(publisher.member, wait_seconds=1).errors == [], "whoever asks, asks at once"
     assert state(sqlite_follower, publisher) == "open"
     assert sqlite_follower.action(sha256(1)) is Action.REVIEW
 
@@ -75,7 +76,8 @@ def test_what_was_read_before_stays_and_a_person_is_told(
     assert state(follower, publisher) == NOT_FOR_US, "and nobody calls it stale"
     publisher.mend()
     secret.append(listing(2, sha256(2)))
-    follower.pull(publisher)
+    follower.later(minutes=15)
+    assert follower.pull(publisher) == []
     assert LEFT not in follower.alarms()
     assert follower.action(sha256(2)) is Action.REVIEW
 

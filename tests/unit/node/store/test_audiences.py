@@ -47,7 +47,7 @@ def test_what_is_not_for_us_is_known_until_it_is(database: Database) -> None:
     with database.write() as connection:
         note_not_for_us(connection, 7, now=NOW)
         note_not_for_us(connection, 7, now=NOW + timedelta(days=1))
-        assert logs_not_for_us(connection) == {7: int(NOW.timestamp())}
+        assert logs_not_for_us(connection) == {7: int((NOW + timedelta(days=1)).timestamp())}
         forget_not_for_us(connection, 7)
         assert logs_not_for_us(connection) == {}
 

@@ -35,6 +35,7 @@ def upgrade() -> None:
         "not_for_us",
         sa.Column("log", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("asked_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("log", name="pk_not_for_us"),
     )
 
