@@ -107,6 +107,20 @@ def test_one_story_is_no_evidence(
     assert reader.held(publisher) == held  # whatever others were shown, a log is read from its publisher
 
 
+def test_nobody_is_asked_about_the_log_of_an_audience(reader: Follower, publisher: Publisher, gamma: Publisher) -> None:
+    publisher.log.append(*entries(1, 1))
+    secret = publisher.add_log("listings-x1-1", name="listings-x1")
+    secret.append(*entries(1, 1))
+    publisher.publish()
+    reader.add(publisher)
+    assert reader.pull(publisher) == []
+    gamma.forget()
+    assert compare(reader).notices == []
+    asked = gamma.paths("/witness/")
+    assert f"witness/{origin_hash(publisher.log.origin)}/checkpoint" in asked
+    assert f"witness/{origin_hash(secret.origin)}/checkpoint" not in asked
+
+
 def test_a_larger_one_is_proven_by_the_publisher_where_the_peer_has_no_mirror(
     reader: Follower, publisher: Publisher, gamma: Publisher
 ) -> None:
