@@ -13,6 +13,7 @@ from hashpact_node import clock
 from hashpact_node.index.scan import ScanIndex
 from hashpact_node.net.addresses import AddressRules
 from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.services.approving import Approving
 from hashpact_node.services.audiences import Audiences
 from hashpact_node.services.audit import AuditLog
 from hashpact_node.services.awakening import Awakening
@@ -29,6 +30,7 @@ from hashpact_node.services.directory_following import DirectoryFollower
 from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
+from hashpact_node.services.holding import HeldReleases
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.introducing import Introducer
 from hashpact_node.services.key_places import KeyPlaces
@@ -44,12 +46,14 @@ from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.pulling import Puller
 from hashpact_node.services.recovering import Recovery
 from hashpact_node.services.release import Releaser
+from hashpact_node.services.release_rules import ReleaseRules
 from hashpact_node.services.restoring import Restorer
 from hashpact_node.services.rotating import Rotating
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.token_checks import TokenChecks
 from hashpact_node.services.tokens import Tokens
 from hashpact_node.services.trusting import Trusting
+from hashpact_node.services.undoing import Undoing
 from hashpact_node.services.upkeep import Upkeep
 from hashpact_node.services.witness_lines import WitnessLines
 from hashpact_node.services.witnessing import Witness
@@ -87,6 +91,9 @@ class Node:
     card_bell: CardBell
     releaser: Releaser
     publisher: Publisher
+    approving: Approving
+    undoing: Undoing
+    held: HeldReleases
     mover: Mover
     succession: Succession
     audiences: Audiences
@@ -183,7 +190,9 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)
     witness_lines = WitnessLines(database, fetcher, now, settings.publish_witnesses)
     card_bell = CardBell(database, witness_lines)
-    releaser = Releaser(database, locks, keyring, now, awakening.require, witness_lines)
+    rules = ReleaseRules.of(settings)
+    releaser = Releaser(database, locks, keyring, now, awakening.require, witness_lines, rules)
+    publisher = Publisher(database, releaser, now, releases=releases)
     cosigner = Cosigner(database, keyring, now, awakening.require)
     evidence = EvidenceKeeper(database, now)
     trusting = Trusting(database, fetcher, now)
@@ -208,6 +217,9 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         card_bell=card_bell,
         releaser=releaser,
         publisher=publisher,
+        approving=Approving(database, publisher, now),
+        undoing=Undoing(database),
+        held=HeldReleases(database, rules, now),
         mover=Mover(database, publisher, now),
         succession=Succession(database, locks, keyring, releaser, now),
         audiences=Audiences(database, locks, keyring, places, releaser, now),

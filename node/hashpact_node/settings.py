@@ -75,6 +75,10 @@ class Settings:
     directory_url: str | None = None
     directory_fingerprint: str | None = None
     directory_policy: str = "off"
+    four_eyes: bool = False
+    release_max_listings: int = 0
+    release_max_withdrawals: int = 0
+    undo_delay_seconds: int = 0
     log_format: str = "auto"
 
     def __post_init__(self) -> None:
@@ -195,6 +199,25 @@ SETTINGS = (
         "what the directory may do here: off (nothing), ask (propose) or auto (add, suspend and readmit peers)",
         "off",
         forms.directory_policy,
+    ),
+    Setting(
+        "four_eyes",
+        "whether listings and withdrawals are drafts until somebody else than who made them has approved them",
+        "false",
+        forms.yes_or_no,
+    ),
+    Setting(
+        "release_max_listings",
+        "how many listings are released into a log within an hour before a person must say yes; 0: any number",
+        "0",
+        forms.integer(0, 10_000_000),
+    ),
+    Setting("release_max_withdrawals", "the same for withdrawals", "0", forms.integer(0, 10_000_000)),
+    Setting(
+        "undo_delay_seconds",
+        "how long what is published rests before it is released, and can be taken back as if it never was",
+        "0",
+        forms.integer(0, 86_400),
     ),
     Setting("log_format", "auto (console on a terminal, else json), console or json", "auto", forms.log_format),
 )

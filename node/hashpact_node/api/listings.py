@@ -13,19 +13,21 @@ import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
 
-from hashpact_node.api.audited import about
+from hashpact_node.api.audited import about, actor_of
 from hashpact_node.api.deps import JSON, NDJSON, NodeOf, check_media_type, read_body
 from hashpact_node.api.lanes import lanes_of, run_in
+from hashpact_node.api.models_drafts import Draft, Undone
 from hashpact_node.api.models_node import LISTING, Listing, Published, PublishedMany
 from hashpact_node.api.models_requests import NewAudiences, NewListing, Withdraw
 from hashpact_node.api.problems import DETAILS_MAX, PROBLEM_RESPONSES, ManyErrors
 from hashpact_node.api.schemas import request_body
 from hashpact_node.assembly import Node
+from hashpact_node.services.actors import Actor
 from hashpact_node.services.drafts import ListingDraft
-from hashpact_node.services.idempotent import Answer, Idempotent
+from hashpact_node.services.idempotent import Answer, Idempotent, Work
 from hashpact_node.services.import_rows import LINE_MAX_BYTES, PlainRow, read_rows
 from hashpact_node.services.placing import Wanted
-from hashpact_node.services.planned import PlannedPublisher, plan
+from hashpact_node.services.planned import PlannedPublisher, named, plan
 from hashpact_node.services.publishing import LISTINGS, ListingView
 from hashpact_node.services.publishing import Published as Stored
 from hashpact_protocol.errors import HashpactError, RequestError
@@ -51,6 +53,17 @@ class _Options:
     wait: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A body to be published, who sent it, and by what it is known when it is sent again."""
+
+    body: bytes
+    options: _Options
+    actor: Actor
+    key: str | None
+    request_hash: bytes
+
+
 @router.post(
     "",
     operation_id="publish_listings",
@@ -59,7 +72,11 @@ class _Options:
     response_class=Response,
     responses={
         201: {"model": Published | PublishedMany, "description": "Published and released."},
-        202: {"model": Published | PublishedMany, "description": "Published; it waits to be released, and will be."},
+        202: {
+            "model": Published | PublishedMany | Draft,
+            "description": "Published; it waits to be released, and will be. With `four_eyes`: a draft, which somebody "
+            "else has to approve.",
+        },
         409: {"description": "The first request with this Idempotency-Key is in flight."},
     },
     openapi_extra=request_body(
@@ -93,11 +110,16 @@ async def publish(
     about(request, log, lines=len(body.splitlines()) if options.many else None)
     asked = b"\n".join((request.url.path.encode(), request.url.query.encode(), media_type.encode(), body))
     answer = await run_in(
-        lanes_of(request).publishing, _publish, node, body, options, idempotency_key, hashlib.sha256(asked).digest()
+        lanes_of(request).publishing,
+        _propose if node.settings.four_eyes else _publish,
+        node,
+        _Asked(body, options, actor_of(request), idempotency_key, hashlib.sha256(asked).digest()),
     )
     headers = {REPLAYED: "true"} if answer.repeated else {}
-    if not options.many:
-        headers["Location"] = f"/v1/listings/{msgspec.json.decode(answer.body, type=_Identified).id}"
+    if not options.many or node.settings.four_eyes:
+        told = msgspec.json.decode(answer.body, type=_Identified)
+        if told.id is not None:
+            headers["Location"] = f"/v1/{'listings' if told.proposed_at is None else 'drafts'}/{told.id}"
     return Response(answer.body, answer.status, headers=headers, media_type=JSON)
 
 
@@ -111,7 +133,13 @@ def show(node: NodeOf, listing: ListingId) -> Listing:
     "/{listing}/withdraw",
     operation_id="withdraw_listing",
     summary="Take an own listing back",
-    responses={202: {"model": Published, "description": "Withdrawn; that waits to be released, and will be."}},
+    responses={
+        202: {
+            "model": Published | Draft,
+            "description": "Withdrawn; that waits to be released, and will be. With `four_eyes`: a draft, which "
+            "somebody else has to approve.",
+        }
+    },
 )
 async def withdraw(
     *,
@@ -121,8 +149,16 @@ async def withdraw(
     listing: ListingId,
     body: Withdraw,
     wait: Annotated[bool, Query(description="Wait until it is released.")] = True,
-) -> Published:
+) -> Published | Draft:
     """Withdraw a listing: it leaves every node at its next pull. A second time that is a conflict."""
+    if node.settings.four_eyes:
+        response.status_code = HTTPStatus.ACCEPTED
+        approving, actor = node.approving, actor_of(request)
+        proposed = await run_in(
+            lanes_of(request).publishing, approving.propose_withdrawal, listing, body.reason, actor, note=body.note
+        )
+        response.headers["Location"] = f"/v1/drafts/{proposed.id}"
+        return Draft.model_validate(proposed)
     stored = await run_in(
         lanes_of(request).publishing, node.publisher.withdraw, listing, body.reason, note=body.note, wait=wait
     )
@@ -158,12 +194,43 @@ async def move(
     return _told(view)
 
 
+@router.delete(
+    "/{listing}",
+    operation_id="undo_listing",
+    summary="Take back what has no place yet",
+    responses={409: {"description": "It has its place, and may be signed already: withdraw it."}},
+)
+def undo(node: NodeOf, listing: ListingId) -> Undone:
+    """Take back the newest statement about a listing that has no place yet: the listing itself, or its withdrawal."""
+    return Undone.model_validate(node.undoing.undo(listing))
+
+
 class _Identified(msgspec.Struct):
-    id: str
+    id: str | None = None
+    proposed_at: str | None = None
 
 
-def _publish(node: Node, body: bytes, options: _Options, key: str | None, request_hash: bytes) -> Answer:
-    drafts = read_drafts(body, many=options.many)
+def _propose(node: Node, asked: _Asked) -> Answer:
+    options = asked.options
+    drafts = read_drafts(asked.body, many=options.many)
+
+    def work(planned: bytes, _again: bool) -> Answer:  # noqa: FBT001 - as Work has it
+        identifier, *ids = planned.decode().split(",")
+        proposed = node.approving.propose(
+            [named(draft, one) for draft, one in zip(drafts, ids, strict=True)],
+            asked.actor,
+            log_name=options.log_name,
+            allow_foreign_origin=options.allow_foreign_origin,
+            identifier=identifier,
+        )
+        return Answer(HTTPStatus.ACCEPTED, msgspec.json.encode(proposed))
+
+    return _once(node, asked, plan(1 + len(drafts)), work)
+
+
+def _publish(node: Node, asked: _Asked) -> Answer:
+    options = asked.options
+    drafts = read_drafts(asked.body, many=options.many)
     publisher = PlannedPublisher(node.database, node.publisher)
 
     def work(planned: bytes, again: bool) -> Answer:  # noqa: FBT001 - as Work has it
@@ -178,10 +245,13 @@ def _publish(node: Node, body: bytes, options: _Options, key: str | None, reques
         told = {"count": len(stored), "listings": stored} if options.many else stored[0]
         return Answer(_status(stored, HTTPStatus.CREATED), msgspec.json.encode(told))
 
-    planned = plan(len(drafts))
-    if key is None:
+    return _once(node, asked, plan(len(drafts)), work)
+
+
+def _once(node: Node, asked: _Asked, planned: bytes, work: Work) -> Answer:
+    if asked.key is None:
         return work(planned, False)  # noqa: FBT003 - as Work has it
-    return Idempotent(node.database, node.upkeep.now).run(key, request_hash, planned, work)
+    return Idempotent(node.database, node.upkeep.now).run(asked.key, asked.request_hash, planned, work)
 
 
 def read_drafts(body: bytes, *, many: bool) -> list[ListingDraft]:

@@ -22,6 +22,11 @@ class Published(Model):
     size: int | None = Field(description="The released size of that log; null while it waits.", examples=[4712])
     existing: bool = Field(description="Whether it was listed already, so that nothing was added.")
     notice: str | None = Field(description="Why it waits, if something hinders it.", examples=[None])
+    rests_until: str | None = Field(
+        None,
+        description="When it may be released at the earliest, if it rests: until then it can be taken back.",
+        examples=[None],
+    )
 
 
 class PublishedMany(Model):

@@ -57,6 +57,14 @@ class Withdraw(RequestModel):
     note: str | None = Field(None, description="Words for people.", examples=["satire, not propaganda"])
 
 
+class RejectDraft(RequestModel):
+    """Why a draft is rejected."""
+
+    reason: str = Field(
+        description="Words for whoever proposed it.", examples=["not our own material"], min_length=1, max_length=1_000
+    )
+
+
 class Query(RequestModel):
     """A signal to look up."""
 

@@ -99,12 +99,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs in
 
 
 @contextmanager
-def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
+def opened(home: Path, *, signs: bool = False, publishes: bool = False) -> Iterator[Node]:
     """Open the node of a home for one command, and close it afterwards.
 
     Where a node is running on the home, what is published is stored, and waited for until that has released it. Else a
     command that ``signs`` does it itself: a passphrase that does not open the release key is told before anything is
-    stored, and so is that no peer says what it knows of our logs. What changes something is recorded in the audit log.
+    stored, and so is that no peer says what it knows of our logs. A command that ``publishes`` signs, unless somebody
+    else has to approve that first. What changes something is recorded in the audit log.
     Raises ConfigurationError, ConflictError, KeyUnavailableError and StoreError.
     """
     from hashpact_keys.rows import RowName
@@ -115,6 +116,7 @@ def opened(home: Path, *, signs: bool = False) -> Iterator[Node]:
 
     settings = open_settings(home)
     log_to_stderr("console", level="warning")
+    signs = signs or (publishes and not settings.four_eyes)
     runs = signs and is_running(home)
     secrets = PassphraseSource(settings)
     node = open_node(settings, secrets, pin=secrets.pin, releases=not runs)

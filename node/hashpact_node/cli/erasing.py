@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
+from hashpact_node.cli.drafts import tell_draft
 from hashpact_node.cli.output import say, say_json, waiting
 from hashpact_node.cli.publishing import end_with
+from hashpact_node.cli.recording import actor
+from hashpact_protocol.errors import RequestError
 
 
 def erase(
@@ -26,7 +29,13 @@ def erase(
     It is withdrawn at once. Its bytes go with the next `hashpact logs open NAME --fresh`, for which an officer signs a
     card: the log that holds them is erased then, and so are its copies at our peers.
     """
-    with opened(home, signs=True) as node, waiting("withdrawing…"):
+    with opened(home, publishes=True) as node, waiting("withdrawing…"):
+        if node.settings.four_eyes:
+            if at_once:
+                raise RequestError("somebody else has to approve this first", where="--now", mend="leave --now out")
+            draft = node.approving.propose_withdrawal(listing, reason, actor(), erase=True)
+            tell_draft(draft, as_json=as_json)
+            return
         names = node.publisher.listing(listing).names
         published = node.publisher.withdraw(listing, reason, erase=True)
         done = [node.succession.open(name, fresh=True) for name in names if at_once]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
-from hashpact_node.cli.output import progress, say, say_json, warn
+from hashpact_node.cli.output import note, progress, say, say_json, warn
 from hashpact_node.cli.publishing import Audience, audience_names
+from hashpact_node.cli.recording import actor
 
 if TYPE_CHECKING:
     from hashpact_node.services.imports import ImportReport
@@ -54,12 +55,14 @@ def import_(
         allow_foreign_origin=foreign_origin,
         keep_going=keep_going,
     )
-    with opened(home, signs=True) as node, progress(file.name, unit="bytes") as told:
+    with opened(home, publishes=True) as node, progress(file.name, unit="bytes") as told:
 
         def tell(at: ImportProgress) -> None:
             told(at.read_bytes, at.total_bytes, f"{at.step} {file.name}")
 
-        report = Importer(node.database, node.publisher, clock.now).import_file(file, options, progress=tell)
+        proposer = actor() if node.settings.four_eyes else None
+        importer = Importer(node.database, node.publisher, clock.now, proposer=proposer)
+        report = importer.import_file(file, options, progress=tell)
     if as_json:
         say_json(report)
     else:
@@ -68,12 +71,17 @@ def import_(
 
 
 def _show(report: ImportReport) -> None:
-    say(f"{report.imported:,} listings imported of {report.lines:,} lines")
+    what = "imported" if report.draft is None else "proposed"
+    say(f"{report.imported:,} listings {what} of {report.lines:,} lines")
     if report.resumed:
         say(f"{report.resumed:,} lines had been imported before")
 
 
 def _end(report: ImportReport) -> None:
+    if report.draft is not None:
+        note(f"they wait for somebody else: `hashpact drafts approve {report.draft}`")
+    if report.rests_until is not None:
+        note(f"they rest until {report.rests_until}; `hashpact listing undo LISTING` takes one back until then")
     for error in report.errors:
         warn(error)
     if report.skipped > len(report.errors):

@@ -81,3 +81,18 @@ def _shape(view: ListingView) -> dict[str, Any]:
         "audiences": list(view.audiences),
         "notice": view.notice,
     }
+
+
+@app.command(epilog=examples("hashpact listing undo 6f1c…"))
+def undo(listing: ListingId, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """Take back what has no place yet, as if it had never been published.
+
+    The newest statement about the listing that waits: the listing itself, or its withdrawal, in all logs in which it
+    waits. What has its place may be signed already; then `hashpact withdraw` takes the listing back.
+    """
+    with opened(home) as node:
+        undone = node.undoing.undo(listing)
+    if as_json:
+        say_json(undone)
+    else:
+        say(f"taken back, the {undone.what}: {undone.id}")

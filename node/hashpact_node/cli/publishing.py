@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
+from hashpact_node.cli.drafts import tell_draft, tell_proposed
 from hashpact_node.cli.output import note, say, say_json, waiting, warn
-from hashpact_node.cli.recording import about
+from hashpact_node.cli.recording import about, actor
 
 if TYPE_CHECKING:
     from hashpact_node.services.blobs import NewBlob
@@ -76,10 +77,12 @@ def publish(
     }
     given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     blobs = [_read_blob(one) for one in blob or ()]
-    with opened(home, signs=True) as node, waiting("publishing…"):
-        published = node.publisher.publish_files(
-            files, log_name=log, allow_foreign_origin=foreign_origin_yes, blobs=blobs, **given
-        )
+    given |= {"log_name": log, "allow_foreign_origin": foreign_origin_yes, "blobs": blobs}
+    with opened(home, publishes=True) as node, waiting("publishing…"):
+        if node.settings.four_eyes:
+            tell_proposed(node.approving.propose_files(files, actor(), **given), as_json=as_json)
+            return
+        published = node.publisher.publish_files(files, **given)
         about(listings=[one.published.id for one in published])
     for one in published:
         for notice in one.file.notices:
@@ -121,12 +124,18 @@ def withdraw(
 
     It leaves our blocklist at once, and those of our peers when they next pull.
     """
-    with opened(home, signs=True) as node, waiting("publishing…"):
+    with opened(home, publishes=True) as node, waiting("publishing…"):
+        if node.settings.four_eyes:
+            draft = node.approving.propose_withdrawal(listing, reason, actor(), note=text)
+            tell_draft(draft, as_json=as_json)
+            return
         published = node.publisher.withdraw(listing, reason, note=text)
     if as_json:
         from hashpact_node.cli.shapes import published_shape
 
         say_json(published_shape(published))
+    elif published.rests_until is not None:
+        say(f"withdrawn: {listing}")
     elif published.notice is None:
         say(f"withdrawn: {listing}, in the first {published.size:,} entries of {published.origin}")
     end_with(published)
@@ -134,6 +143,8 @@ def withdraw(
 
 def end_with(*published: Published) -> None:
     """End with the exit code for what is stored and not released yet, if anything is, and say why."""
+    for until in dict.fromkeys(one.rests_until for one in published if one.rests_until is not None):
+        note(f"it rests until {until}; `hashpact listing undo LISTING` takes it back until then")
     notices = dict.fromkeys(one.notice for one in published if one.notice is not None)
     for notice in notices:
         warn(notice, "do not publish it again; it is released as soon as that is mended")

@@ -52,6 +52,7 @@ def published_shape(published: Published) -> dict[str, Any]:
         "size": published.size,
         "existing": published.existing,
         "notice": published.notice,
+        "rests_until": published.rests_until,
     }
 
 

@@ -11,6 +11,7 @@ from hashpact_node.services.views import logs_by_number, own_number
 from hashpact_node.store.blobs import blob_lengths, drop_unclaimed, keys_of_hash, put_blob, read_blob
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
+from hashpact_node.store.drafts import count_undecided
 from hashpact_node.store.feed import find_claims
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.queue import count_entries
@@ -123,11 +124,13 @@ def check_blobs(connection: Connection, signals: Iterable[Signal], *, where: str
 def drop_unreferenced_blobs(connection: Connection, *, used_before: datetime) -> int:
     """Delete blobs that no live listing names and that were not used since then; how many.
 
-    Own ones stay while something of our own waits to be released or merged, since it may name them.
+    Own ones stay while something of our own waits to be approved, released or merged, since it may name them.
     """
     own = own_number(connection)
-    waits = count_entries(connection) > 0 or any(
-        log.held_size < log.placed_size for log in list_logs(connection, peer=own)
+    waits = (
+        count_entries(connection) > 0
+        or count_undecided(connection) > 0
+        or any(log.held_size < log.placed_size for log in list_logs(connection, peer=own))
     )
     return drop_unclaimed(connection, used_before=used_before, but_of=own if waits else None)
 

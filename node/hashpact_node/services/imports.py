@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from hashpact_node.services.actors import Actor
+from hashpact_node.services.approving import new_import_draft
 from hashpact_node.services.blobs import check_blobs
 from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.drafts import ListingDraft, check_origin, encode_listing, encode_plain, located, new_id
@@ -25,6 +27,7 @@ from hashpact_node.services.publishing import LISTINGS, Publisher, Waiting
 from hashpact_node.store.blobs import use_blobs
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
+from hashpact_node.store.drafts import add_draft, add_draft_entries, find_draft_of, set_waiting
 from hashpact_node.store.imports import imported_lines, imports_like, set_imported_lines
 from hashpact_node.store.logs import Log
 from hashpact_node.store.queue import add_entries
@@ -37,6 +40,7 @@ ERRORS_MAX: Final = 100
 CHECKING: Final = "checking"
 IMPORTING: Final = "importing"
 RELEASING: Final = "releasing"
+STORED: Final = "all lines are stored and wait to be released"
 
 _HASH_BYTES: Final = 1024 * 1024
 _PROGRESS_LINES: Final = 2_000
@@ -58,6 +62,7 @@ class ImportReport:
 
     ``lines`` of the file, of which ``resumed`` were imported by an earlier run; ``imported`` listings were added by
     this one, ``skipped`` lines were wrong, the first 100 of them in ``errors``. ``notice`` says why something waits.
+    ``draft``: the draft of them, which somebody else has to approve. ``rests_until``: when they may be released.
     """
 
     lines: int = 0
@@ -66,6 +71,8 @@ class ImportReport:
     skipped: int = 0
     errors: list[str] = field(default_factory=list)
     notice: str | None = None
+    draft: str | None = None
+    rests_until: str | None = None
 
     def add_error(self, error: HashpactError) -> None:
         """Count a line that is wrong."""
@@ -92,10 +99,14 @@ class ImportOptions:
 class Importer:
     """Imports files in the name of this member."""
 
-    def __init__(self, database: Database, publisher: Publisher, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, publisher: Publisher, now: Callable[[], datetime], *, proposer: Actor | None = None
+    ) -> None:
+        """``proposer``: who proposes what is imported, where somebody else has to approve it."""
         self._database = database
         self._publisher = publisher
         self._now = now
+        self._proposer = proposer
 
     def import_file(
         self,
@@ -111,6 +122,8 @@ class Importer:
         NotFoundError without an open log of that name, or for an audience that there is not; StoreError, after which
         the same call goes on where it was.
         """
+        if self._proposer is None:
+            self._publisher.must_need_no_other()
         run = _Run(path, options or ImportOptions(), progress or (lambda _progress: None), self._check_blobs)
         with self._database.read() as connection:
             logs = [open_log(connection, name) for name in run.names(connection)]
@@ -119,9 +132,11 @@ class Importer:
             source = self._source(run, f"{names}/{run.check(file, logs[0])}")
             last = self._store(run, file, source)
         report = run.report
-        if run.options.wait and report.lines:
+        if self._proposer is not None:
+            report.draft = self._finish_draft(source)
+        elif run.options.wait and report.lines:
             run.tell(RELEASING, report.lines, run.total_bytes)
-            report.notice = self._release(logs, last)
+            report.notice, report.rests_until = self._release(logs, last)
         return report
 
     def _source(self, run: _Run, file: str) -> str:
@@ -157,7 +172,7 @@ class Importer:
                 last, entries = run.encode(chunk.drafts, logs[0], now)
                 use_blobs(connection, run.take_blobs(), now=now)
                 for log in logs:
-                    add_entries(connection, log.number, entries, now=now)
+                    self._keep(connection, run, log, source, entries)
                 set_imported_lines(connection, source, chunk.end, now=now)
             done = chunk.end
             if last is not None:
@@ -167,6 +182,25 @@ class Importer:
         report.lines = max(done, run.lines)
         return waiting
 
+    def _keep(self, connection: Connection, run: _Run, log: Log, source: str, entries: list[bytes]) -> None:
+        """Queue the entries of a chunk, or add them to the draft of this import."""
+        if self._proposer is None:
+            add_entries(connection, log.number, entries, now=self._now())
+        elif entries:
+            draft = find_draft_of(connection, source)
+            new = new_import_draft(run.names(connection), run.path.name, self._proposer, source)
+            number = draft.number if draft is not None else add_draft(connection, new, now=self._now())
+            add_draft_entries(connection, number, log.name, entries)
+
+    def _finish_draft(self, source: str) -> str | None:
+        """Say that all of the draft is there; its id."""
+        with self._database.write() as connection:
+            draft = find_draft_of(connection, source)
+            if draft is None:
+                return None
+            set_waiting(connection, draft.number)
+            return draft.id
+
     def _check_blobs(self, draft: ListingDraft) -> Collection[bytes]:
         """Give the keys of the blobs that a draft names; RequestError where one is not here."""
         if all(signal.blob_length is None for signal in draft.signals):
@@ -174,16 +208,16 @@ class Importer:
         with self._database.read() as connection:
             return check_blobs(connection, draft.signals, where=draft.where)
 
-    def _release(self, logs: list[Log], last: list[Waiting]) -> str | None:
+    def _release(self, logs: list[Log], last: list[Waiting]) -> tuple[str | None, str | None]:
         """Release what was stored by this run, or by one that was killed before it came to that."""
+        told = [self._publisher.finish(one, STORED) for one in last]
         try:
             for log in [] if last else logs:
                 self._publisher.release_leftovers(log)
-            for one in last:
-                self._publisher.release(one)
         except HashpactError as error:
-            return f"all lines are stored and wait to be released: {error}"
-        return None
+            return f"{STORED}: {error}", None
+        notices, rests = zip(*told, strict=True) if told else ((None,), (None,))
+        return next(filter(None, notices), None), next(filter(None, rests), None)
 
 
 @dataclass(slots=True)

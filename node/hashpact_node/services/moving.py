@@ -27,6 +27,7 @@ class Mover:
 
         Raises what ``placing.move`` raises, StoreError.
         """
+        self.publisher.must_need_no_other()
         check_id(listing)
         with self.database.write() as connection:
             moved = move(connection, listing, wanted, now=self.now())
@@ -39,6 +40,7 @@ class Mover:
         Those that further audiences have, too, stay with them. Stopped half way, it goes on when it is run again.
         Raises what ``placing.move`` raises, StoreError.
         """
+        self.publisher.must_need_no_other()
         with self.database.read() as connection:
             name, ids = live_ids(connection, audience)
             log_names(connection, wanted.audiences)

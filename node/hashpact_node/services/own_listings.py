@@ -64,6 +64,11 @@ def open_log(connection: Connection, name: str, *, lock: bool = False) -> Log:
     )
 
 
+def open_names(connection: Connection) -> list[str]:
+    """Give the names of all own open logs, in one order, so that whoever locks several does not wait for ever."""
+    return sorted(log.name for log in list_logs(connection, peer=own_number(connection)) if _is_open(log))
+
+
 def find_listings(connection: Connection, log: Log, identifiers: Collection[str]) -> dict[str, OwnListing]:
     """Find own listings by id among the logs of one name, of which ``log`` is the open one; unknown ids are left out.
 

@@ -15,7 +15,7 @@ import msgspec
 
 from hashpact_node.services.audiences import GENERAL_LOG, audience_names, log_names
 from hashpact_node.services.blobs import check_blobs
-from hashpact_node.services.drafts import ListingDraft, encode_listing, encode_withdrawal, located
+from hashpact_node.services.drafts import ListingDraft, check_origin, encode_listing, encode_withdrawal, located
 from hashpact_node.services.own_listings import OwnListing, check_id, find_contents, find_listings, open_log
 from hashpact_node.services.views import own_number
 from hashpact_node.store.blobs import use_blobs
@@ -99,6 +99,24 @@ def enqueue(
 ) -> list[str]:
     """Let each draft wait for its places in the logs, locked, that are wanted for it; give the ids of the listings.
 
+    Raises what ``encode`` raises.
+    """
+    ids, entries = encode(connection, logs, drafts, wanted, now=now)
+    for name, some in entries.items():
+        add_entries(connection, logs[name].number, some, now=now)
+    return ids
+
+
+def encode(
+    connection: Connection,
+    logs: Mapping[str, Log],
+    drafts: Sequence[ListingDraft],
+    wanted: Sequence[Sequence[str]],
+    *,
+    now: datetime,
+) -> tuple[list[str], dict[str, list[bytes]]]:
+    """Make the listings of drafts, and keep the blobs that they name; give their ids, and the entries of each log.
+
     Raises RequestError for a blob that is not here, and StatementError for what would be malformed.
     """
     listings = [draft.listing(now) for draft in drafts]
@@ -112,9 +130,7 @@ def enqueue(
             raise located(error, where) from None
         for name in names:
             entries[name].append(entry)
-    for name, some in entries.items():
-        add_entries(connection, logs[name].number, some, now=now)
-    return [listing.id for listing in listings]
+    return [listing.id for listing in listings], entries
 
 
 def check_restated(
@@ -132,6 +148,12 @@ def check_restated(
                     where=place_of(draft, number, len(drafts)),
                     mend="leave the id out to publish a new listing",
                 )
+
+
+def check_origins(drafts: Sequence[ListingDraft], *, allow_foreign: bool) -> None:
+    """Raise RequestError for a draft of somebody else's material, unless that was said on purpose."""
+    for number, draft in enumerate(drafts, 1):
+        check_origin(draft.origin, allow_foreign=allow_foreign, where=place_of(draft, number, len(drafts)))
 
 
 def place_of(draft: ListingDraft, number: int, count: int) -> str | None:

@@ -61,10 +61,10 @@ class PlannedPublisher:
         found = self._stored(ids, drafts, log_name) if again else None
         if found is not None:
             return found
-        named = [_named(draft, one) for draft, one in zip(drafts, ids, strict=True)]
+        under_ids = [named(draft, one) for draft, one in zip(drafts, ids, strict=True)]
         try:
             return self.publisher.publish(
-                named, log_name=log_name, allow_foreign_origin=allow_foreign_origin, wait=wait
+                under_ids, log_name=log_name, allow_foreign_origin=allow_foreign_origin, wait=wait
             )
         except HashpactError:
             # It may have failed after all was stored, and then it is published.
@@ -89,6 +89,7 @@ class PlannedPublisher:
         return [told[one] for one in ids]
 
 
-def _named(draft: ListingDraft, identifier: str) -> PlannedDraft:
+def named(draft: ListingDraft, identifier: str) -> PlannedDraft:
+    """Give a draft under the id that was planned for it."""
     values = {field.name: getattr(draft, field.name) for field in fields(ListingDraft)}
     return PlannedDraft(**values, planned=identifier)

@@ -7,30 +7,30 @@ what goes wrong after that is told in ``notice`` and raises nothing, lest somebo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from hashpact_node import clock
-from hashpact_node.services.blobs import NewBlob, read_new_blobs, store_own
+from hashpact_node.services.blobs import NewBlob, store_own
 from hashpact_node.services.drafts import (
     ListingDraft,
-    check_origin,
     encode_withdrawal,
 )
-from hashpact_node.services.hashing import HashedFile, hash_file
+from hashpact_node.services.file_drafts import columns, missing_files, prepare_files
+from hashpact_node.services.hashing import HashedFile
 from hashpact_node.services.own_listings import check_id, sha256_contents
 from hashpact_node.services.placing import (
     audiences_of,
+    check_origins,
     check_restated,
     enqueue,
     find_contents_everywhere,
     find_everywhere,
     lock_logs,
     names_for,
-    place_of,
 )
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.views import logs_by_number
@@ -42,14 +42,14 @@ from hashpact_node.store.queue import add_entries, forget_publications, remember
 from hashpact_protocol.errors import (
     ConflictError,
     HashpactError,
-    RequestError,
     StoreBusyError,
 )
 from hashpact_protocol.merge import id_bytes
-from hashpact_protocol.signals import Signal
+from hashpact_protocol.statement_fields import format_time
 from hashpact_protocol.statements import Listing
 
 LISTINGS = "listings"
+STORED = "it is stored and waits to be released"
 WAIT_SECONDS = 30.0
 POLL_SECONDS = 0.05
 
@@ -60,7 +60,8 @@ class Published:
 
     ``id`` is the listing's, ``origin`` the log's. ``index`` is the entry's place and ``size`` the log's released size,
     both None while it waits to be released; ``notice`` says why then. ``existing`` says that nothing was added, since
-    the content is listed already.
+    the content is listed already. ``rests_until``: when it may be released at the earliest, where it can be taken back
+    until then.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Published:
     size: int | None = None
     existing: bool = False
     notice: str | None = None
+    rests_until: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,8 @@ class Publisher:
         for what would be malformed, each naming the draft; NotFoundError when there is no such log or audience,
         StoreError.
         """
-        for number, draft in enumerate(drafts, 1):
-            check_origin(draft.origin, allow_foreign=allow_foreign_origin, where=place_of(draft, number, len(drafts)))
+        self.must_need_no_other()
+        check_origins(drafts, allow_foreign=allow_foreign_origin)
         with self._database.write() as connection:
             wanted = [names_for(connection, draft.audiences, log_name) for draft in drafts]
             logs = lock_logs(connection, (name for names in wanted for name in names))
@@ -177,28 +179,17 @@ class Publisher:
         ``blobs`` are further signals of a single file.
         Raises what ``publish`` and ``hash_file`` raise, RequestError for blobs of several files, and SignalError.
         """
-        if blobs and len(paths) != 1:
-            raise RequestError("blobs belong to one file", mend="publish the files one by one, each with its blobs")
-        made = read_new_blobs(blobs)
-        files = [_with_signals(hash_file(path), [signal for signal, _ in made]) for path in paths]
-        drafts = [_file_draft(file, fields) for file in files]
-        for draft in drafts:
-            check_origin(draft.origin, allow_foreign=allow_foreign_origin, where=draft.where)
+        self.must_need_no_other()
+        ready = prepare_files(paths, blobs, fields, allow_foreign_origin=allow_foreign_origin)
+        files = ready.files
         with self._database.write() as connection:
             names = names_for(connection, fields.get("audiences") or (), log_name)
             logs = lock_logs(connection, names)
             standing = find_contents_everywhere(connection, [file.sha256 for file in files], logs[names[0]].kind)
-            # The first of several equal files is the one that is published.
-            new: dict[bytes, tuple[ListingDraft, list[str]]] = {}
-            for file, draft in zip(files, drafts, strict=True):
-                here = standing.get(file.sha256, {})
-                missing = [name for name in names if name not in here]
-                known = next((one.listing.id for one in here.values()), None)
-                if missing and file.sha256 not in new:
-                    new[file.sha256] = (replace(draft, id=known), missing)
-            for signal, data in made:
+            new = missing_files(ready, names, standing)
+            for signal, data in ready.blobs:
                 store_own(connection, signal, data, now=self._now())
-            listed = enqueue(connection, logs, *_columns(new.values()), now=self._now())
+            listed = enqueue(connection, logs, *columns(new.values()), now=self._now())
             ids = dict(zip(new, listed, strict=True))
             remember_publications(connection, {content: id_bytes(one) for content, one in ids.items()})
         placed, seen = [], set[bytes]()
@@ -224,6 +215,7 @@ class Publisher:
         Raises NotFoundError for a listing that is not ours, ConflictError when it is withdrawn already, StatementError
         for a reason or note that would be malformed, and StoreError.
         """
+        self.must_need_no_other()
         check_id(listing)
         with self._database.write() as connection:
             found = find_everywhere(connection, listing, lock=True)
@@ -283,11 +275,32 @@ class Publisher:
 
     def try_release(self, waiting: Waiting) -> str | None:
         """Release what waits, or wait for it; give what hinders that, in words, and raise nothing."""
+        return self.finish(waiting)[0]
+
+    def finish(self, waiting: Waiting, what: str = STORED) -> tuple[str | None, str | None]:
+        """Let what was stored be released; give what hinders that, in words, and until when it rests before it may be.
+
+        Nothing is raised: it is stored, and goes its way.
+        """
+        rules, now = self._releaser.rules, self._now()
+        if rules.undo_delay_seconds:
+            return None, format_time(now + timedelta(seconds=rules.undo_delay_seconds))
         try:
-            self.release(waiting)
+            held = self._releaser.held(waiting.log.number)
+            if held is None or self._releases:
+                self.release(waiting)
+                held = self._releaser.held(waiting.log.number)
         except HashpactError as error:
-            return f"it is stored and waits to be released: {error}"
-        return None
+            return f"{what}: {error}", None
+        return (None if held is None else f"{what}, and that is held: {held.what}"), None
+
+    def must_need_no_other(self) -> None:
+        """Raise ConflictError where somebody else has to approve what is published: it would wait in vain."""
+        if self._releaser.rules.four_eyes:
+            raise ConflictError(
+                "four_eyes is set: nothing is published before somebody else has approved it",
+                mend="propose listings and withdrawals; a move cannot be proposed, but those two can",
+            )
 
     def release_leftovers(self, log: Log) -> None:
         """Release what a command that was killed left waiting; nothing where a running node does."""
@@ -307,7 +320,7 @@ class Publisher:
     def _release(self, log: Log, answers: list[Published], *, wait: bool) -> list[Published]:
         """Release what was stored, if that is wanted, and add places and sizes to the answers."""
         fresh = [answer.id for answer in answers if not answer.existing]
-        notice = self.try_release(Waiting(log, fresh[-1])) if wait and fresh else None
+        notice, rests = self.finish(Waiting(log, fresh[-1])) if wait and fresh else (None, None)
         with self._database.read() as connection:
             size = get_log(connection, log.number).accepted_size
             owners = find_owners(connection, log.sequence, {id_bytes(answer.id) for answer in answers})
@@ -319,17 +332,17 @@ class Publisher:
             if owner is not None and known:
                 placed.append(replace(answer, origin=origins[owner.log], index=owner.position, size=size))
             else:
-                placed.append(replace(answer, notice=notice))
+                placed.append(replace(answer, notice=notice, rests_until=rests))
         return placed
 
     def _release_withdrawal(self, log: Log, listing: str, *, wait: bool) -> Published:
-        notice = self.try_release(Waiting(log, listing, withdrawn=True)) if wait else None
+        notice, rests = self.finish(Waiting(log, listing, withdrawn=True)) if wait else (None, None)
         with self._database.read() as connection:
             owner = find_owners(connection, log.sequence, [id_bytes(listing)]).get(id_bytes(listing))
             size = get_log(connection, log.number).accepted_size
         if owner is not None and not owner.live:
             return Published(listing, log.origin, index=owner.position, size=size)
-        return Published(listing, log.origin, notice=notice)
+        return Published(listing, log.origin, notice=notice, rests_until=rests)
 
     def _is_released(self, waiting: Waiting) -> bool:
         last = id_bytes(waiting.last)
@@ -345,22 +358,12 @@ def _is_new(log: int, position: int, before: Log) -> bool:
     return log == before.number and position >= before.placed_size
 
 
-def _with_signals(file: HashedFile, signals: Sequence[Signal]) -> HashedFile:
-    return replace(file, signals=(*file.signals, *signals))
-
-
-def _file_draft(file: HashedFile, fields: dict[str, Any]) -> ListingDraft:
-    given = {name: value for name, value in fields.items() if value is not None}
-    return ListingDraft(signals=file.signals, where=file.name, **{"content": file.content, **given})
-
-
-def _columns(pairs: Iterable[tuple[ListingDraft, list[str]]]) -> tuple[list[ListingDraft], list[list[str]]]:
-    rows = list(pairs)
-    return [draft for draft, _ in rows], [names for _, names in rows]
-
-
 def _joined(answers: Sequence[Published]) -> Published:
     """Give how a listing stands in the first of its logs; it waits as long as it waits in any."""
     waits = next((one for one in answers if one.index is None), None)
     first = answers[0]
-    return first if waits is None else replace(first, index=None, size=None, notice=waits.notice)
+    return (
+        first
+        if waits is None
+        else replace(first, index=None, size=None, notice=waits.notice, rests_until=waits.rests_until)
+    )

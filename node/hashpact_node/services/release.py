@@ -17,14 +17,16 @@ from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.own_heads import must_know
+from hashpact_node.services.release_rules import NO_RULES, Hold, ReleaseRules
 from hashpact_node.services.views import own_card
 from hashpact_node.services.witness_lines import WitnessLines
 from hashpact_node.store.bundles import Bundle, Tile, put_bundles, put_tiles, read_tile, stream_bundles
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
+from hashpact_node.store.drafts import mark_placed
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, get_log, list_logs, place, see_own_cosignature, set_pending, show
-from hashpact_node.store.queue import count_entries, take_entries
+from hashpact_node.store.queue import QueuedEntry, take_entries
 from hashpact_protocol.card import Card
 from hashpact_protocol.errors import ConflictError, StoreMovedError
 from hashpact_protocol.growth import extend_tiles, read_range, whole_bundles
@@ -64,9 +66,10 @@ class Releaser:
     may_sign: Callable[[], None] = _anybody
     """Raises ConflictError while this process must not sign (``services.awakening``)."""
     witness_lines: WitnessLines | None = None
+    rules: ReleaseRules = NO_RULES
 
     def release(self, log: int) -> int:
-        """Release everything that waits for a log, and give the size that is shown then.
+        """Release all that waits for a log and may be released (``rules``), and give the size that is shown then.
 
         Whoever comes while a release is in flight waits for it, and finds its statements in it or in the next.
         Raises StoreBusyError after two minutes of waiting, KeyUnavailableError and ConfigurationError when the log's
@@ -92,11 +95,21 @@ class Releaser:
             self._sign_and_show(current, current.accepted_size, current.accepted_root)
 
     def waiting(self) -> list[int]:
-        """Give the own open logs for which something waits, a pending release or an unmerged one included."""
+        """Give the own open logs for which there is something to do, a pending or unmerged release included.
+
+        What rests, and what is held and a person was told of, waits for a time or for a person.
+        """
+        now = self.now()
         with self.database.read() as connection:
             card = own_card(connection)
             logs = [log for log in list_logs(connection) if card.log(log.origin) and log.state == "open"]
-            return [log.number for log in logs if _unfinished(log) or count_entries(connection, log.number)]
+            has_work = self.rules.has_work
+            return [log.number for log in logs if _unfinished(log) or has_work(connection, log.number, now=now)]
+
+    def held(self, log: int) -> Hold | None:
+        """Say why nothing that waits for a log is released; None where nothing hinders it."""
+        with self.database.read() as connection:
+            return self.rules.hold(connection, log, now=self.now())
 
     @contextmanager
     def _alone(self, log: int) -> Iterator[None]:
@@ -104,20 +117,31 @@ class Releaser:
             yield
 
     def _place(self, number: int) -> bool:
-        """Give waiting statements their places and store what is to be signed; False when nothing waits."""
+        """Give waiting statements their places and store what is to be signed; False when none may have one."""
+        now = self.now()
         with self.database.write() as connection:
             log = get_log(connection, number, lock=True)
             _must_be_open(log)
             must_know(connection, log)
-            entries = [queued.entry for queued in take_entries(connection, number, limit=PLACED_AT_ONCE)]
-            if not entries:
+            taken = self._take(connection, log, now)
+            if not taken:
                 if log.accepted_note is None:  # a new log shows its empty tree
                     set_pending(connection, number, size=0, root=CompactRange().root())
                 return log.accepted_note is None
-            placed = append_entries(connection, log, entries)
+            placed = append_entries(connection, log, [queued.entry for queued in taken])
+            mark_placed(connection, {queued.draft for queued in taken if queued.draft}, log=number, size=placed.size)
             place(connection, number, old_size=log.placed_size, new_size=placed.size, range=placed.encode())
             set_pending(connection, number, size=placed.size, root=placed.root())
         return True
+
+    def _take(self, connection: Connection, log: Log, now: datetime) -> list[QueuedEntry]:
+        """Take out of the queue what gets its place now: what has rested, if all of that may be released."""
+        if not self.rules.check(connection, log, now=now):
+            return []
+        before = self.rules.due_before(connection, log.number, now=now)
+        taken = take_entries(connection, log.number, limit=PLACED_AT_ONCE, before=before)
+        self.rules.count(connection, log.number, taken, now=now)
+        return taken
 
     def _finish_pending(self, number: int) -> None:
         with self.database.read() as connection:

@@ -55,7 +55,15 @@ STATEMENTS = Target(
     ("int4", "bytea", "int2", "int4", "int8", "bool"),
     2,
 )
-QUEUE = Target("queue", ("log", "queued_at", "entry"), ("int4", "int8", "bytea"), 0)  # the database numbers the rows
+QUEUE = Target(  # the database numbers the rows
+    "queue", ("log", "queued_at", "kind", "draft", "entry"), ("int4", "int8", "int2", "int4", "bytea"), 0
+)
+DRAFT_ENTRIES = Target(
+    "draft_entry",
+    ("draft", "place", "log_name", "kind", "content", "entry"),
+    ("int4", "int8", "text", "int2", "bytea", "bytea"),
+    2,
+)
 
 
 def is_postgresql(connection: Connection) -> bool:

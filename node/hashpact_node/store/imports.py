@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlmodel import col
 
 from hashpact_node.store.database import upsert
@@ -27,3 +27,8 @@ def set_imported_lines(connection: Connection, source: str, lines: int, *, now: 
     """Store how many lines are imported, in the transaction that stores their statements."""
     row = {"source": source, "lines": lines, "updated_at": int(now.timestamp())}
     upsert(connection, ImportProgress, [row], keys=("source",))
+
+
+def forget_imported(connection: Connection, source: str) -> None:
+    """Forget that anything of a source is imported, so that it can be begun anew."""
+    connection.execute(delete(ImportProgress).where(col(ImportProgress.source) == source))

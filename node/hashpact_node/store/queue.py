@@ -6,33 +6,76 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, select
+import msgspec
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, select, update
 from sqlmodel import col
 
 from hashpact_node.store.bulk import QUEUE, insert_new
 from hashpact_node.store.database import upsert
 from hashpact_node.store.logs import Log
 from hashpact_node.store.tables import Publication, Queue
+from hashpact_protocol.merge import Kind
 
 LOOKUP_ROWS = 500
 STREAM_ROWS = 1_000
 
+HAD_A_PLACE: Final = 0
+"""Stands where the draft would: this entry had a place already, in a log that ended before it was shown."""
+
+
+_COLUMNS: Final = (
+    col(Queue.number),
+    col(Queue.entry),
+    col(Queue.queued_at),
+    col(Queue.kind),
+    col(Queue.draft),
+    col(Queue.confirmed_at),
+)
+
+
+class _Head(msgspec.Struct, gc=False):
+    kind: str
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_KINDS: Final = {kind.name.lower(): int(kind) for kind in Kind}
+
 
 @dataclass(frozen=True, slots=True)
 class QueuedEntry:
-    """An entry that waits, and since when (Unix seconds)."""
+    """An entry that waits, and since when (Unix seconds).
+
+    ``kind`` as in ``merge.Kind``, None where it is not known. ``draft`` is the approved draft that it came from, 0
+    for what had a place before, None for neither; ``confirmed_at``: when a person let it go.
+    """
 
     number: int
     entry: bytes
     queued_at: int
+    kind: int | None = None
+    draft: int | None = None
+    confirmed_at: int | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it counts towards the limits: nobody said yes to it."""
+        return self.draft is None and self.confirmed_at is None
+
+
+def kind_of(entry: bytes) -> int | None:
+    """Give the number of an entry's kind; None where it says none that is known."""
+    try:
+        return _KINDS.get(_decode_head(entry).kind)
+    except msgspec.MsgspecError:
+        return None
 
 
 def add_entries(connection: Connection, log: int, entries: Iterable[bytes], *, now: datetime) -> int:
     """Put entries into the queue of a log, in order; how many they were."""
     queued_at = int(now.timestamp())
-    rows = [(log, queued_at, entry) for entry in entries]
+    rows = [(log, queued_at, kind_of(entry), None, entry) for entry in entries]
     insert_new(connection, QUEUE, rows)
     return len(rows)
 
@@ -44,19 +87,71 @@ def stream_entries(connection: Connection, log: int) -> Iterator[bytes]:
         yield from rows.scalars()
 
 
-def take_entries(connection: Connection, log: int, *, limit: int) -> list[QueuedEntry]:
-    """Take up to ``limit`` entries out of the queue of a log, the oldest first.
+def list_entries(connection: Connection, log: int) -> Iterator[QueuedEntry]:
+    """Yield what waits for a log, in its order, and leave it there."""
+    query = select(*_COLUMNS).where(col(Queue.log) == log).order_by(col(Queue.number))
+    with connection.execute(query, execution_options={"yield_per": STREAM_ROWS}) as rows:
+        yield from (_queued(row) for row in rows)
+
+
+def take_entries(connection: Connection, log: int, *, limit: int, before: int | None = None) -> list[QueuedEntry]:
+    """Take up to ``limit`` entries out of the queue of a log, the oldest first; only those below number ``before``.
 
     Exactly what is returned is deleted, so an entry that another transaction is about to add is never lost.
     """
-    oldest = select(col(Queue.number)).where(col(Queue.log) == log).order_by(col(Queue.number)).limit(limit)
-    taken = (
-        delete(Queue)
-        .where(col(Queue.number).in_(oldest))
-        .returning(col(Queue.number), col(Queue.entry), col(Queue.queued_at))
-    )
+    oldest = select(col(Queue.number)).where(_due(log, before)).order_by(col(Queue.number)).limit(limit)
+    oldest = oldest.with_for_update()  # in order, so that two who take do not wait for each other for ever
+    taken = delete(Queue).where(col(Queue.number).in_(oldest)).returning(*_COLUMNS)
     rows: list[Any] = sorted(connection.execute(taken), key=itemgetter(0))
-    return [QueuedEntry(*row) for row in rows]
+    return [_queued(row) for row in rows]
+
+
+def drop_entry(connection: Connection, number: int) -> bool:
+    """Take one entry out of the queue; whether it was there still."""
+    return connection.execute(delete(Queue).where(col(Queue.number) == number)).rowcount > 0
+
+
+def first_resting(connection: Connection, log: int, *, until: int) -> int | None:
+    """Give the number of the first entry that was queued after that time (Unix seconds); None where there is none.
+
+    It and all behind it rest, so that the order stays what it was even where the clock ran back.
+    """
+    query = select(func.min(col(Queue.number))).where(col(Queue.log) == log, col(Queue.queued_at) > until)
+    return connection.execute(query).scalar_one()
+
+
+def has_entries(connection: Connection, log: int, *, before: int | None = None, unapproved: bool = False) -> bool:
+    """Say whether anything waits for a log below a number; with ``unapproved``, anything that nobody approved."""
+    condition = _due(log, before)
+    if unapproved:
+        condition &= col(Queue.draft).is_(None)
+    return bool(connection.execute(select(exists().where(condition))).scalar_one())
+
+
+def count_unconfirmed(
+    connection: Connection, log: int, kind: Kind, *, before: int | None = None, cap: int | None = None
+) -> int:
+    """Count the entries of a kind that wait below a number and that nobody said yes to, up to ``cap`` of them.
+
+    One whose kind is not known counts as of every kind.
+    """
+    counted = col(Queue.draft).is_(None) & col(Queue.confirmed_at).is_(None)
+    of_kind = or_(col(Queue.kind) == int(kind), col(Queue.kind).is_(None))
+    found = select(col(Queue.number)).where(_due(log, before), counted, of_kind).limit(cap).subquery()
+    return connection.execute(select(func.count()).select_from(found)).scalar_one()
+
+
+def confirm_entries(connection: Connection, log: int, *, before: int, now: datetime) -> int:
+    """Let go what waits below a number and that nobody said yes to; how many entries that were."""
+    counted = col(Queue.draft).is_(None) & col(Queue.confirmed_at).is_(None)
+    confirmed = update(Queue).where(_due(log, before), counted).values(confirmed_at=int(now.timestamp()))
+    return connection.execute(confirmed).rowcount
+
+
+def next_number(connection: Connection, log: int) -> int:
+    """Give a number that is above those of all that waits for a log."""
+    query = select(func.max(col(Queue.number))).where(col(Queue.log) == log)
+    return (connection.execute(query).scalar_one() or 0) + 1
 
 
 def drop_entries(connection: Connection, log: int) -> None:
@@ -75,6 +170,15 @@ def count_entries(connection: Connection, log: int | None = None) -> int:
 def count_unreleased(connection: Connection, log: Log) -> int:
     """How many statements of an own log are not shown yet: those without a place, and those placed but not signed."""
     return count_entries(connection, log.number) + max(0, log.placed_size - log.accepted_size)
+
+
+def _queued(row: Any) -> QueuedEntry:
+    return QueuedEntry(*row)
+
+
+def _due(log: int, before: int | None) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = col(Queue.log) == log
+    return condition if before is None else condition & (col(Queue.number) < before)
 
 
 def forget_publications(connection: Connection, listing: bytes, contents: Sequence[bytes]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlmodel import col
 
 from hashpact_node.store.bundles import Bundle
+from hashpact_node.store.queue import HAD_A_PLACE, kind_of
 from hashpact_node.store.tables import Log, Queue
 from hashpact_node.store.tables_succession import CutBundle, StagedBundle
 from hashpact_protocol.errors import StoreMovedError
@@ -90,14 +91,18 @@ def set_accepted(connection: Connection, log: int, *, size: int, root: bytes, no
 
 
 def requeue(connection: Connection, log: int, entries: Sequence[bytes], *, now: datetime) -> None:
-    """Let entries wait for a place again, before those that wait for the same log."""
-    waiting = connection.execute(
-        select(col(Queue.queued_at), col(Queue.entry)).where(col(Queue.log) == log).order_by(col(Queue.number))
-    ).all()
+    """Let entries wait for a place again, before those that wait for the same log.
+
+    They had a place, so whoever had to say yes to them has.
+    """
+    kept = ("queued_at", "confirmed_at", "draft", "kind", "entry")
+    query = select(*(col(getattr(Queue, name)) for name in kept)).where(col(Queue.log) == log)
+    waiting = connection.execute(query.order_by(col(Queue.number))).all()
     connection.execute(delete(Queue).where(col(Queue.log) == log))
-    rows = [(int(now.timestamp()), entry) for entry in entries] + [(at, entry) for at, entry in waiting]
+    at = int(now.timestamp())
+    rows = [(at, None, HAD_A_PLACE, kind_of(entry), entry) for entry in entries] + [tuple(row) for row in waiting]
     if rows:
-        connection.execute(insert(Queue), [{"log": log, "queued_at": at, "entry": entry} for at, entry in rows])
+        connection.execute(insert(Queue), [{"log": log, **dict(zip(kept, row, strict=True))} for row in rows])
 
 
 def move_queue(connection: Connection, logs: Iterable[int], successor: int) -> int:

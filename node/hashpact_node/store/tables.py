@@ -230,14 +230,21 @@ class Expiry(Table, table=True):
 
 
 class Queue(Table, table=True):
-    """A statement of our own that waits for its place in a log."""
+    """A statement of our own that waits for its place in a log.
+
+    ``kind`` is its number in ``merge.Kind``, None where that is not known. ``draft`` is the draft that somebody
+    approved, 0 for what had a place before; ``confirmed_at``: when a person let it go although there was so much.
+    """
 
     __tablename__ = "queue"
     __table_args__ = (Index("ix_queue_log_number", "log", "number"),)
 
     number: int | None = Field(default=None, primary_key=True, sa_type=Wide)
     queued_at: int = Field(sa_type=BigInteger)
+    confirmed_at: int | None = Field(default=None, sa_type=BigInteger)
     log: int = Field(sa_type=Integer, sa_column_args=[ForeignKey("log.number")])
+    draft: int | None = Field(default=None, sa_type=Integer)
+    kind: int | None = Field(default=None, sa_type=SmallInteger)
     entry: bytes = Field(sa_type=LargeBinary)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hashpact_node.api import models, models_keys, models_node, models_requests
+from hashpact_node.api import models, models_drafts, models_keys, models_node, models_requests
 from hashpact_node.app import create_app
 from hashpact_node.jobs.schedule import Schedule
 from hashpact_node.services import (
@@ -19,10 +19,12 @@ from hashpact_node.services import (
     blocklist,
     change_feed,
     claims_view,
+    draft_views,
     matching,
     publishing,
     status,
     status_keys,
+    undoing,
 )
 from hashpact_node.services.drafts import FIELDS
 from hashpact_node.store.database import Database
@@ -47,6 +49,11 @@ PROMISED = {
     ("POST", "/v1/listings/{listing}/withdraw"),
     ("PUT", "/v1/listings/{listing}/audiences"),
     ("GET", "/v1/audiences"),
+    ("DELETE", "/v1/listings/{listing}"),
+    ("GET", "/v1/drafts"),
+    ("GET", "/v1/drafts/{draft}"),
+    ("POST", "/v1/drafts/{draft}/approve"),
+    ("POST", "/v1/drafts/{draft}/reject"),
     ("POST", "/v1/match"),
     ("POST", "/v1/match/file"),
     ("GET", "/v1/blocklist"),
@@ -147,6 +154,10 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         (models_node.Blob, blobs.StoredBlob),
         (models_node.Published, publishing.Published),
         (models_node.Audience, audiences.AudienceView),
+        (models_drafts.Somebody, draft_views.Somebody),
+        (models_drafts.Draft, draft_views.DraftView),
+        (models_drafts.DraftDetail, draft_views.DraftDetail),
+        (models_drafts.Undone, undoing.Undone),
         (models_node.Log, status.LogStatus),
         (models_node.PeerState, status.PeerStatus),
         (models_node.Alarm, status.AlarmStatus),

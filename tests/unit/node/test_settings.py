@@ -66,6 +66,10 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         blob_quota_mib = 5
         worker_processes = 3
         fetch_threads = 4
+        four_eyes = true
+        release_max_listings = 500
+        release_max_withdrawals = 50
+        undo_delay_seconds = 30
         log_format = "json"
         directory_url = "https://directory.example"
         directory_fingerprint = "1:sha256:0000000000000000000000000000000000000000000000000000000000000000"
@@ -99,6 +103,10 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         "HASHPACT_BLOB_QUOTA_MIB": "5",
         "HASHPACT_WORKER_PROCESSES": "3",
         "HASHPACT_FETCH_THREADS": "4",
+        "HASHPACT_FOUR_EYES": "true",
+        "HASHPACT_RELEASE_MAX_LISTINGS": "500",
+        "HASHPACT_RELEASE_MAX_WITHDRAWALS": "50",
+        "HASHPACT_UNDO_DELAY_SECONDS": "30",
         "HASHPACT_LOG_FORMAT": "json",
     }
     from_file = load_settings({"PATH": "/bin"}, tmp_path)

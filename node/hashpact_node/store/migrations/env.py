@@ -10,6 +10,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_backups,
     tables_blobs,
     tables_directory,
+    tables_drafts,
     tables_evidence,
     tables_keys,
     tables_requests,

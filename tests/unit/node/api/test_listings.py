@@ -49,6 +49,7 @@ def test_one_listing_is_published_and_shown(served: Served) -> None:
         "size": 1,
         "existing": False,
         "notice": None,
+        "rests_until": None,
     }
     assert answer.headers["location"] == f"/v1/listings/{published['id']}"
     listing = served.get(answer.headers["location"]).json()

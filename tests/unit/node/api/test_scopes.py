@@ -19,7 +19,8 @@ from hashpact_protocol.errors import ConfigurationError
 from own_member import NOW
 from serving import Served, bearer, make_token
 
-UNKNOWN = {"{member}": "nobody", "{listing}": "6f1c2a9e-0000-4000-8000-000000000000", "{number}": "1"}
+NOTHING = "6f1c2a9e-0000-4000-8000-000000000000"
+UNKNOWN = {"{member}": "nobody", "{listing}": NOTHING, "{draft}": NOTHING, "{number}": "1"}
 """What stands for parts of paths, so that nothing is changed by whoever may."""
 
 

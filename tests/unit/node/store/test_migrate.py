@@ -15,6 +15,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_audit,
     tables_backups,
     tables_blobs,
+    tables_drafts,
     tables_evidence,
     tables_keys,
     tables_requests,
