@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from desk import listed, log_of, open_desk, own_log
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.approving import Approving
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.imports import Importer
+from hashpact_node.services.placing import Wanted
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.release_rules import HELD, ReleaseRules
@@ -260,6 +262,38 @@ def test_an_approved_draft_may_be_taken_back_before_it_has_a_place(sqlite_acme: 
     assert approving.show(proposed.id).draft.state == "rejected"
     with pytest.raises(ConflictError, match="rejected already"):
         approving.approve(proposed.id, BOB)
+
+
+@pytest.mark.usefixtures("quick_keys")
+def test_a_draft_for_audiences_goes_to_their_logs_alone(sqlite_database: Database, tmp_path: Path) -> None:
+    with open_desk(sqlite_database, tmp_path / "home", sqlite_database.where) as node:
+        node.audiences.create("eu-desk", ["beta"])
+        node.audiences.create("us-desk", ["gamma"])
+        node.releaser.rules = ReleaseRules(four_eyes=True)
+        both = {"audiences": ("eu-desk", "us-desk")}
+        proposed = node.approving.propose([draft(1, **both), draft(2, audiences=("us-desk",))], ANN)
+        assert (proposed.listings, proposed.state) == (3, "waiting")
+        first, *_others = node.approving.show(proposed.id).statements
+        assert node.approving.approve(proposed.id, BOB).state == "released"
+        logs = [log_of(node, "eu-desk"), log_of(node, "us-desk"), own_log(node)]
+        assert [len(listed(node, log)) for log in logs] == [1, 2, 0]
+        with pytest.raises(ConflictError, match="four_eyes is set"):
+            node.mover.move(first["id"], Wanted(["us-desk"]))
+        withdrawal = node.approving.propose_withdrawal(first["id"], "error", ANN)
+        assert withdrawal.withdrawals == 2
+        assert node.approving.approve(withdrawal.id, BOB).state == "released"
+        assert [len(listed(node, log)) for log in logs] == [0, 1, 0]
+
+
+@pytest.mark.usefixtures("quick_keys")
+def test_a_withdrawal_is_refused_once_the_listing_is_for_others(sqlite_database: Database, tmp_path: Path) -> None:
+    with open_desk(sqlite_database, tmp_path / "home", sqlite_database.where) as node:
+        node.audiences.create("eu-desk", ["beta"])
+        (one,) = node.publisher.publish([draft(1)])
+        proposed = node.approving.propose_withdrawal(one.id, "error", ANN)
+        node.mover.move(one.id, Wanted(["everybody", "eu-desk"]))
+        with pytest.raises(ConflictError, match="for others, too"):
+            node.approving.approve(proposed.id, BOB)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from desk import open_desk
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.undoing import Undoing
 from hashpact_node.store.database import Database
@@ -77,3 +78,16 @@ def test_a_file_may_be_published_anew(acme: OwnMember, tmp_path: Path) -> None:
     Undoing(acme.database).undo(second.published.id)
     (third,) = acme.publisher.publish_files([file], content="other", wait=False)
     assert (third.published.existing, third.published.id) == (True, second.published.id)
+
+
+@pytest.mark.usefixtures("quick_keys")
+def test_a_listing_for_several_audiences_leaves_all_of_them(sqlite_database: Database, tmp_path: Path) -> None:
+    with open_desk(sqlite_database, tmp_path / "home", sqlite_database.where) as node:
+        node.audiences.create("eu-desk", ["beta"])
+        audiences = ("everybody", "eu-desk")
+        (one,) = node.publisher.publish([ListingDraft("image", (sha256(1),), audiences=audiences)], wait=False)
+        assert node.undoing.undo(one.id).what == "listing"
+        with node.database.read() as connection:
+            assert count_entries(connection) == 0
+        with pytest.raises(NotFoundError):
+            node.publisher.listing(one.id)
