@@ -260,6 +260,7 @@ def _check_host(values: Mapping[str, Any]) -> None:
     if not values.get("members_only", False) and not forms.is_loopback(values.get("host", "127.0.0.1")):
         raise ConfigurationError(
             f"this node would listen at {values['host']}, and answer everybody there",
+            where="host",
             mend="set members_only = true, or let it listen at 127.0.0.1, ::1 or localhost",
         )
 

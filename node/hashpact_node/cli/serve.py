@@ -61,7 +61,7 @@ def serve(
     try:
         settings = open_settings(home, environment)
     except ConfigurationError as error:
-        given = {"HASHPACT_HOST": host and "--host", "HASHPACT_PORT": port and "--port"}
+        given = {"host": host and "--host", "HASHPACT_HOST": host and "--host", "HASHPACT_PORT": port and "--port"}
         raise ConfigurationError(
             error.what, where=given.get(error.where or "") or error.where, mend=error.mend
         ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,10 +19,28 @@ from hashpact_node.api.problems import HttpProblem, plain_problem
 from hashpact_node.app import create_app
 from hashpact_node.assembly import Node
 from hashpact_node.services.actors import Actor, ActorKind
+from hashpact_node.store.database import Database
 from hashpact_protocol.errors import ConflictError
 from members import listing, sha256
 from publisher import Publisher
-from serving import Served, bearer, make_token
+from serving import Served, bearer, make_token, open_member
+
+
+@pytest.fixture
+def node(database: Database, database_url: str, tmp_path: Path) -> Iterator[Node]:
+    """A node that asks nobody who they are, so that what is recorded is all that matters here."""
+    node = open_member(database, tmp_path / "home", database_url, members_only=False)
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def sqlite_node(sqlite_database: Database, tmp_path: Path) -> Iterator[Node]:
+    """The same on SQLite alone."""
+    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where, members_only=False)
+    yield node
+    node.close()
+
 
 NOBODY = {"kind": "token", "name": "nobody", "address": "127.0.0.1"}
 

@@ -148,6 +148,21 @@ def test_routes_are_told_who_asks(closed: Served, bare: httpx.Client, monkeypatc
     assert seen == [Actor(ActorKind.TOKEN, split_token(token)[0], "127.0.0.1")]
 
 
+def test_the_audit_log_tells_by_whose_token(closed: Served, bare: httpx.Client) -> None:
+    token = make_token(closed.node, "operate")
+    bare.post("/v1/peers/nobody/pause", headers=bearer(token))
+    bare.get("/v1/blocklist", headers=bearer(token))
+    bare.get("/v1/blocklist", headers=bearer(WRONG))
+    entries = [one for one in closed.node.audit.newest(limit=100) if one["actor"]["kind"] == "token"]
+    assert [(one["action"], one["result"], one["actor"]["name"]) for one in entries] == [
+        ("pause_peer", "not-found", split_token(token)[0]),
+        ("enter", "forbidden", split_token(token)[0]),
+        ("enter", "unauthorized", "nobody"),
+    ]
+    assert split_token(WRONG)[1] not in str(entries)
+    assert split_token(token)[1] not in str(entries)
+
+
 def test_outsiders_are_told_whether_the_node_is_ready_and_no_more(closed: Served, bare: httpx.Client) -> None:
     assert closed.get("/readyz").status_code == 503
     early = bare.get("/readyz")

@@ -52,7 +52,7 @@ def test_a_port_in_use(acme: Commands) -> None:
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (("--host", "0.0.0.0"), "loopback only"),  # noqa: S104  refused
+        (("--host", "0.0.0.0"), "answer everybody"),  # noqa: S104  refused
         (("--port", "99999"), "whole number"),
         (("--host", "127.1.2.300"), ""),
     ],
