@@ -100,7 +100,7 @@ def know_a_member(node: TestNode, folder: Path) -> tuple[str, Path]:
     asking.start()
     try:
         for arguments in (
-            ["peer", "add", asking.member, asking.url, "--fingerprint", asking.fingerprint],
+            ["peer", "add", asking.member, asking.url, "--fingerprint", asking.fingerprint, "--yes"],
             ["peer", "pause", asking.member],
         ):
             done = node.command(*arguments)

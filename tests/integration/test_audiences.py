@@ -24,7 +24,7 @@ def run(node: TestNode, *arguments: str) -> Any:
 
 
 def follow(node: TestNode, other: TestNode) -> None:
-    run(node, "peer", "add", other.member, other.url, "--fingerprint", other.fingerprint)
+    run(node, "peer", "add", other.member, other.url, "--fingerprint", other.fingerprint, "--yes")
 
 
 def publish(node: TestNode, file: Path, *options: str) -> tuple[str, str]:

@@ -186,7 +186,7 @@ def two(folder: Path, certificates: Certificates) -> Iterator[tuple[SecureNode, 
         with nginx(folder, acme, certificates):
             wait_until(lambda: answers(beta, certificates), seconds=90)
             for one, other in ((acme, beta), (beta, acme)):
-                told = ("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint)
+                told = ("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint, "--yes")
                 done = one.command(*told)
                 assert done.returncode == 0, done.stderr
             yield acme, beta

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("quick_keys")
 @pytest.fixture
 def desk(acme: Commands, served: TestNode) -> Commands:
     """Acme, which follows gamma and has an audience of it."""
-    acme("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint)
+    acme("peer", "add", "gamma", served.url, "--fingerprint", served.fingerprint, "--yes")
     view = acme.json("audience", "create", "eu-desk", "--members", "gamma,")
     assert (view["name"], view["readers"]) == ("eu-desk", ["gamma"])
     assert view["log"].startswith("listings-")
