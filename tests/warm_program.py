@@ -139,10 +139,12 @@ class _Server:
         self.waker = waker
 
     def serve(self) -> None:
-        """Answer until standard input ends."""
+        """Answer until standard input ends, which is when whoever runs tests has ended; then no program is left."""
         while True:
             ready, _, _ = select.select([0, self.listener.fileno(), self.woken.fileno()], [], [])
             if 0 in ready:
+                for pid in self.running:
+                    os.kill(pid, signal.SIGKILL)
                 return
             if self.woken.fileno() in ready:
                 self.woken.recv(4_096)
