@@ -61,6 +61,7 @@ from hashpact_protocol.signals import make_signal
 PASSPHRASE: Final = "synthetic passphrase of a test"
 DONE, REFUSED, USAGE, NOT_SUPPORTED = 0, 1, 2, 3
 READY_SECONDS = 110.0
+FETCH_MAX_BYTES: Final = 32 * 1024 * 1024
 """The suite gives each command two minutes."""
 
 PREPARED: Final[dict[str, bytes]] = {}
@@ -234,6 +235,13 @@ def digest(told: argparse.Namespace) -> Any:
         return {"digest": Digester(node.database).digest(told.members.split(",")).hex}
 
 
+def fetch(told: argparse.Namespace) -> Any:
+    """Ask a node as this member."""
+    with opened(told.home) as node:
+        answer = node.fetcher.get(told.url, max_bytes=FETCH_MAX_BYTES, deadline_seconds=READY_SECONDS)
+    return {"status": answer.status, "body": base64.b64encode(answer.body).decode()}
+
+
 def publish(told: argparse.Namespace) -> Any:
     quality = 100 if told.type == "pdq" else None
     draft = ListingDraft(content="image", signals=(make_signal(told.type, told.value, quality),))
@@ -357,6 +365,7 @@ COMMANDS: Final[dict[str, tuple[Callable[[argparse.Namespace], Any], tuple[str, 
     "start": (start, ()),
     "stop": (stop, ()),
     "restart": (restart, ()),
+    "fetch": (fetch, ("url",)),
     "publish": (publish, ("type", "value")),
     "withdraw": (withdraw, ("listing",)),
     "succeed": (succeed, ()),

@@ -90,6 +90,24 @@ class Entrypoint:
 
         Ends the case as not supported when it exits with 3; raises EntrypointError when it breaks the protocol.
         """
+        done = self._run(command, *arguments)
+        if done.returncode == NOT_SUPPORTED:
+            not_supported(f"the node does not support `{command}`: {done.stderr.strip()[-300:]}")
+        if done.returncode not in {DONE, REFUSED}:
+            raise EntrypointError(f"`{command}` ended with {done.returncode}: {done.stderr.strip()[-2_000:]}")
+        return Answer(done.returncode, _value(command, done.stdout), done.stderr)
+
+    def maybe(self, command: str, *arguments: str) -> Any:
+        """Run a command that a node may lack, and give its value; None where it does."""
+        done = self._run(command, *arguments)
+        if done.returncode == NOT_SUPPORTED:
+            return None
+        if done.returncode != DONE:
+            raise EntrypointError(f"`{command}` ended with {done.returncode}: {done.stderr.strip()[-2_000:]}")
+        return _value(command, done.stdout)
+
+    def _run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end; raises EntrypointError where it cannot be run, or takes too long."""
         line = [*self.command, command, "--home", str(self.home), *arguments]
         try:
             done = subprocess.run(line, check=False, capture_output=True, text=True, timeout=self.timeout_seconds)
@@ -100,11 +118,7 @@ class Entrypoint:
         self.dump.keep(
             f"{command}.txt", f"{shlex.join(line)}\n= {done.returncode}\n{done.stdout}\n{done.stderr}".encode()
         )
-        if done.returncode == NOT_SUPPORTED:
-            not_supported(f"the node does not support `{command}`: {done.stderr.strip()[-300:]}")
-        if done.returncode not in {DONE, REFUSED}:
-            raise EntrypointError(f"`{command}` ended with {done.returncode}: {done.stderr.strip()[-2_000:]}")
-        return Answer(done.returncode, _value(command, done.stdout), done.stderr)
+        return done
 
     def must(self, command: str, *arguments: str) -> Any:
         """Run a command that has to succeed, and give its value."""
