@@ -6,9 +6,9 @@
 #     hashpact init --member acme --url https://acme.example
 #   docker run --init --network host --volume … --env … hashpact
 #
-# A node listens on loopback only as long as requests between nodes are not signed, hence --network host (or a pod that
-# shares its network with the proxy before it). Secrets are mounted, never built in. A pip configuration for the build:
-# --secret id=pip,src=pip.conf.
+# --network host (or a pod that shares its network with the proxy before it), since a node listens on loopback unless told
+# otherwise: with HASHPACT_HOST=0.0.0.0 and HASHPACT_MEMBERS_ONLY=true give --publish 8470:8470 instead. Secrets are
+# mounted, never built in. A pip configuration for the build: --secret id=pip,src=pip.conf.
 # The version that the tests run on.
 ARG PYTHON=3.11
 

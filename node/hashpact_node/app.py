@@ -47,7 +47,7 @@ from hashpact_node.assembly import Node
 from hashpact_node.jobs.schedule import Schedule
 from hashpact_node.jobs.waking import Waking
 from hashpact_node.services.failed_entries import FailedEntries
-from hashpact_node.services.status import LOOPBACK_NOTICE, StatusReader
+from hashpact_node.services.status import OPEN_NOTICE, StatusReader
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.names import MemberUrl
 
@@ -158,7 +158,8 @@ def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if node is None:
             raise ConfigurationError("no node stands behind this API", mend="start it with `hashpact serve`")
-        log.warning(LOOPBACK_NOTICE, host=node.settings.host, port=node.settings.port)
+        if not node.settings.members_only:
+            log.warning(OPEN_NOTICE, host=node.settings.host, port=node.settings.port)
         running = (Waking(node), Schedule(node)) if schedule else ()
         for one in running:
             one.start()

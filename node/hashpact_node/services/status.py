@@ -39,10 +39,18 @@ from hashpact_protocol.follow import is_stale
 from hashpact_protocol.policy import ACTION_OF_WORD
 from hashpact_protocol.statement_fields import format_time
 
-LOOPBACK_NOTICE: Final = (
-    "this node listens on loopback only, because requests between nodes are not signed yet: put nothing before it "
-    "that lets others read more than /trust and /logs"
+OPEN_NOTICE: Final = (
+    "this node answers whoever reaches it, whatever is asked for, and so listens on loopback only: set members_only "
+    "before others are let through to it"
 )
+MEMBERS_NOTICE: Final = (
+    "other members are answered by requests that they have signed, the API by tokens; /trust is open to everybody"
+)
+
+
+def notice_of(settings: Settings) -> str:
+    """Say what everybody should know who opens a node to others."""
+    return MEMBERS_NOTICE if settings.members_only else OPEN_NOTICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +205,7 @@ class StatusReader:
                 url=own.url,
                 version=version("hashpact"),
                 time=format_time(now),
-                notice=LOOPBACK_NOTICE,
+                notice=notice_of(self.settings),
                 signing=signing_state(connection, now),
                 database="sqlite" if self.database.is_sqlite else "postgresql",
                 logs=shown,
