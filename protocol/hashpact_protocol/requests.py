@@ -18,7 +18,7 @@ from http_message_signatures.algorithms import ED25519
 from http_message_signatures.digests import ContentDigest
 from http_message_signatures.exceptions import HTTPMessageSignaturesException
 
-from hashpact_protocol.errors import HashpactError, SignatureError
+from hashpact_protocol.errors import HashpactError, RequestError, SignatureError
 
 LIFETIME_SECONDS: Final = 60
 """How long after its creation a signature expires, at most."""
@@ -80,22 +80,26 @@ def sign_request(
     """Give the header fields that sign a request: ``Signature-Input``, ``Signature``, and ``Content-Digest``.
 
     ``created`` is in Unix seconds; ``nonce`` (16 to 64 of ``A-Za-z0-9_-``) and ``body`` count for anything but GET and
-    HEAD; ``sign`` gives the Ed25519 signature, 64 bytes, over the signature base.
+    HEAD; ``sign`` gives the Ed25519 signature, 64 bytes, over the signature base. Raises RequestError for a URL that is
+    none, such as one with a broken escape.
     """
     safe = method in _SAFE
     message = _Message(method, url)
     signer = HTTPMessageSigner(signature_algorithm=ED25519)
-    prepared = signer.prepare(
-        message,
-        key_id=f"{member}/{key_id}",
-        created=datetime.fromtimestamp(created, UTC),
-        expires=datetime.fromtimestamp(created + LIFETIME_SECONDS, UTC),
-        nonce=None if safe else nonce,
-        label=LABEL,
-        tag=TAG,
-        covered_component_ids=_BARE,
-        body=None if safe else body,
-    )
+    try:
+        prepared = signer.prepare(
+            message,
+            key_id=f"{member}/{key_id}",
+            created=datetime.fromtimestamp(created, UTC),
+            expires=datetime.fromtimestamp(created + LIFETIME_SECONDS, UTC),
+            nonce=None if safe else nonce,
+            label=LABEL,
+            tag=TAG,
+            covered_component_ids=_BARE,
+            body=None if safe else body,
+        )
+    except HTTPMessageSignaturesException as error:
+        raise RequestError(f"such a request cannot be signed: {error}", where=url[:200]) from None
     signer.apply(message, prepared, sign(prepared.signature_base))
     return message.headers
 

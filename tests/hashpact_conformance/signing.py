@@ -11,10 +11,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
-from http_message_signatures.exceptions import HTTPMessageSignaturesException
 
 from hashpact_conformance import clock
 from hashpact_conformance.main import PASSPHRASE
+from hashpact_protocol.errors import RequestError
 from hashpact_protocol.requests import sign_request
 
 
@@ -40,7 +40,7 @@ class Credentials:
         }
         try:
             return sign_request(method, url, body, **{**parts, **told})
-        except HTTPMessageSignaturesException:
+        except RequestError:
             return {}
 
 

@@ -68,13 +68,16 @@ def test_it_keeps_what_was_said(tmp_path: Path) -> None:
 def test_our_own_entrypoint_keeps_to_the_protocol(tmp_path: Path) -> None:
     with entrypoint_server() as command:
         acme, beta = (Entrypoint.parse(command, tmp_path / member) for member in ("acme", "beta"))
-        acme.init("acme", f"http://127.0.0.1:{free_port()}")
-        url = f"http://127.0.0.1:{free_port()}"
+        url, own = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        own_root = acme.init("acme", own)
         root = beta.init("beta", url)
         assert acme.follow("beta", url, root).refused  # nobody answers there yet
         beta.must("start")
         try:
             assert not acme.follow("beta", url, root).refused
+            acme.must("start")
+            assert not beta.follow("acme", own, own_root).refused  # which answers those whom it knows
+            acme.must("stop")
             listed = beta.must("publish", "--type", "md5", "--value", "0" * 32)["listing"]
             assert not acme.pull().refused
             assert acme.export().signals("beta") == {("md5", "0" * 32)}

@@ -160,7 +160,7 @@ def test_the_page_stands_alone_and_escapes_what_a_node_says() -> None:
 def test_counts_are_by_mode_and_layer() -> None:
     lines = as_counts([one.case for one in REPORT.results]).splitlines()
     assert lines[0].split() == ["mode", *Layer, "all"]
-    assert lines[2].split() == ["reader", "0", "0", "4", "0", "0", "0", "4"]
+    assert lines[2].split() == ["reader", "0", "0", "4", "0", "0", "0", "0", "4"]
     assert lines[-1] == "4 cases"
 
 

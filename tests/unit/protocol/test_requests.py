@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashpact_protocol.errors import HashpactError, SignatureError, StoreError
+from hashpact_protocol.errors import HashpactError, RequestError, SignatureError, StoreError
 from hashpact_protocol.requests import SignedRequest, check_request, sign_request
 from independent.sign_request import Credentials, content_digest, covered_lines
 from vectors.cases import cases, facts, on_disk
@@ -120,6 +120,12 @@ def test_no_byte_of_a_signed_request_may_change(place: int, byte: int) -> None:
         return
     # What differs is white space or a label alone: what was signed is the same.
     assert changed.partition("=")[2].strip() == text.partition("=")[2].strip() or changed.count(" ") > text.count(" ")
+
+
+@pytest.mark.parametrize("url", ["https://acme.example/%zz", "/logs/x", "https://acme.example/a b"])
+def test_a_url_that_is_none_is_not_signed(url: str) -> None:
+    with pytest.raises(RequestError, match="cannot be signed"):
+        signed(url=url)
 
 
 def test_a_key_that_could_not_be_looked_up_is_no_forgery() -> None:
