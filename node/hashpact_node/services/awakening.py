@@ -279,8 +279,16 @@ class Awakening:
                 if note is not None:
                     answer.notes.append((one, note))
             self._ask_cards(peer, PeerCards(StoppableFetcher(self.fetcher, stop), peer.url), answer)
+        except FetchStatusError as error:
+            # Whoever never answered this member need not follow it, and then holds nothing of it. Whoever did once and
+            # does so no more may refuse the keys of an old copy of this database: that is no answer.
+            if error.status == HTTPStatus.UNAUTHORIZED and peer.last_good_at is None:
+                log.info("a peer does not know this member", member=peer.member)
+                return _Answer()
+            _no_word(peer, error)
+            return None
         except (HashpactError, Stopped) as error:
-            log.info("a peer does not say what it knows of us", member=peer.member, reason=str(error))
+            _no_word(peer, error)
             return None
         return answer
 
@@ -356,6 +364,10 @@ class Awakening:
             return True
         held.release()
         return False
+
+
+def _no_word(peer: Peer, error: HashpactError | Stopped) -> None:
+    log.info("a peer does not say what it knows of us", member=peer.member, reason=str(error))
 
 
 def _own(connection: Connection) -> int | None:

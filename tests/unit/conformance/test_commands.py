@@ -77,7 +77,6 @@ def test_our_own_entrypoint_keeps_to_the_protocol(tmp_path: Path) -> None:
             assert not acme.follow("beta", url, root).refused
             acme.must("start")
             assert not beta.follow("acme", own, own_root).refused  # which answers those whom it knows
-            acme.must("stop")
             listed = beta.must("publish", "--type", "md5", "--value", "0" * 32)["listing"]
             assert not acme.pull().refused
             assert acme.export().signals("beta") == {("md5", "0" * 32)}
@@ -88,6 +87,7 @@ def test_our_own_entrypoint_keeps_to_the_protocol(tmp_path: Path) -> None:
             told = [one.must("digest", "--members", "beta")["digest"] for one in (acme, beta)]
             assert told[0] == told[1]
         finally:
+            acme.must("stop")
             beta.must("stop")
         held = acme.export()
         assert acme.pull().refused

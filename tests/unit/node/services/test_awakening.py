@@ -9,10 +9,12 @@ from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.services.awakening import ALONE, ASLEEP, VOUCHES_SECONDS, Awakening
 from hashpact_node.store.alarms import list_alarms
 from hashpact_node.store.awakening import known_heads, list_processes
+from hashpact_node.store.peers import get_peer, record_success
 from hashpact_protocol.errors import ConflictError
+from hashpact_protocol.witness import origin_hash
 from mirroring import Rememberer, Waker, further
 from nodes import free_port
-from own_member import OwnMember
+from own_member import NOW, OwnMember
 from publisher import gone, login_page, says
 
 SECONDS = 30.0
@@ -81,6 +83,14 @@ def test_what_is_no_answer_does_not_count(waker: Waker, beta: Rememberer, answer
     asleep(process)
     beta.alter(f"/witness/{beta.name}/checkpoint", gone)
     process.require()
+
+
+def test_who_never_answered_this_member_need_not_know_it(waker: Waker, beta: Rememberer) -> None:
+    beta.alter(f"/witness/{origin_hash(waker.own.log.origin)}/checkpoint", says(b"", 401))
+    waker.process().require()
+    with waker.own.database.write() as connection:
+        record_success(connection, get_peer(connection, "beta").number, now=NOW, next_try_at=None)
+    asleep(waker.process())
 
 
 def test_a_checkpoint_that_we_never_signed_is_no_answer(waker: Waker, beta: Rememberer) -> None:
