@@ -49,6 +49,7 @@ from hashpact_node.services.release import Releaser
 from hashpact_node.services.release_rules import ReleaseRules
 from hashpact_node.services.restoring import Restorer
 from hashpact_node.services.rotating import Rotating
+from hashpact_node.services.stating import Stating
 from hashpact_node.services.succession import Succession
 from hashpact_node.services.token_checks import TokenChecks
 from hashpact_node.services.tokens import Tokens
@@ -96,6 +97,7 @@ class Node:
     held: HeldReleases
     mover: Mover
     succession: Succession
+    stating: Stating
     audiences: Audiences
     ceremonies: Ceremonies
     rotating: Rotating
@@ -199,6 +201,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     puller = Puller(database, locks, fetcher, workers, settings, now, cosigner)
     witness = Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number))
     peering = Peering(database, locks, trusting, now)
+    succession = Succession(database, locks, keyring, releaser, now)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
     publisher = Publisher(database, releaser, now, releases=releases)
     return Node(
@@ -221,7 +224,8 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         undoing=Undoing(database),
         held=HeldReleases(database, rules, now),
         mover=Mover(database, publisher, now),
-        succession=Succession(database, locks, keyring, releaser, now),
+        succession=succession,
+        stating=Stating(database, publisher, succession, now),
         audiences=Audiences(database, locks, keyring, places, releaser, now),
         ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require, card_bell.tell),
         rotating=Rotating(database, locks, keyring, places, releaser, card_bell, now),

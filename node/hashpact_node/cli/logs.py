@@ -130,11 +130,17 @@ def close(
     _show_succeeded(done, as_json=as_json)
 
 
-@app.command("open", epilog=examples("hashpact logs open listings --fresh", "hashpact logs open crisis"))
+@app.command(
+    "open", epilog=examples("hashpact logs open listings --fresh", "hashpact logs open opinions --unless-open")
+)
 def open_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the logs: listings, crisis, opinions, …")],
+    *,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Restate all that lives, so that the logs before count no more.")
+    ] = False,
+    unless_open: Annotated[
+        bool, typer.Option("--unless-open", help="Do nothing where a log of this name is open.")
     ] = False,
     draft: DraftOption = None,
     home: Home = DEFAULT_HOME,
@@ -142,11 +148,24 @@ def open_(
 ) -> None:
     """Open the next log of a name, by a new card; the log that is open ends in the same one.
 
-    The targets key signs. A fresh log leaves out what waits to be erased (`hashpact erase`).
+    The targets key signs. A fresh log leaves out what waits to be erased (`hashpact erase`). opinions and crisis are
+    opened once, before the first opinion or incident is published.
     """
-    with opened(home) as node, signing(node, draft):
-        done = node.succession.open(name, fresh=fresh)
+    with opened(home) as node:
+        standing = next((log for log in _own_logs(node) if log.name == name and log.state == "open"), None)
+        if unless_open and standing is not None:
+            _show_standing(standing, as_json=as_json)
+            return
+        with signing(node, draft):
+            done = node.succession.open(name, fresh=fresh)
     _show_succeeded(done, as_json=as_json)
+
+
+def _show_standing(log: Log, *, as_json: bool) -> None:
+    if as_json:
+        say_json({"name": log.name, "opened": None, "open": log.origin})
+    else:
+        say(f"{log.origin} is open already")
 
 
 def _show_succeeded(done: Succeeded, *, as_json: bool) -> None:

@@ -42,4 +42,7 @@ def test_a_log_is_closed_and_succeeded(acme: Commands, draw: Draw) -> None:
     assert "listings-2 goes on" in acme("logs", "open", "listings").stdout
     assert acme.json("publish", draw(3))["listings"][0]["origin"].endswith("/logs/listings-2")
     assert acme.json("status")["blocklist"]["block"] == 4
+    assert "listings-2 is open already" in acme("logs", "open", "listings", "--unless-open").stdout
+    assert acme.json("logs", "open", "opinions", "--unless-open")["opened"].endswith("/logs/opinions-1")
+    assert acme.json("logs", "open", "opinions", "--unless-open")["opened"] is None
     assert acme.error("logs", "open", "hits", code=2)["mend"]
