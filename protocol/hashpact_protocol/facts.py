@@ -117,6 +117,7 @@ class SignalFacts:
 
     ``claims`` may stand in any order. ``bucket`` is what :func:`bucket_of` gives for its key. ``distance`` is that of
     the match that is judged, 0 for the signal itself. ``incidents`` are the active ones, of which claims may speak.
+    ``own_member`` is this company, whose own opinion counts whatever the terms of peers are.
     """
 
     type: str
@@ -125,6 +126,7 @@ class SignalFacts:
     incidents: frozenset[IncidentFacts] = frozenset()
     bucket: int = 0
     distance: int = 0
+    own_member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
