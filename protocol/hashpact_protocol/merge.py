@@ -7,6 +7,7 @@ to that.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 from hashpact_protocol.claims import QUALITY_BYTE, Place, pack_place
 from hashpact_protocol.errors import SignalError
+from hashpact_protocol.incidents import STEPS_KEPT
 from hashpact_protocol.statements import Incident, Listing, Malformed, Opinion, Statement, Unknown, Withdrawal
 
 
@@ -55,6 +57,15 @@ class Owner(NamedTuple):
     live: bool
 
 
+class Tagged(NamedTuple):
+    """A listing that names an incident: its index, both ids (16 bytes), and its time, as on the wire."""
+
+    position: int
+    id: bytes
+    incident: bytes
+    time: str
+
+
 class Quarantined(NamedTuple):
     """An entry, or one signal of a listing, that was put aside."""
 
@@ -76,6 +87,9 @@ class Merged:
 
     ``labels``: of the revisions that ``restated`` names, by index.
 
+    ``steps``: the incident statements, with their indices, in order, at most the ``STEPS_KEPT`` newest. ``tagged``:
+    every listing that names an incident, whether it lives on or not.
+
     ``quarantined``: the first of the records, as many as there was room for; ``odd_entries`` and ``odd_signals`` count
     all entries and all signals of sound ones that were put aside.
 
@@ -89,6 +103,8 @@ class Merged:
     restated: dict[Place, int] = field(default_factory=dict)
     labels: dict[int, tuple[str, ...]] = field(default_factory=dict)
     expiring: list[tuple[str, int]] = field(default_factory=list)
+    steps: list[tuple[int, Incident]] = field(default_factory=list)
+    tagged: list[Tagged] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
     odd_entries: int = 0
     odd_signals: int = 0
@@ -154,6 +170,7 @@ class Merger:
         self._position = start
         self._living: dict[int, _Living] = {}  # the live listings of this batch, by index and in its order
         self._before: dict[bytes, Place] = {}  # the places, of before this batch, where ended listings stood
+        self._steps: deque[tuple[int, Incident]] = deque(maxlen=STEPS_KEPT)
         self._labels: dict[int, tuple[str, ...]] = {}  # of the listings whose id stood already
 
     def take_all(self, statements: Iterable[Statement | Malformed]) -> None:
@@ -185,6 +202,8 @@ class Merger:
             self._list(position, identifier, statement, owner)
         elif isinstance(statement, Withdrawal):
             self._withdraw(id_bytes(statement.listing))
+        elif isinstance(statement, Incident):
+            self._steps.append((position, statement))
         self.merged.owners[identifier] = Owner(kind, self.log, position, live=True)
         return True
 
@@ -212,6 +231,8 @@ class Merger:
             self._labels[position] = listing.labels
             if owner.live:
                 self._end(identifier, owner)
+        if listing.incident is not None:
+            self.merged.tagged.append(Tagged(position, identifier, id_bytes(listing.incident), listing.time))
         place = pack_place(self.log, position)
         claims = tuple((signal.key, place + QUALITY_BYTE[signal.quality]) for signal in listing.signals)
         self._living[position] = _Living(listing.expires, claims)
@@ -232,6 +253,7 @@ class Merger:
     def finish(self) -> Merged:
         """Gather what ended, and the claims of the listings that live at the end of the batch."""
         merged = self.merged
+        merged.steps = list(self._steps)
         merged.ended = set(self._before.values())
         for identifier, place in self._before.items():
             owner = merged.owners[identifier]

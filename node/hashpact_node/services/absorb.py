@@ -10,6 +10,7 @@ from hashpact_node.services.batches import QUARANTINE_KEPT, Batch, BatchRequest,
 from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import expire_due, remember_expiring
+from hashpact_node.services.incident_steps import remember_incidents
 from hashpact_node.services.rederiving import settle_crossing
 from hashpact_node.services.views import viewpoint
 from hashpact_node.store.bulk import DuplicateRowsError
@@ -96,6 +97,7 @@ class Absorber:
             remember_expiring(connection, self.log.number, batch.merged.expiring)
             expire_due(connection, eyes, numbers, now, log=self.log.number)
             numbers.close()
+            remember_incidents(connection, self.log.sequence, self.log.number, batch.merged, now=now)
             if self.log.fresh is not None and self.held.size < self.log.fresh <= grown.size:
                 settle_crossing(connection, self.log.number, now=now)
         self.held = grown

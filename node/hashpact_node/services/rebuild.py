@@ -1,4 +1,4 @@
-"""Derive the merged state again from the stored bundles, and mend what differs: owners, claims, expiries, counts.
+"""Derive the merged state again from the stored bundles, and mend what differs: owners, claims, counts and more.
 
 One member at a time, under the lock under which its logs are merged, so that nothing else moves them meanwhile:
 
@@ -30,6 +30,7 @@ from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.digests import counting_logs, live_listings_of, live_map
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import UNREADABLE, remember_expiring
+from hashpact_node.services.incident_steps import remember_arrivals, steps_of
 from hashpact_node.services.views import viewpoint
 from hashpact_node.store.alarms import clear_alarm
 from hashpact_node.store.bundles import stream_bundles
@@ -37,6 +38,7 @@ from hashpact_node.store.changes import Numbers, last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.feed import find_claims, stream_claimed_by
+from hashpact_node.store.incidents import PlacedStep, replace_steps
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs, list_sequences, move_held, reset_held
 from hashpact_node.store.owners import (
@@ -52,6 +54,7 @@ from hashpact_node.store.quarantine import Quarantined, add_quarantined, drop_qu
 from hashpact_node.store.signals import SignalChange, change_signals
 from hashpact_protocol.claims import EXPIRED, QUALITY_BYTE, pack_place
 from hashpact_protocol.errors import EntriesError, FetchError, StoreError, TileError
+from hashpact_protocol.incidents import STEPS_KEPT
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merge import Merged, Owner
 from hashpact_protocol.merge import Quarantined as Odd
@@ -71,12 +74,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What a rebuild did: the logs and entries that it went over, and how many signals and owners were not right."""
+    """What a rebuild did: the logs and entries that it went over, and how much was not right."""
 
     logs: int = 0
     entries: int = 0
     signals_mended: int = 0
     owners_mended: int = 0
+    steps_mended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,7 @@ class MemberRebuild:
     sequences: list[int] = field(default_factory=list)  # those without a log too, as a renaming leaves them
     claimed: ClaimSet = field(default_factory=ClaimSet)
     only: int | None = None
+    steps: dict[int, list[PlacedStep]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Rebuild; StoreError when what is stored does not hash to what was verified."""
@@ -184,6 +189,7 @@ class MemberRebuild:
             self._mend_counts(one)
         for sequence in self.sequences:
             self._mend_owners(sequence)
+            self._mend_steps(sequence)
         self._drop_drafts()
         self.rebuilt.logs += len(counting)
 
@@ -213,8 +219,12 @@ class MemberRebuild:
             derived.take_odd(batch.merged)
             derived.unknown += batch.merged.unknown
             derived.stopped_at = batch.merged.stopped_at if derived.stopped_at is None else derived.stopped_at
+            steps = self.steps.setdefault(log.sequence, [])
+            steps += steps_of(log.number, batch.merged)
+            del steps[:-STEPS_KEPT]
             with self.database.write() as connection:
                 set_owners(connection, batch.owners)
+                remember_arrivals(connection, log.sequence, batch.merged, now=None)
             number += batch.consumed
             self._tell(batch.entries)
         if held.root() != CompactRange.decode(log.held_size, log.held_range).root():
@@ -311,6 +321,10 @@ class MemberRebuild:
                         set_owners(writer, wrong)
                         drop_owners(writer, sequence, gone)
                     self.rebuilt.owners_mended += len(wrong) + len(gone)
+
+    def _mend_steps(self, sequence: int) -> None:
+        with self.database.write() as connection:
+            self.rebuilt.steps_mended += replace_steps(connection, sequence, self.steps.get(sequence, []))
 
 
 def _draft(sequence: int) -> int:

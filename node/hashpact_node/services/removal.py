@@ -12,6 +12,7 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.expiries import drop_expiring
 from hashpact_node.store.feed import stream_claimed_by
+from hashpact_node.store.incidents import drop_steps
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs, reset_held
 from hashpact_node.store.owners import drop_log, drop_sequence
@@ -82,6 +83,7 @@ def drop_claims_of_log(connection: Connection, log: Log, *, now: datetime) -> in
 def _forget(connection: Connection, log: Log) -> None:
     drop_expiring(connection, log.number)
     drop_quarantined(connection, log.number, 0)
+    drop_steps(connection, log.number)
     reset_held(connection, log.number, old_size=log.held_size, new_size=0, range=b"")
 
 

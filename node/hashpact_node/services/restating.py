@@ -12,7 +12,6 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.logs import Log
 from hashpact_node.store.owners import find_owners
 from hashpact_protocol.limits import LIMITS
-from hashpact_protocol.merge import id_bytes
 from hashpact_protocol.statements import Incident, Opinion, parse_statement
 from hashpact_protocol.tiles import decode_bundle
 
@@ -53,7 +52,7 @@ def restate(connection: Connection, logs: Sequence[Log], erased: Collection[byte
 def _others(connection: Connection, logs: Sequence[Log]) -> set[tuple[int, int]]:
     """Give the places of incidents and opinions that live; logs of listings hold neither."""
     incidents: dict[str, str] = {}
-    steps: dict[bytes, tuple[tuple[int, int], str]] = {}
+    steps: list[tuple[tuple[int, int], str]] = []
     opinions: dict[tuple[str, str, str], tuple[tuple[int, int], str]] = {}
     for log in logs:
         if log.kind == "listings":
@@ -63,10 +62,10 @@ def _others(connection: Connection, logs: Sequence[Log]) -> set[tuple[int, int]]
             place = (log.number, position)
             if isinstance(statement, Incident):
                 incidents[statement.incident] = statement.status
-                steps[id_bytes(statement.id)] = (place, statement.incident)
+                steps.append((place, statement.incident))
             elif isinstance(statement, Opinion):
                 opinions[statement.member, statement.log, statement.listing] = (place, statement.verdict)
-    living = {place for place, incident in steps.values() if incidents[incident] != CONCLUDED}
+    living = {place for place, incident in steps if incidents[incident] != CONCLUDED}
     return living | {place for place, verdict in opinions.values() if verdict != TAKEN_BACK}
 
 
