@@ -31,6 +31,7 @@ from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.holding import HeldReleases
+from hashpact_node.services.incidents import Incidents
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.introducing import Introducer
 from hashpact_node.services.key_places import KeyPlaces
@@ -98,6 +99,7 @@ class Node:
     mover: Mover
     succession: Succession
     stating: Stating
+    incidents: Incidents
     audiences: Audiences
     ceremonies: Ceremonies
     rotating: Rotating
@@ -202,8 +204,8 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     witness = Witness(database, cosigner, now, lambda log, fork: evidence.keep_fork(fork, log.number))
     peering = Peering(database, locks, trusting, now)
     succession = Succession(database, locks, keyring, releaser, now)
+    stating = Stating(database, publisher, succession, now)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
-    publisher = Publisher(database, releaser, now, releases=releases)
     return Node(
         settings=settings,
         database=database,
@@ -225,7 +227,8 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         held=HeldReleases(database, rules, now),
         mover=Mover(database, publisher, now),
         succession=succession,
-        stating=Stating(database, publisher, succession, now),
+        stating=stating,
+        incidents=Incidents(database, stating, now),
         audiences=Audiences(database, locks, keyring, places, releaser, now),
         ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require, card_bell.tell),
         rotating=Rotating(database, locks, keyring, places, releaser, card_bell, now),

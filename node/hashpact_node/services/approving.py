@@ -30,6 +30,7 @@ from hashpact_node.services.placing import (
     find_everywhere,
     lock_logs,
     names_for,
+    names_of,
 )
 from hashpact_node.services.publishing import LISTINGS, Publisher, Waiting
 from hashpact_node.store.connection import Connection
@@ -109,7 +110,7 @@ class Approving:
         with self.database.write() as connection:
             found = find_draft(connection, identifier) if identifier is not None else None
             if found is None:
-                wanted = [names_for(connection, draft.audiences, log_name) for draft in drafts]
+                wanted = [names_of(connection, draft, log_name) for draft in drafts]
                 logs = lock_logs(connection, (name for names in wanted for name in names))
                 check_restated(connection, logs, drafts, wanted)
                 _ids, entries = encode(connection, logs, drafts, wanted, now=self.now())
@@ -130,7 +131,7 @@ class Approving:
         """Hash files and propose a listing of each that is not listed yet; raises what ``publish_files`` raises."""
         ready = prepare_files(paths, blobs, fields, allow_foreign_origin=allow_foreign_origin)
         with self.database.write() as connection:
-            names = names_for(connection, fields.get("audiences") or (), log_name)
+            names = names_for(connection, fields.get("audiences") or (), log_name, fields.get("incident"))
             logs = lock_logs(connection, names)
             standing = find_contents_everywhere(connection, [file.sha256 for file in ready.files], logs[names[0]].kind)
             new = missing_files(ready, names, standing)

@@ -16,7 +16,7 @@ import msgspec
 from hashpact_node.services.audiences import GENERAL_LOG, audience_names, log_names
 from hashpact_node.services.blobs import check_blobs
 from hashpact_node.services.drafts import ListingDraft, check_origin, encode_listing, encode_withdrawal, located
-from hashpact_node.services.own_listings import OwnListing, check_id, find_contents, find_listings, open_log
+from hashpact_node.services.own_listings import OwnListing, check_id, find_contents, find_listings, open_log, open_names
 from hashpact_node.services.views import own_number
 from hashpact_node.store.blobs import use_blobs
 from hashpact_node.store.connection import Connection
@@ -28,6 +28,7 @@ from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError,
 from hashpact_protocol.merge import Kind, id_text
 from hashpact_protocol.statement_fields import format_time
 
+CRISIS_LOG: Final = LogKind.CRISIS.value
 NO_LONGER_SHARED: Final = "no-longer-shared"
 """The reason of a withdrawal where a listing moves on: it says nothing of where to."""
 
@@ -42,13 +43,29 @@ class Moved:
     ends: tuple[Log, ...]
 
 
-def names_for(connection: Connection, audiences: Sequence[str], log_name: str) -> list[str]:
+def names_of(connection: Connection, draft: ListingDraft, log_name: str) -> list[str]:
+    """Give the names of the logs in which to publish a draft; raises what ``names_for`` raises.
+
+    One that restates a listing of the general log stays there, whatever incident it names now.
+    """
+    if draft.incident is not None and draft.id is not None and log_name == GENERAL_LOG:
+        stands = find_listings(connection, open_log(connection, GENERAL_LOG), {check_id(draft.id)})
+        if stands:
+            return names_for(connection, draft.audiences, log_name)
+    return names_for(connection, draft.audiences, log_name, draft.incident)
+
+
+def names_for(
+    connection: Connection, audiences: Sequence[str], log_name: str, incident: str | None = None
+) -> list[str]:
     """Give the names of the logs in which to publish: those of the audiences, else the one that is named.
 
-    Raises NotFoundError for an audience that there is not, RequestError for a name beside audiences.
+    What belongs to an incident goes to the crisis log, where this member has one, unless another is named. Raises
+    NotFoundError for an audience that there is not, RequestError for a name beside audiences.
     """
     if not audiences:
-        return [log_name]
+        in_crisis = incident is not None and log_name == GENERAL_LOG and CRISIS_LOG in open_names(connection)
+        return [CRISIS_LOG] if in_crisis else [log_name]
     if log_name != GENERAL_LOG:
         raise RequestError(
             "audiences have logs of their own, so no other is named", where=log_name, mend="give audiences, or a log"

@@ -13,7 +13,7 @@ import msgspec
 
 from hashpact_node.services.drafts import ListingDraft, new_id
 from hashpact_node.services.own_listings import find_listings, open_log
-from hashpact_node.services.placing import names_for
+from hashpact_node.services.placing import names_of
 from hashpact_node.services.publishing import Published, Publisher
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import HashpactError
@@ -77,7 +77,7 @@ class PlannedPublisher:
         """Give how listings stand that were stored, all together or not at all; None where they were not."""
         told: dict[str, Published] = {}
         with self.database.read() as connection:
-            firsts = [names_for(connection, draft.audiences, log_name)[0] for draft in drafts]
+            firsts = [names_of(connection, draft, log_name)[0] for draft in drafts]
             for name in dict.fromkeys(firsts):
                 log = open_log(connection, name)
                 mine = [one for one, first in zip(ids, firsts, strict=True) if first == name]

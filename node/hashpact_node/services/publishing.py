@@ -31,6 +31,7 @@ from hashpact_node.services.placing import (
     find_everywhere,
     lock_logs,
     names_for,
+    names_of,
 )
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.views import logs_by_number
@@ -156,7 +157,7 @@ class Publisher:
         self.must_need_no_other()
         check_origins(drafts, allow_foreign=allow_foreign_origin)
         with self._database.write() as connection:
-            wanted = [names_for(connection, draft.audiences, log_name) for draft in drafts]
+            wanted = [names_of(connection, draft, log_name) for draft in drafts]
             logs = lock_logs(connection, (name for names in wanted for name in names))
             check_restated(connection, logs, drafts, wanted)
             ids = enqueue(connection, logs, drafts, wanted, now=self._now())
@@ -183,7 +184,7 @@ class Publisher:
         ready = prepare_files(paths, blobs, fields, allow_foreign_origin=allow_foreign_origin)
         files = ready.files
         with self._database.write() as connection:
-            names = names_for(connection, fields.get("audiences") or (), log_name)
+            names = names_for(connection, fields.get("audiences") or (), log_name, fields.get("incident"))
             logs = lock_logs(connection, names)
             standing = find_contents_everywhere(connection, [file.sha256 for file in files], logs[names[0]].kind)
             new = missing_files(ready, names, standing)

@@ -12,10 +12,11 @@ from sqlmodel import col
 
 from hashpact_node.store.database import insert_into
 from hashpact_node.store.peers import FOLLOWED
-from hashpact_node.store.tables import Peer
+from hashpact_node.store.tables import Peer, Statement
 from hashpact_node.store.tables import Sequence as SequenceRow
 from hashpact_node.store.tables_incidents import IncidentArrival, IncidentStep
 from hashpact_protocol.card_logs import LogKind
+from hashpact_protocol.claims import Place
 from hashpact_protocol.incidents import STEPS_KEPT, Status, Step
 from hashpact_protocol.merge import id_bytes, id_text
 from hashpact_protocol.statements import Incident
@@ -40,7 +41,8 @@ class Arrival:
     """A listing (id) of an incident: who published it, when by its clock (Unix seconds), when it was merged by ours.
 
     ``merged_at`` is in Unix seconds with fractions, None where it is not known. ``followed_at``: since when the member
-    has been followed, Unix seconds.
+    has been followed, Unix seconds. ``place``: where its winning revision stands, None where it is withdrawn or counts
+    no more.
     """
 
     member: str
@@ -48,6 +50,7 @@ class Arrival:
     said_at: int
     merged_at: float | None
     followed_at: int
+    place: Place | None = None
 
 
 def add_steps(connection: Connection, sequence: int, steps: Sequence[PlacedStep], *, seen_at: int | None) -> None:
@@ -149,17 +152,31 @@ def list_arrivals(connection: Connection, incident: str) -> list[Arrival]:
         col(IncidentArrival.said_at),
         col(IncidentArrival.merged_at),
         col(Peer.added_at),
+        col(Statement.log),
+        col(Statement.position),
+        col(Statement.live),
+    )
+    owns = (col(Statement.sequence) == col(IncidentArrival.sequence)) & (
+        col(Statement.id) == col(IncidentArrival.listing)
     )
     query = (
         select(*columns)
+        .outerjoin(Statement, owns)
         .join(SequenceRow, col(SequenceRow.number) == col(IncidentArrival.sequence))
         .join(Peer, col(Peer.number) == col(SequenceRow.peer))
         .where(col(IncidentArrival.incident) == id_bytes(incident), col(Peer.state).in_(FOLLOWED))
         .order_by(col(IncidentArrival.said_at), col(Peer.member), col(IncidentArrival.listing))
     )
     return [
-        Arrival(member, id_text(bytes(listing)), said, None if merged is None else merged / MICROSECONDS, added)
-        for member, listing, said, merged, added in connection.execute(query)
+        Arrival(
+            member,
+            id_text(bytes(listing)),
+            said,
+            None if merged is None else merged / MICROSECONDS,
+            added,
+            Place(log, position) if live else None,
+        )
+        for member, listing, said, merged, added, log, position, live in connection.execute(query)
     ]
 
 

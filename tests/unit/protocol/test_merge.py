@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hashpact_protocol.claims import Claim, Place, unpack_claims
 from hashpact_protocol.errors import SignalError
+from hashpact_protocol.incidents import STEPS_KEPT
 from hashpact_protocol.merge import (
     ENTRY,
     ID_REUSED,
@@ -17,6 +18,7 @@ from hashpact_protocol.merge import (
     Merger,
     Owner,
     Quarantined,
+    Tagged,
     id_bytes,
     id_text,
     merge_statements,
@@ -347,3 +349,24 @@ def test_a_flood_of_malformed_signals_takes_no_room() -> None:
     flood = Listing(uuid_of(1), TIME, "image", (), dropped=("bad",) * 20_000)
     merged = merge_statements([flood] * 100, log=1, start=0, known={})
     assert (merged.odd_signals, len(merged.quarantined)) == (2_000_000, 10_000)
+
+
+def test_incident_statements_come_out_with_their_places_and_only_those_that_own_their_ids() -> None:
+    merged = merge(listing(1, 7), incident(2), incident(1), MALFORMED, incident(2, "active"), start=10)
+    assert merged.steps == [(11, incident(2)), (14, incident(2, "active"))]
+    assert [one.position for one in merged.quarantined] == [12, 13]
+
+
+def test_of_a_flood_of_incident_statements_the_newest_come_out() -> None:
+    merged = merge_statements([incident(1)] * (STEPS_KEPT + 3), log=1, start=0, known={})
+    assert (len(merged.steps), merged.steps[0][0], merged.steps[-1][0]) == (STEPS_KEPT, 3, STEPS_KEPT + 2)
+
+
+def test_behind_a_critical_statement_nobody_says_anything_of_incidents() -> None:
+    assert merge(incident(1), CRITICAL, incident(2)).steps == [(0, incident(1))]
+
+
+def test_listings_that_name_an_incident_are_told_whether_they_live_on_or_not() -> None:
+    tagged = Listing(uuid_of(1), TIME, "image", (signal(7),), incident=uuid_of(99))
+    merged = merge(listing(3, 1), tagged, withdrawal(2, 1))
+    assert merged.tagged == [Tagged(1, id_bytes(uuid_of(1)), id_bytes(uuid_of(99)), TIME)]
