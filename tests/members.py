@@ -45,14 +45,16 @@ def listing(
     labels: Iterable[str] = (),
     expires: str | None = None,
     content: str = "image",
+    preserve: bool = False,
+    time: str = TIME,
 ) -> Listing:
     """Make the listing with the id number ``number``."""
-    return Listing(uuid_of(number), TIME, content, signals, tuple(labels), expires=expires)
+    return Listing(uuid_of(number), time, content, signals, tuple(labels), expires=expires, preserve=preserve)
 
 
-def withdrawal(number: int, of: int) -> Withdrawal:
+def withdrawal(number: int, of: int, *, time: str = TIME) -> Withdrawal:
     """Make the withdrawal with the id number ``number`` of the listing with the id number ``of``."""
-    return Withdrawal(uuid_of(number), TIME, uuid_of(of), "error")
+    return Withdrawal(uuid_of(number), time, uuid_of(of), "error")
 
 
 def unknown(*, critical: bool = False) -> bytes:

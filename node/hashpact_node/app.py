@@ -26,6 +26,7 @@ from hashpact_node.api import (
     match,
     metrics,
     mirror,
+    outcomes,
     peers,
     status,
     trust,
@@ -36,6 +37,7 @@ from hashpact_node.api.audited import Audited, Reached
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.member_door import MemberDoor
+from hashpact_node.api.models_outcomes import NewOutcomes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
 from hashpact_node.api.problems import Problem, Shield, add_handlers
 from hashpact_node.api.read_ahead import ReadAhead
@@ -80,6 +82,7 @@ ROUTERS: Final = (
     witness.router,
     match.plain,
     match.router,
+    outcomes.router,
     blocklist.router,
     trust.router,
     mirror.router,
@@ -171,6 +174,7 @@ def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
             for one in reversed(running):
                 await run_in_threadpool(one.stop)
             await run_in_threadpool(app.state.failed_entries.flush, everything=True)
+            await run_in_threadpool(node.match_tally.flush)
 
     return lifespan
 
@@ -187,7 +191,7 @@ def _describer(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 tags=app.openapi_tags,
                 license_info=app.license_info,
             )
-            add_schemas(app.openapi_schema, (Problem, NewListing, MatchRequest))
+            add_schemas(app.openapi_schema, (Problem, NewListing, MatchRequest, NewOutcomes))
             add_security(app.openapi_schema)
         return app.openapi_schema
 

@@ -38,9 +38,11 @@ from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.key_watch import KeyWatch
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.log_files import LogFiles
+from hashpact_node.services.match_tally import MatchTally
 from hashpact_node.services.matching import Matcher
 from hashpact_node.services.mirroring import Mirror
 from hashpact_node.services.moving import Mover
+from hashpact_node.services.outcomes import Outcomes
 from hashpact_node.services.own_card_restoring import CardRestorer
 from hashpact_node.services.peering import Peering
 from hashpact_node.services.publishing import Publisher
@@ -116,6 +118,8 @@ class Node:
     mirror: Mirror
     witness: Witness
     matcher: Matcher
+    match_tally: MatchTally
+    outcomes: Outcomes
     blobs: Blobs
     blob_fetcher: BlobFetcher
     blocklist: Blocklist
@@ -245,6 +249,8 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         mirror=Mirror(database),
         witness=witness,
         matcher=Matcher(database, index_feed, now),
+        match_tally=MatchTally(database, now),
+        outcomes=Outcomes(database, now),
         blobs=Blobs(database, now),
         blob_fetcher=BlobFetcher(database, fetcher, settings.blob_quota_mib * MEBIBYTE, now, puller.is_due),
         blocklist=Blocklist(database),

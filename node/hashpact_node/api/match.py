@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from typing import Annotated, Final
 
@@ -22,6 +23,7 @@ from hashpact_node.assembly import Node
 from hashpact_node.services.hashing import hash_stream
 from hashpact_node.services.matching import QUERIES_MAX, MatchResult
 from hashpact_protocol.errors import RequestError, SignalError
+from hashpact_protocol.recommendations import check_surface
 
 FILE_MAX_BYTES: Final = 64 * 1024 * 1024
 MATCH_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -38,6 +40,7 @@ class _Query(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class _Batch(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     signals: list[_Query]
     detail: bool = True
+    surface: str | None = None
 
 
 @plain.post(
@@ -53,6 +56,7 @@ async def match(request: Request) -> Response:
     batch = await read_json(request, _Batch, max_bytes=MATCH_MAX_BYTES)
     if not 1 <= len(batch.signals) <= QUERIES_MAX:
         raise RequestError(f"a batch holds 1 to {QUERIES_MAX:,} signals, not {len(batch.signals):,}", where="signals")
+    check_surface(batch.surface)
     refuse_bulk(request, len(batch.signals))
     return encoded({"results": await run_in_threadpool(_match, get_node(request), batch)})
 
@@ -76,12 +80,17 @@ async def match_file(
     name: Annotated[
         str, Query(description="Its name, which tells what it is where its bytes do not.", max_length=255)
     ] = "the file",
+    surface: Annotated[
+        str | None, Query(description="Where it was met: `upload`, `livestream` or `link`.", examples=["upload"])
+    ] = None,
 ) -> Response:
     """Hash a file as `hashpact publish` does, and match its hashes; but nothing by a PDQ of low quality."""
     node = get_node(request)
+    check_surface(surface)
     body = await read_body(request, max_bytes=FILE_MAX_BYTES)
     hashed = await run_in(lanes_of(request).hashing, hash_stream, BytesIO(body), name=name)
-    found = await run_in_threadpool(node.matcher.match_file, hashed)
+    found = await run_in_threadpool(partial(node.matcher.match_file, hashed, surface=surface))
+    node.match_tally.add(found.results, surface)
     return encoded(
         {
             "action": found.action,
@@ -92,14 +101,18 @@ async def match_file(
             ],
             "notices": hashed.notices,
             "results": found.results,
+            "recommendation": found.recommendation,
         }
     )
 
 
 def _match(node: Node, batch: _Batch) -> list[MatchResult]:
+    queries = [(query.type, query.value) for query in batch.signals]
     try:
-        return node.matcher.match([(query.type, query.value) for query in batch.signals], detail=batch.detail)
+        results = node.matcher.match(queries, detail=batch.detail, surface=batch.surface)
     except SignalError as error:
         # The matcher numbers its queries; in a request they are called signals.
         where = (error.where or "").replace("queries[", "signals[", 1) or None
         raise SignalError(error.what, where=where, mend=error.mend) from None
+    node.match_tally.add(results, batch.surface)
+    return results

@@ -35,6 +35,7 @@ class Claim(Model):
     labels: list[str] = Field(description="The publisher's labels.", examples=[["behaviour:glorification"]])
     time: str | None = Field(description="When the publisher says that it was listed.", examples=[TIME])
     expires: str | None = Field(description="When the listing stops acting, if ever.", examples=[None])
+    preserve: bool = Field(description="Whether its publisher asks that the content be preserved as evidence.")
     problem: str | None = Field(description="Why the entry cannot be read back, if so.", examples=[None])
 
 
@@ -52,6 +53,7 @@ class Signal(Model):
     claims: list[Claim] = Field(
         description="The single listings. Of more than 100, 100: of each publisher the first and the last, then others."
     )
+    preserve: bool = Field(description="Whether one of `claims` asks that the content be preserved as evidence.")
 
 
 class BlocklistPage(Model):
@@ -126,6 +128,9 @@ class Hit(Model):
         description="The single listings; empty without `detail`. Of more than 100, 100, as in the blocklist; fewer, "
         "and at least one, in a batch that meets very many signals."
     )
+    preserve: bool = Field(
+        description="Whether one of `claims` asks that the content be preserved as evidence; false without `detail`."
+    )
 
 
 class MatchResult(Model):
@@ -141,6 +146,10 @@ class MatchResult(Model):
         description="What it met, the nearest first. Of more than 100, the 100 nearest of the strongest actions."
     )
     more: bool = Field(description="Whether it met more than `hits` holds.", examples=[False])
+    recommendation: str | None = Field(
+        description="What the policy of this company recommends besides, in words.",
+        examples=["no live streaming for 30 days"],
+    )
 
 
 class MatchAnswer(Model):
@@ -166,3 +175,7 @@ class FileMatch(Model):
     signals: list[FileSignal] = Field(description="Its hashes.")
     notices: list[str] = Field(description="What a person should know, as that it is a damaged picture.", examples=[[]])
     results: list[MatchResult] = Field(description="What each hash met, in the order of `signals`.")
+    recommendation: str | None = Field(
+        description="What the policy of this company recommends besides, in words.",
+        examples=["no live streaming for 30 days"],
+    )

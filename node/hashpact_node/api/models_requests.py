@@ -77,6 +77,9 @@ class MatchRequest(RequestModel):
 
     signals: list[Query] = Field(description="1 to 1 000 signals.")
     detail: bool = Field(True, description="Whether hits say labels and single claims; without, it is faster.")  # noqa: FBT003
+    surface: str | None = Field(
+        None, description="Where all of them were met: `upload`, `livestream` or `link`.", examples=["upload"]
+    )
 
 
 class SuspendPeer(RequestModel):

@@ -40,6 +40,8 @@ Need = TokenScope | Gate
 SCOPES: Final[Mapping[str, Need]] = {
     "match": TokenScope.MATCH,
     "match_file": TokenScope.MATCH,
+    "add_outcomes": TokenScope.MATCH,
+    "show_outcomes": TokenScope.REVIEW,
     "list_blocklist": TokenScope.READ,
     "list_changes": TokenScope.READ,
     "digest": TokenScope.READ,

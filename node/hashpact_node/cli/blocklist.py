@@ -139,7 +139,12 @@ def _show(signals: Iterable[SignalView], action: ActionWord) -> None:
     from hashpact_node.cli.tables import show_table
 
     rows = [
-        (f"{signal.type}\n{signal.value}", signal.action, ", ".join(signal.publishers), signal.rule)
+        (
+            f"{signal.type}\n{signal.value}",
+            action_cell(signal.action, preserve=signal.preserve),
+            ", ".join(signal.publishers),
+            signal.rule,
+        )
         for signal in signals
     ]
     if rows:
@@ -148,14 +153,20 @@ def _show(signals: Iterable[SignalView], action: ActionWord) -> None:
         say("no signals" if action is ActionWord.ALL else f"no signals at {action.value}")
 
 
+def action_cell(action: str, *, preserve: bool) -> str:
+    """Give an action as tables show it, with what is asked for besides."""
+    return f"{action}\npreserve" if preserve else action
+
+
 def _write(file: TextIO, form: Format, signals: Iterable[SignalView], told: Callable[[int], None]) -> int:
     number = 0
     table = csv.writer(file)
     if form is Format.CSV:
-        table.writerow(("type", "value", "action", "rule", "publishers", "labels"))
+        table.writerow(("type", "value", "action", "rule", "publishers", "labels", "preserve"))
     for number, signal in enumerate(signals, 1):
         if form is Format.CSV:
-            words = (" ".join(signal.publishers), " ".join(map(_cell, signal.labels)))
+            preserve = "true" if signal.preserve else ""
+            words = (" ".join(signal.publishers), " ".join(map(_cell, signal.labels)), preserve)
             table.writerow((signal.type, _cell(signal.value), signal.action, signal.rule, *words))
         else:
             file.write(f"{json_line(_line(signal))}\n")
@@ -173,6 +184,7 @@ def _line(signal: SignalView) -> dict[str, object]:
         "rule": signal.rule,
         "publishers": signal.publishers,
         "labels": signal.labels,
+        "preserve": signal.preserve,
     }
 
 

@@ -29,6 +29,9 @@ def import_(
     origin: Annotated[
         str | None, typer.Option(metavar="WORD", help="Whose material lines are that do not say it.")
     ] = None,
+    preserve: Annotated[
+        bool, typer.Option("--preserve", help="Lines that do not say it have evidential value, too.")
+    ] = False,
     log: Annotated[str, typer.Option(metavar="NAME", help="The log to publish in.")] = "listings",
     audience: Audience = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Pass over wrong lines, and name them.")] = False,
@@ -46,8 +49,8 @@ def import_(
     from hashpact_node import clock
     from hashpact_node.services.imports import Importer, ImportOptions, ImportProgress
 
-    given = {"content": content, "confirmed": confirmed, "origin": origin}
-    defaults = {name: value for name, value in given.items() if value is not None}
+    given = {"content": content, "confirmed": confirmed, "origin": origin, "preserve": preserve or None}
+    defaults: dict[str, str | bool] = {name: value for name, value in given.items() if value is not None}
     options = ImportOptions(
         log_name=log,
         audiences=audience_names(audience),

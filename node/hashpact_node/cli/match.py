@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hashpact_node.cli.blocklist import action_cell
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, Home, opened
 from hashpact_node.cli.output import note, say, say_json
 from hashpact_protocol.errors import RequestError, SignalError
@@ -26,21 +27,28 @@ def match(
     signal: Annotated[
         list[str] | None, typer.Option(metavar="TYPE:VALUE", help="A hash to match; may be repeated.")
     ] = None,
+    surface: Annotated[
+        str | None, typer.Option(metavar="WORD", help="Where it was met: upload, livestream or link.")
+    ] = None,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Match files or hashes against the blocklist.
 
     Equal hashes by their value, PDQ within its distance. Files are hashed here, and nothing of them is kept. The exit
-    code is 0 whether or not something matched.
+    code is 0 whether or not something matched. What is matched here is not counted as a match of the node.
     """
+    from hashpact_protocol.recommendations import check_surface
+
+    where = check_surface(surface)
     if not files and not signal:
         raise RequestError("there is nothing to match", mend="name files, or hashes with --signal type:value")
     signals = [_read_signal(text) for text in signal or []]
     hashed = _hash(files or [])
     with opened(home) as node:
-        results = list(zip(signal or [], _match(node.matcher, signals), strict=True))
-        results += [(file.name, result) for file in hashed for result in node.matcher.match_file(file).results]
+        results = list(zip(signal or [], _match(node.matcher, signals, where), strict=True))
+        files_met = [(file.name, node.matcher.match_file(file, surface=where)) for file in hashed]
+        results += [(name, result) for name, met in files_met for result in met.results]
         counts = node.blocklist.counts()
     if as_json:
         say_json({"results": [_shape(asked, result) for asked, result in results]})
@@ -74,10 +82,10 @@ def _read_signal(text: str) -> tuple[str, str]:
     return kind, value
 
 
-def _match(matcher: Matcher, queries: list[tuple[str, str]]) -> list[MatchResult]:
+def _match(matcher: Matcher, queries: list[tuple[str, str]], surface: str | None) -> list[MatchResult]:
     found: list[MatchResult] = []
     for at in range(0, len(queries), AT_ONCE):
-        found += matcher.match(queries[at : at + AT_ONCE])
+        found += matcher.match(queries[at : at + AT_ONCE], surface=surface)
     return found
 
 
@@ -89,6 +97,7 @@ def _shape(asked: str, result: MatchResult) -> dict[str, object]:
         "compared": result.compared,
         "action": result.action,
         "hits": result.hits,
+        "recommendation": result.recommendation,
     }
 
 
@@ -101,8 +110,14 @@ def _show(results: Sequence[tuple[str, MatchResult]]) -> None:
         if not result.hits:
             none = "not matched" if result.compared == "none" else "no match"
             rows.append((shown, result.type, none, None, None))
-        rows += [(shown, result.type, hit.action, _by(hit), hit.rule) for hit in result.hits]
+        rows += [
+            (shown, result.type, action_cell(hit.action, preserve=hit.preserve), _by(hit), hit.rule)
+            for hit in result.hits
+        ]
     show_table(("asked", "type", "action", "by", "rule"), rows)
+    for name, result in results:
+        if result.recommendation is not None:
+            say(f"{name}: {result.recommendation}")
     if not any(result.hits for _, result in results):
         say("nothing matched")
 

@@ -48,6 +48,9 @@ def publish(
     expires: Annotated[str | None, typer.Option(metavar="TIME", help="When it stops acting: …T04:00:00Z.")] = None,
     review_by: Annotated[str | None, typer.Option(metavar="TIME", help="When somebody should look again.")] = None,
     text: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note; never about a user.")] = None,
+    preserve: Annotated[
+        bool, typer.Option("--preserve", help="It has evidential value: ask whoever matches it to keep it, unseen.")
+    ] = False,
     blob: Annotated[
         list[str] | None,
         typer.Option(metavar="TYPE=FILE", help="A signal too long for a listing, such as vpdq=FILE; may be repeated."),
@@ -73,6 +76,7 @@ def publish(
         "expires": expires,
         "review_by": review_by,
         "note": text,
+        "preserve": preserve or None,
         "audiences": audience_names(audience) or None,
     }
     given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}

@@ -1,4 +1,7 @@
-"""What every process that serves does besides: it asks the peers before it signs, and reads back what it lost."""
+"""What every process that serves does besides.
+
+It asks the peers before it signs, reads back what it lost, and writes down how often something matched.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from hashpact_node import clock
 from hashpact_node.assembly import Node
 from hashpact_node.net.stopping import Stopped
 from hashpact_node.services.awakening import HEARTBEAT_SECONDS, SERVING_SECONDS
+from hashpact_node.services.match_tally import FLUSH_SECONDS
 from hashpact_protocol.errors import HashpactError, StoreBusyError
 
 ASK_SECONDS: Final = 2.0
@@ -35,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class Waking:
-    """Wakes one process of a node, and keeps it so; four threads, since each may have to wait for others."""
+    """Wakes one process of a node, and keeps it so; five threads, since each may have to wait for others."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -47,6 +51,7 @@ class Waking:
             "awaken": (self._ask, lambda: ASK_REST_SECONDS if node.awakening.is_awake() else ASK_SECONDS),
             "card": (self._restore_card, lambda: RESTORE_SECONDS),
             "restore": (self._restore, lambda: RESTORE_SECONDS),
+            "tally": (node.match_tally.flush, lambda: FLUSH_SECONDS),
         }
         self._threads = [
             threading.Thread(target=self._repeat, args=step, name=name, daemon=True) for name, step in steps.items()

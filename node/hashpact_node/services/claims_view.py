@@ -32,7 +32,8 @@ UNREADABLE = "the listing cannot be read back from the stored log; the claim sta
 class ClaimView:
     """One publisher's listing of a signal; ``log`` is an origin, times are as on the wire.
 
-    Where the stored entry is damaged, ``problem`` says so, and what only the entry could tell is None or empty.
+    ``preserve``: its publisher asks that the content be kept as evidence, out of sight. Where the stored entry is
+    damaged, ``problem`` says so, and what only the entry could tell is None or empty.
     """
 
     member: str
@@ -45,6 +46,7 @@ class ClaimView:
     labels: tuple[str, ...] = ()
     time: str | None = None
     expires: str | None = None
+    preserve: bool = False
     problem: str | None = None
 
 
@@ -53,7 +55,8 @@ class SignalView:
     """One signal as people see it; ``number`` is that of its last change. Members and labels are sorted.
 
     ``publishers`` are those of all its claims, expired ones included, of which there are ``claims_total``. ``claims``
-    are at most 100 of them (``packed.shown``), and ``labels`` are the labels of as many.
+    are at most 100 of them (``packed.shown``), ``labels`` are the labels of as many, and ``preserve`` says whether one
+    of as many asks that the content be preserved.
     """
 
     number: int
@@ -65,6 +68,7 @@ class SignalView:
     labels: tuple[str, ...]
     claims_total: int
     claims: tuple[ClaimView, ...] = ()
+    preserve: bool = False
 
     @property
     def key(self) -> str:
@@ -113,6 +117,7 @@ class ClaimsView:
             tuple(sorted({label for listing in found if listing is not None for label in listing.labels})),
             len(row.claims) // CLAIM_BYTES,
             tuple(map(self._claim, unpacked, found)) if claims else (),
+            any(listing is not None and listing.preserve for listing in found),
         )
 
     def _claim(self, claim: Claim, listing: Listing | None) -> ClaimView:
@@ -120,7 +125,9 @@ class ClaimsView:
         place = (log.member, log.origin, claim.position, claim.quality, claim.expired)
         if listing is None:
             return ClaimView(*place, problem=UNREADABLE)
-        return ClaimView(*place, listing.id, listing.content, listing.labels, listing.time, listing.expires)
+        return ClaimView(
+            *place, listing.id, listing.content, listing.labels, listing.time, listing.expires, listing.preserve
+        )
 
 
 def affordable(rows: Sequence[SignalRow]) -> int:

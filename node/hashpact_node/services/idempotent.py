@@ -86,6 +86,23 @@ class Idempotent:
             finish(connection, key, answer.status, answer.body)
         return answer
 
+    def run_at_once(self, key: str, request_hash: bytes, work: Callable[[Connection], Answer]) -> Answer:
+        """Do work that is one transaction unless this key came before, and give the answer that it got then.
+
+        The answer is stored in the same transaction, so that nothing is ever done without it, nor twice. Raises what
+        ``run`` raises.
+        """
+        check_key(key)
+        with self.database.write() as connection:
+            earlier = self._earlier(connection, key, request_hash)
+            # Another process may have begun since that look; its transaction was waited for, and it is done.
+            earlier = earlier or begin(connection, key, request_hash, now=self.now())
+            if earlier is not None:
+                return Answer(earlier.status or _PLANNED, earlier.answer or b"", repeated=True)
+            answer = work(connection)
+            finish(connection, key, answer.status, answer.body)
+        return answer
+
     def _doubt(self, key: str, plan: bytes) -> None:
         """Let the next one take the plan up at once; if that cannot be stored either, it may after a while."""
         try:

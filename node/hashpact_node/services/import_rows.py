@@ -7,7 +7,8 @@ NDJSON: one JSON object a line, a listing without ``id``, ``kind`` and ``time``;
 CSV: a header, then one signal a line, each a listing of its own. ``type`` and ``value`` are required, and ``content``
 unless it follows from the type (``image`` for ``pdq`` and ``photodna``) or is said for the whole file; ``quality``
 belongs to ``pdq``. ``labels`` are separated by ``;``. ``confirmed``, ``handling``, ``origin``, ``incident``,
-``expires``, ``review_by`` and ``note`` are as in a listing. An empty cell is an absent field.
+``expires``, ``review_by`` and ``note`` are as in a listing, and ``preserve`` is ``true`` or ``false``. An empty cell is
+an absent field.
 """
 
 from __future__ import annotations
@@ -30,14 +31,18 @@ LINE_MAX_BYTES: Final = 65_536
 
 TEXT_COLUMNS: Final = ("content", "confirmed", "handling", "origin", "incident", "expires", "review_by", "note")
 SIGNAL_COLUMNS: Final = ("type", "value", "quality")
-COLUMNS: Final = (*SIGNAL_COLUMNS, "labels", *TEXT_COLUMNS)
+COLUMNS: Final = (*SIGNAL_COLUMNS, "labels", "preserve", *TEXT_COLUMNS)
 LABEL_SEPARATOR: Final = ";"
+FLAGS: Final = {"true": True, "false": False}
 CONTENT_OF_TYPE: Final = {"pdq": "image", "photodna": "image"}
 FORMATS: Final = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv"}
 
 _QUALITY: Final = re.compile("[0-9]{1,3}")
 _SKIP_BYTES: Final = 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
+
+Defaults = Mapping[str, str | bool]
+"""Fields of rows that do not say them."""
 
 Exact = ListingDraft | HashpactError
 """What a row says, or why it cannot be."""
@@ -65,7 +70,9 @@ def format_of(path: Path) -> str:
     return found
 
 
-def read_rows(file: BinaryIO, form: str, *, after: int = 0, defaults: Mapping[str, str] | None = None) -> Iterator[Row]:
+def read_rows(
+    file: BinaryIO, form: str, *, after: int = 0, defaults: Mapping[str, str | bool] | None = None
+) -> Iterator[Row]:
     """Read the rows of a file that end beyond line ``after``; ``defaults`` are fields of rows that do not say them.
 
     What is wrong with a row is given in its place. Raises RequestError for a CSV header that cannot be understood;
@@ -116,7 +123,7 @@ class _Lines:
             line = self._file.readline(_SKIP_BYTES)
 
 
-def _json_rows(lines: _Lines, after: int, defaults: dict[str, str]) -> Iterator[Row]:
+def _json_rows(lines: _Lines, after: int, defaults: dict[str, str | bool]) -> Iterator[Row]:
     for text in lines:
         fault = lines.take_fault()
         if lines.number <= after or (fault is None and not text.strip()):
@@ -132,7 +139,7 @@ def _json_rows(lines: _Lines, after: int, defaults: dict[str, str]) -> Iterator[
             yield lines.number, fault or exact()
 
 
-def _json_row(text: str, where: str, defaults: dict[str, str]) -> Exact:
+def _json_row(text: str, where: str, defaults: dict[str, str | bool]) -> Exact:
     try:
         fields = _decode(text)
         if isinstance(fields, dict):
@@ -147,7 +154,7 @@ def _json_row(text: str, where: str, defaults: dict[str, str]) -> Exact:
         return error
 
 
-def _csv_rows(lines: _Lines, after: int, defaults: dict[str, str]) -> Iterator[Row]:
+def _csv_rows(lines: _Lines, after: int, defaults: dict[str, str | bool]) -> Iterator[Row]:
     reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
     while True:
@@ -185,7 +192,7 @@ def _check_header(cells: list[str]) -> list[str]:
     return header
 
 
-def _csv_row(header: list[str], cells: list[str], where: str, defaults: dict[str, str]) -> PlainRow | Exact:
+def _csv_row(header: list[str], cells: list[str], where: str, defaults: dict[str, str | bool]) -> PlainRow | Exact:
     if len(cells) != len(header):
         return RequestError(f"has {len(cells)} cells, not {len(header)} as the header", where=where)
     row = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
@@ -194,11 +201,13 @@ def _csv_row(header: list[str], cells: list[str], where: str, defaults: dict[str
         fields["content"] = CONTENT_OF_TYPE[row["type"]]
     if "labels" in row:
         fields["labels"] = [label.strip() for label in row["labels"].split(LABEL_SEPARATOR) if label.strip()]
+    if "preserve" in row:
+        fields["preserve"] = FLAGS.get(row["preserve"].lower(), row["preserve"])
     signal: dict[str, Any] = {name: row[name] for name in ("type", "value") if name in row}
     if "quality" in row:
         signal["quality"] = int(row["quality"]) if _QUALITY.fullmatch(row["quality"]) else row["quality"]
     exact = partial(_exact_draft, {**fields, "signals": [signal]}, where)
-    if "type" not in signal or isinstance(signal.get("quality"), str):
+    if "type" not in signal or isinstance(signal.get("quality"), str) or isinstance(fields.get("preserve"), str):
         return exact()
     return PlainRow(PlainDraft(signals=[PlainSignal(**signal)], **fields), exact)
 

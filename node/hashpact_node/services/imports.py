@@ -90,7 +90,7 @@ class ImportOptions:
 
     log_name: str = LISTINGS
     audiences: tuple[str, ...] = ()
-    defaults: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str | bool] = field(default_factory=dict)
     allow_foreign_origin: bool = False
     keep_going: bool = False
     wait: bool = True

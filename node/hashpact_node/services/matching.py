@@ -17,6 +17,7 @@ from hashpact_node.store.signals import SignalRow, Viewpoint
 from hashpact_protocol.claims import CLAIM_BYTES, QUALITY_MIN, publishers
 from hashpact_protocol.errors import RequestError, SignalError
 from hashpact_protocol.policy import Action
+from hashpact_protocol.recommendations import Recommendation, recommend
 from hashpact_protocol.signals import SIGNAL_TYPES, Comparison, Signal, parse_signal_key, signal_key
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class Hit:
     """A signal of the blocklist that a query met, ``distance`` bits away from it.
 
     Only claims of sufficient quality are in it: others are kept, and never matched. ``claims`` are at most 100 of
-    ``claims_total``, fewer in a batch that meets very many, and ``labels`` are theirs. All three are empty where no
-    detail was asked for.
+    ``claims_total``, fewer in a batch that meets very many, ``labels`` are theirs, and ``preserve`` says whether one of
+    them asks that the content be preserved. All four are empty where no detail was asked for.
     """
 
     type: str
@@ -67,6 +68,7 @@ class Hit:
     labels: tuple[str, ...] = ()
     claims_total: int = 0
     claims: tuple[ClaimView, ...] = ()
+    preserve: bool = False
 
 
 @dataclass(slots=True)
@@ -74,7 +76,8 @@ class MatchResult:
     """What one query met. ``compared`` is how (``exact``, ``pdq``, or ``none`` for types that are never matched).
 
     ``action`` is the strongest of all that it met, ``none`` without any. Of more than 100 hits those of the strongest
-    actions are given, the nearest of them, and there are ``more``. They come nearest first.
+    actions are given, the nearest of them, and there are ``more``. They come nearest first. ``recommendation`` is what
+    the policy says to think of besides, if anything.
     """
 
     type: str
@@ -83,15 +86,20 @@ class MatchResult:
     action: str = NO_ACTION
     hits: tuple[Hit, ...] = ()
     more: bool = False
+    recommendation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FileMatch:
-    """What a file met: the file's own hashes, one result for each, and the strongest action among them."""
+    """What a file met: the file's own hashes, one result for each, and the strongest action among them.
+
+    ``recommendation`` is that of the first result that has the strongest action and one.
+    """
 
     file: HashedFile
     action: str
     results: tuple[MatchResult, ...]
+    recommendation: str | None = None
 
 
 @dataclass(slots=True)
@@ -101,12 +109,17 @@ class Matcher:
     database: Database
     index_feed: IndexFeed
     now: Callable[[], datetime]
+    recommendations: Callable[[], Sequence[Recommendation]] = tuple
+    """Gives what the policy recommends besides; nothing where it is left out."""
 
-    def match(self, queries: Sequence[tuple[str, str]], *, detail: bool = True) -> list[MatchResult]:
+    def match(
+        self, queries: Sequence[tuple[str, str]], *, detail: bool = True, surface: str | None = None
+    ) -> list[MatchResult]:
         """Match up to 1 000 signals, given as (type, value); one result for each, in order.
 
         With ``detail`` every hit says its labels and claims; without, a batch is answered several times as fast.
-        Raises SignalError that names the query that is malformed, RequestError for too many, StoreError.
+        ``surface`` is where all of them were met, and what is recommended may depend on it. Raises SignalError that
+        names the query that is malformed, RequestError for too many, StoreError.
         """
         if len(queries) > QUERIES_MAX:
             raise RequestError(
@@ -119,23 +132,30 @@ class Matcher:
             claims = find_claims(connection, sorted(wanted))
             found = _Answers(connection, claims)
             results = [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
-            if detail:
+            wanting = self.recommendations()
+            if detail or any(one.labels for one in wanting):
                 found.add_details()
-            return results
+        for result in results if wanting else ():
+            result.recommendation = _recommended(wanting, result, surface)
+        if not detail:
+            found.drop_details()
+        return results
 
-    def match_file(self, file: HashedFile, *, detail: bool = True) -> FileMatch:
+    def match_file(self, file: HashedFile, *, detail: bool = True, surface: str | None = None) -> FileMatch:
         """Match a file by its hashes: its SHA-256 and, of a picture, its PDQ.
 
         A PDQ of low quality is near to those of many other pictures, so nothing is looked up by it: its result says
         ``none`` for how it was compared, and ``file.notices`` tells why. Raises StoreError.
         """
         asked = [(signal.type, signal.value) for signal in file.signals if _good(signal)]
-        answers = iter(self.match(asked, detail=detail))
+        answers = iter(self.match(asked, detail=detail, surface=surface))
         results = tuple(
             next(answers) if _good(signal) else MatchResult(signal.type, signal.value, Comparison.NONE.value)
             for signal in file.signals
         )
-        return FileMatch(file, strongest([result.action for result in results]), results)
+        action = strongest([result.action for result in results])
+        recommended = (one.recommendation for one in results if one.action == action and one.recommendation)
+        return FileMatch(file, action, results, next(recommended, None))
 
     def _near(self, connection: Connection, keys: Sequence[bytes | None]) -> dict[bytes, dict[bytes, int]]:
         """Give the keys near each PDQ hash that is asked for, with their distances, the nearest first."""
@@ -155,6 +175,12 @@ def _key(at: int, type_name: str, value: str) -> bytes | None:
         where = f"queries[{at}].{error.where}" if error.where else f"queries[{at}]"
         raise SignalError(error.what, where=where, mend=error.mend) from None
     return key if type_name in COMPARED else None
+
+
+def _recommended(wanting: Sequence[Recommendation], result: MatchResult, surface: str | None) -> str | None:
+    """Give what is recommended for what a query met: by its action, and the labels of the hits that have it."""
+    labels = {label for hit in result.hits if hit.action == result.action for label in hit.labels}
+    return recommend(wanting, surface=surface, action=result.action, labels=labels)
 
 
 def _good(signal: Signal) -> bool:
@@ -223,6 +249,13 @@ class _Answers:
         for row, view in zip(rows, ClaimsView(self._connection).views(rows, most=most), strict=True):
             for hit in self._hits[row.key]:
                 hit.labels, hit.claims_total, hit.claims = view.labels, view.claims_total, view.claims
+                hit.preserve = view.preserve
+
+    def drop_details(self) -> None:
+        """Take labels and claims out again, where they were read for another reason than to be told."""
+        for hits in self._hits.values():
+            for hit in hits:
+                hit.labels, hit.claims_total, hit.claims, hit.preserve = (), 0, (), False
 
     def _what(self, claims: bytes) -> _Said | None:
         """Give action, rule and publishers, None where no claim may be matched.

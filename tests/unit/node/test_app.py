@@ -56,6 +56,8 @@ PROMISED = {
     ("POST", "/v1/drafts/{draft}/reject"),
     ("POST", "/v1/match"),
     ("POST", "/v1/match/file"),
+    ("POST", "/v1/outcomes"),
+    ("GET", "/v1/outcomes"),
     ("GET", "/v1/blocklist"),
     ("GET", "/v1/blocklist/changes"),
     ("GET", "/v1/blocklist/digest"),

@@ -23,7 +23,7 @@ def asked(*ones: Recommendation, surface: str | None = None, action: str = "bloc
 
 
 def test_surface_action_and_labels_must_all_fit() -> None:
-    met = {"surface": "livestream", "labels": ("behaviour:threat", "producer:unknown")}
+    met: dict[str, Any] = {"surface": "livestream", "labels": ("behaviour:threat", "producer:unknown")}
     assert asked(NO_LIVE, **met) == NO_LIVE.text
     assert asked(NO_LIVE, **{**met, "surface": "upload"}) is None
     assert asked(NO_LIVE, **{**met, "surface": None}) is None
@@ -38,7 +38,7 @@ def test_what_names_nothing_is_for_everything_that_is_to_be_blocked() -> None:
 
 
 def test_the_first_that_applies_is_given() -> None:
-    met = {"surface": "livestream", "labels": ("behaviour:threat",)}
+    met: dict[str, Any] = {"surface": "livestream", "labels": ("behaviour:threat",)}
     assert asked(NO_LIVE, ANY, **met) == NO_LIVE.text
     assert asked(ANY, NO_LIVE, **met) == ANY.text
     assert asked() is None

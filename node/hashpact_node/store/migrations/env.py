@@ -16,6 +16,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_incidents,
     tables_keys,
     tables_opinions,
+    tables_outcomes,
     tables_requests,
     tables_rotation,
     tables_shown,

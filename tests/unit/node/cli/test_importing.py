@@ -95,3 +95,19 @@ def test_what_waits_for_a_running_node_is_told(acme: Commands, file: Path, monke
     monkeypatch.setitem(Publisher.__init__.__kwdefaults__, "wait_seconds", 0.1)  # type: ignore[arg-type]  # it has some
     with HomeLock(acme.home).shared():
         assert "all lines are stored and wait" in acme("import", str(file), code=4).stderr
+
+
+def test_a_whole_file_may_have_evidential_value(acme: Commands, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.ndjson"
+    plain.write_text("\n".join([line(1), line(2, preserve=False)]) + "\n")
+    table = tmp_path / "table.csv"
+    table.write_text(
+        f"type,value,content,preserve\nsha256,{3:064x},image,TRUE\nsha256,{4:064x},image,false\n"
+        f"sha256,{5:064x},image,\n"
+    )
+    acme("import", str(plain), "--preserve")
+    acme("import", str(table))
+    found = {one["value"]: one["preserve"] for one in acme.json("blocklist", "show")["signals"]}
+    assert found == {f"{number:064x}": number in {1, 3} for number in range(1, 6)}
+    table.write_text(f"type,value,content,preserve\nsha256,{6:064x},image,yes\n")
+    assert "preserve: is neither true nor false" in acme.error("import", str(table), code=2)["what"]

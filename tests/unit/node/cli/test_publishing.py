@@ -146,3 +146,15 @@ def test_a_blob_is_published_with_its_file(acme: Commands, draw: Draw, tmp_path:
     assert "no TYPE=FILE" in acme.complaint("publish", draw(2), "--blob", str(frames), code=2)
     assert "cannot be read" in acme.complaint("publish", draw(2), "--blob", f"vpdq={tmp_path / 'none'}", code=2)
     assert "one file" in acme.complaint("publish", draw(2), draw(3), "--blob", f"vpdq={frames}", code=2)
+
+
+def test_what_has_evidential_value_says_so_wherever_it_is_met(acme: Commands, draw: Draw) -> None:
+    picture = draw(1)
+    acme("publish", picture, "--preserve")
+    (first, *_) = acme.json("match", picture)["results"]
+    assert [hit["preserve"] for hit in first["hits"]] == [True]
+    assert "preserve" in acme("match", picture).stdout
+    assert [one["preserve"] for one in acme.json("blocklist", "show")["signals"]] == [True, True]
+    assert "preserve" in acme("blocklist", "show").stdout
+    exported = acme("blocklist", "export", "--format", "csv").stdout.splitlines()
+    assert [line.rpartition(",")[2] for line in exported] == ["preserve", "true", "true"]

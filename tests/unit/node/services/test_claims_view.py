@@ -66,6 +66,7 @@ def test_a_signal_shows_every_claim_of_it(database: Database, acme: TestLog, bet
     assert other.publishers == ("beta",)
     assert brief.claims == ()
     assert brief.labels == shown.labels
+    assert not shown.preserve
 
 
 def test_a_signal_claimed_no_more_shows_nobody(database: Database, acme: TestLog) -> None:
@@ -122,3 +123,14 @@ def test_nothing_is_shown_before_init(database: Database) -> None:
     add_log(database, "beta")
     with database.read() as connection, pytest.raises(ConfigurationError):
         ClaimsView(connection)
+
+
+def test_one_publisher_is_enough_to_ask_for_preservation(database: Database, acme: TestLog, beta: TestLog) -> None:
+    acme.append(listing(1, sha256(1)))
+    beta.append(listing(2, sha256(1), preserve=True))
+    with database.read() as connection:
+        row = find_signals(connection, [sha256(1).key])[sha256(1).key]
+        (shown,) = ClaimsView(connection).views([row])
+        (brief,) = ClaimsView(connection).views([row], claims=False)
+    assert (shown.preserve, brief.preserve) == (True, True)
+    assert {claim.member: claim.preserve for claim in shown.claims} == {"acme": False, "beta": True}

@@ -14,6 +14,7 @@ from hashpact_node.services.index_feed import PDQ, IndexFeed
 from hashpact_node.services.matching import QUERIES_MAX, Matcher, strongest
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import RequestError, SignalError
+from hashpact_protocol.recommendations import Recommendation
 from hashpact_protocol.signals import Signal, make_signal
 from members import NOW, TestLog, add_log, listing, pdq, sha256, uuid_of, withdrawal
 
@@ -220,3 +221,43 @@ def test_a_picture_that_says_nothing_is_not_matched_by_pdq(matcher: Matcher, acm
         "pdq": ("none", "none"),
         "sha256": ("exact", "block"),
     }
+
+
+NO_LIVE = Recommendation("no live streaming", frozenset({"livestream"}), labels=("threat:*",))
+
+
+def recommending(matcher: Matcher, *ones: Recommendation) -> Matcher:
+    return Matcher(matcher.database, matcher.index_feed, matcher.now, lambda: ones)
+
+
+def test_what_the_policy_recommends_goes_by_surface_and_by_labels_of_the_strongest_hits(
+    matcher: Matcher, acme: TestLog, beta: TestLog
+) -> None:
+    acme.append(listing(1, sha256(1), pdq(1), labels=["threat:x"]), listing(2, sha256(2), labels=["other"]))
+    beta.append(listing(3, sha256(3), labels=["threat:x"]), listing(4, pdq(3), labels=["threat:y"]))
+    wanting = recommending(matcher, NO_LIVE, Recommendation("look again", actions=frozenset({"review"})))
+    asked = [query(one) for one in (sha256(1), sha256(2), sha256(3), sha256(4))]
+    live, seen = wanting.match(asked, surface="livestream"), wanting.match(asked)
+    assert [one.recommendation for one in live] == ["no live streaming", None, "look again", None]
+    assert [one.recommendation for one in seen] == [None, None, "look again", None]
+    assert [one.recommendation for one in matcher.match(asked, surface="livestream")] == [None] * 4
+    # Whatever is near is weighed by the strongest action, and so by the labels of those that have it.
+    (near,) = recommending(matcher, Recommendation("y", labels=("threat:y",))).match([query(pdq(1))])
+    assert (near.action, len(near.hits), near.recommendation) == ("block", 2, None)
+
+
+def test_labels_are_looked_at_and_not_told_where_no_detail_is_asked_for(matcher: Matcher, acme: TestLog) -> None:
+    acme.append(listing(1, sha256(1), labels=["threat:x"], preserve=True))
+    (found,) = recommending(matcher, NO_LIVE).match([query(sha256(1))], detail=False, surface="livestream")
+    assert found.recommendation == "no live streaming"
+    ((hit,), (told,)) = found.hits, matcher.match([query(sha256(1))])[0].hits
+    assert (hit.labels, hit.claims_total, hit.claims, hit.preserve) == ((), 0, (), False)
+    assert (told.labels, told.claims_total, told.preserve) == (("threat:x",), 1, True)
+
+
+def test_a_file_has_one_recommendation(matcher: Matcher, acme: TestLog) -> None:
+    file = hash_stream(io.BytesIO(b"a file"), name="a file")
+    acme.append(listing(1, *file.signals))
+    wanting = recommending(matcher, Recommendation("of an upload", frozenset({"upload"})))
+    assert wanting.match_file(file, surface="upload").recommendation == "of an upload"
+    assert wanting.match_file(file).recommendation is None
