@@ -30,6 +30,7 @@ from hashpact_node.api import (
     peers,
     status,
     trust,
+    webhooks,
     witness,
     witness_cards,
 )
@@ -64,6 +65,7 @@ Everything that goes wrong is a problem of RFC 9457.
 TAGS: Final = (
     ("match", "Ask whether content is listed."),
     ("blocklist", "Read the blocklist, and follow its changes."),
+    ("webhooks", "Tell systems of this company of changes of the blocklist."),
     ("listings", "Publish listings, and take them back."),
     ("drafts", "Approve or reject what others propose to publish."),
     ("peers", "Whom this node follows."),
@@ -90,6 +92,7 @@ ROUTERS: Final = (
     audiences.router,
     drafts.router,
     blobs.router,
+    webhooks.router,
     peers.router,
     evidence.router,
     witness_cards.router,

@@ -59,6 +59,9 @@ from hashpact_node.services.tokens import Tokens
 from hashpact_node.services.trusting import Trusting
 from hashpact_node.services.undoing import Undoing
 from hashpact_node.services.upkeep import Upkeep
+from hashpact_node.services.webhook_delivery import WebhookDelivery
+from hashpact_node.services.webhook_secrets import WebhookSecrets
+from hashpact_node.services.webhooks import WEBHOOKS_MAX, Webhooks
 from hashpact_node.services.witness_lines import WitnessLines
 from hashpact_node.services.witnessing import Witness
 from hashpact_node.services.workers import Workers
@@ -129,6 +132,8 @@ class Node:
     doorkeeper: Doorkeeper
     tokens: Tokens
     token_checks: TokenChecks
+    webhooks: Webhooks
+    webhook_delivery: WebhookDelivery
 
     @property
     def member(self) -> str:
@@ -145,6 +150,7 @@ class Node:
         self.witness_lines.close()
         self.workers.close()
         self.fetcher.close()
+        self.webhook_delivery.fetcher.close()
         self.database.dispose()
 
 
@@ -193,7 +199,9 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     places = KeyPlaces(settings)
     keyring = Keyring(keystore, places)
     credentials = Credentials(database, keyring, now)
-    fetcher = Fetcher(AddressRules(settings.allow_networks), signs=credentials.headers)
+    addresses = AddressRules(settings.allow_networks)
+    fetcher = Fetcher(addresses, signs=credentials.headers)
+    receivers = Fetcher(addresses, connections=WEBHOOKS_MAX, escapes=True)
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)
     witness_lines = WitnessLines(database, fetcher, now, settings.publish_witnesses)
@@ -209,6 +217,8 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     peering = Peering(database, locks, trusting, now)
     succession = Succession(database, locks, keyring, releaser, now)
     stating = Stating(database, publisher, succession, now)
+    change_feed = ChangeFeed(database)
+    vault = WebhookSecrets(keystore)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
     return Node(
         settings=settings,
@@ -254,10 +264,12 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         blobs=Blobs(database, now),
         blob_fetcher=BlobFetcher(database, fetcher, settings.blob_quota_mib * MEBIBYTE, now, puller.is_due),
         blocklist=Blocklist(database),
-        change_feed=ChangeFeed(database),
+        change_feed=change_feed,
         evidence=evidence,
         comparer=Comparer(database, locks, fetcher, evidence, trusting, now),
         doorkeeper=Doorkeeper(database, MemberUrl.parse(own.url), now, witness.rung.set),
         tokens=Tokens(database, now),
         token_checks=TokenChecks(database, now),
+        webhooks=Webhooks(change_feed, vault, addresses, now),
+        webhook_delivery=WebhookDelivery(change_feed, vault, receivers, now),
     )

@@ -15,6 +15,7 @@ _NAMED: Final = re.compile(
     re.IGNORECASE,
 )
 _TOKEN: Final = re.compile(r"\b(?P<id>hp_[0-9a-f]+_)[\w-]+")
+_WEBHOOK: Final = re.compile(r"\b(?P<kind>whs(?:ec|k)_)[\w+/=-]+")
 _BEARER: Final = re.compile(r"\b(?P<scheme>bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
 
 
@@ -35,5 +36,6 @@ def without_secrets(text: str) -> str:
     """Give a text without passwords in URLs, private keys, tokens, and what is called a password or PIN."""
     shown = _KEY.sub(MASK, without_passwords(text))
     shown = _TOKEN.sub(rf"\g<id>{MASK}", shown)
+    shown = _WEBHOOK.sub(rf"\g<kind>{MASK}", shown)
     shown = _BEARER.sub(rf"\g<scheme> {MASK}", shown)
     return _NAMED.sub(rf"\g<name>\g<sign>{MASK}", shown)

@@ -50,6 +50,9 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "status": ASKS,
     "token list": ASKS,
     "verify-proof": ASKS,
+    "webhook list": ASKS,
+    "webhook show": ASKS,
+    "webhook test": ASKS,
     # What a key's holder does on a machine that has no node, and so no audit log.
     "directory admit": ASKS,
     "directory init": ASKS,
@@ -103,5 +106,8 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "serve": ("alone",),
     "token create": ("name", "scope", "expires", "per_minute"),
     "token revoke": ("identifier",),
+    "webhook add": ("url", "action", "since", "scheme"),
+    "webhook remove": ("identifier",),
+    "webhook replay": ("identifier", "skip", "since"),
     "withdraw": ("listing", "reason"),
 }

@@ -34,6 +34,7 @@ from hashpact_node.cli import (
     status,
     token,
     tuf_client,
+    webhook,
 )
 from hashpact_node.cli import run as run_command
 from hashpact_node.cli.common import EXIT_MEANINGS
@@ -61,6 +62,7 @@ PANELS: Final = {
     "match": "Peers and what they list",
     "prove": "Peers and what they list",
     "verify-proof": "Peers and what they list",
+    "webhook": "Peers and what they list",
     "token": "Care",
     "keys": "Care",
     "backup": "Care",
@@ -163,6 +165,7 @@ for _name, _group in (
     ("peer", peer.app),
     ("directory", directory.app),
     ("blocklist", blocklist.app),
+    ("webhook", webhook.app),
     ("token", token.app),
     ("keys", keys.app),
     ("alarms", alarms.app),

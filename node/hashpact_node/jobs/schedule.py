@@ -21,6 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from hashpact_node import clock
 from hashpact_node.assembly import Node
+from hashpact_node.jobs.courier import Courier
 from hashpact_node.jobs.waker import Waker
 from hashpact_node.store.jobs import keep_jobs, plan_job, record_run
 from hashpact_node.store.peers import list_peers
@@ -72,6 +73,7 @@ class Schedule:
         self._pulls_stop = threading.Event()
         self._scheduler: BackgroundScheduler | None = None
         self._waker: Waker | None = None
+        self._courier: Courier | None = None
         self._thread = threading.Thread(target=self._watch, name="leader", daemon=True)
 
     @property
@@ -149,14 +151,19 @@ class Schedule:
         self._scheduler.start()
         self._waker = Waker(self._node)
         self._waker.start()
+        self._courier = Courier(self._node)
+        self._courier.start()
 
     def _abdicate(self) -> None:
         self._pulls_stop.set()
         scheduler, self._scheduler = self._scheduler, None
         waker, self._waker = self._waker, None
+        courier, self._courier = self._courier, None
         try:
             if waker is not None:
                 waker.stop()
+            if courier is not None:
+                courier.stop()
             if scheduler is not None and scheduler.running:
                 scheduler.shutdown(wait=True)
         finally:

@@ -102,11 +102,32 @@ class StoppableFetcher:
         self, url: str, *, max_bytes: int, deadline_seconds: float, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Return the answer to one GET; raises what Fetcher.get does, and Stopped."""
-        self._stop.check()
 
         def fetch() -> Answer:
             return self._fetcher.get(url, max_bytes=max_bytes, deadline_seconds=deadline_seconds, headers=headers)
 
+        return self._ask(fetch)
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        max_bytes: int,
+        deadline_seconds: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Return the answer to one POST; raises what Fetcher.post does, and Stopped."""
+
+        def fetch() -> Answer:
+            return self._fetcher.post(
+                url, body, max_bytes=max_bytes, deadline_seconds=deadline_seconds, headers=headers
+            )
+
+        return self._ask(fetch)
+
+    def _ask(self, fetch: Callable[[], Answer]) -> Answer:
+        self._stop.check()
         if isinstance(threading.current_thread(), Abandonable):
             return fetch()
         answer: Future[Answer] = Future()

@@ -30,6 +30,7 @@ from hashpact_node.services.backup_form import (
     Part,
     read_records,
 )
+from hashpact_node.services.webhook_secrets import KEY_FILE
 from hashpact_node.settings import Settings
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -157,6 +158,8 @@ def _home_files(settings: Settings, *, with_keys: bool) -> tuple[list[File], lis
                 left_out.append(f"the {row} key: it lives elsewhere, at {_PIN.sub('', uri)}")
             else:
                 _add(settings, f"{row} key", settings.home / place, files, left_out)
+    if (settings.home / KEY_FILE).exists():
+        _add(settings, "key of the webhooks' secrets", settings.home / KEY_FILE, files, left_out)
     return files, left_out
 
 

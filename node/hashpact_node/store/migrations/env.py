@@ -22,6 +22,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_shown,
     tables_succession,
     tables_tokens,
+    tables_webhooks,
     tables_witnesses,
 )
 from hashpact_node.store.tables import Table
