@@ -40,6 +40,7 @@ from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.member_door import MemberDoor
 from hashpact_node.api.models_outcomes import NewOutcomes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
+from hashpact_node.api.models_webhooks import WebhookMessage
 from hashpact_node.api.problems import Problem, Shield, add_handlers
 from hashpact_node.api.read_ahead import ReadAhead
 from hashpact_node.api.safe_headers import SafeHeaders
@@ -195,6 +196,7 @@ def _describer(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 license_info=app.license_info,
             )
             add_schemas(app.openapi_schema, (Problem, NewListing, MatchRequest, NewOutcomes))
+            add_schemas(app.openapi_schema, (Problem, NewListing, MatchRequest, WebhookMessage))
             add_security(app.openapi_schema)
         return app.openapi_schema
 

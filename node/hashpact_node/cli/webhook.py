@@ -122,7 +122,7 @@ def show(identifier: Id, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> 
 
 
 @app.command("test", epilog=examples("hashpact webhook test 5f2c9a01de", "hashpact webhook test 5f2c9a01de --json"))
-def test_(identifier: Id, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+def try_(identifier: Id, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Send an endpoint a signed message that tells of no change, and say how it was answered; ends with 1 if not well.
 
     Nothing else changes: a disabled endpoint stays disabled until it is replayed.
