@@ -75,6 +75,27 @@ class Quarantined(NamedTuple):
     reason: str
 
 
+class Opined(NamedTuple):
+    """A member's newest opinion on one listing: its index, and what it says; ``time`` is as on the wire."""
+
+    position: int
+    time: str
+    verdict: str
+    reason: str | None
+    leaf: bytes
+
+
+class Ended(NamedTuple):
+    """A withdrawal's time, as on the wire, and the place of the listing that it ended."""
+
+    time: str
+    place: Place
+
+
+About = tuple[str, str, bytes]
+"""What an opinion is about: member, name of the log, id of the listing (16 bytes)."""
+
+
 @dataclass(slots=True)
 class Merged:
     """What one batch changes.
@@ -95,6 +116,9 @@ class Merged:
 
     ``unowned``: ids that a withdrawal named when they had no owner. Merged with fewer owners ``known`` than there may
     be, a batch holds only if neither these nor the ids of ``owners`` have an owner of before.
+
+    ``opinions``: the newest of this batch on each listing. ``withdrawn``: the listings of before this batch that a
+    withdrawal ended.
     """
 
     owners: dict[bytes, Owner] = field(default_factory=dict)
@@ -111,6 +135,8 @@ class Merged:
     unowned: set[bytes] = field(default_factory=set)
     unknown: int = 0
     stopped_at: int | None = None
+    opinions: dict[About, Opined] = field(default_factory=dict)
+    withdrawn: dict[bytes, Ended] = field(default_factory=dict)
 
 
 def id_bytes(identifier: str) -> bytes:
@@ -201,9 +227,11 @@ class Merger:
         if isinstance(statement, Listing):
             self._list(position, identifier, statement, owner)
         elif isinstance(statement, Withdrawal):
-            self._withdraw(id_bytes(statement.listing))
+            self._withdraw(id_bytes(statement.listing), statement.time)
         elif isinstance(statement, Incident):
             self._steps.append((position, statement))
+        elif isinstance(statement, Opinion):
+            self._opine(position, statement)
         self.merged.owners[identifier] = Owner(kind, self.log, position, live=True)
         return True
 
@@ -237,18 +265,26 @@ class Merger:
         claims = tuple((signal.key, place + QUALITY_BYTE[signal.quality]) for signal in listing.signals)
         self._living[position] = _Living(listing.expires, claims)
 
-    def _withdraw(self, identifier: bytes) -> None:
+    def _opine(self, position: int, opinion: Opinion) -> None:
+        about = (opinion.member, opinion.log, id_bytes(opinion.listing))
+        leaf = bytes.fromhex(opinion.leaf)
+        self.merged.opinions[about] = Opined(position, opinion.time, opinion.verdict, opinion.reason, leaf)
+
+    def _withdraw(self, identifier: bytes, time: str) -> None:
         owner = self._owner(identifier)
         if owner is None:
             self.merged.unowned.add(identifier)
         elif owner.kind == Kind.LISTING and owner.live:
-            self._end(identifier, owner)
+            if self._end(identifier, owner):
+                self.merged.withdrawn[identifier] = Ended(time, Place(owner.log, owner.position))
             self.merged.owners[identifier] = owner._replace(live=False)
 
-    def _end(self, identifier: bytes, owner: Owner) -> None:
-        """End the claims of a listing's live revision, which is of this batch or of before it."""
-        if owner.log != self.log or self._living.pop(owner.position, None) is None:
-            self._before[identifier] = Place(owner.log, owner.position)
+    def _end(self, identifier: bytes, owner: Owner) -> bool:
+        """End the claims of a listing's live revision; say whether that is of before this batch."""
+        if owner.log == self.log and self._living.pop(owner.position, None) is not None:
+            return False
+        self._before[identifier] = Place(owner.log, owner.position)
+        return True
 
     def finish(self) -> Merged:
         """Gather what ended, and the claims of the listings that live at the end of the batch."""

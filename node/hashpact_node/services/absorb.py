@@ -11,7 +11,9 @@ from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import expire_due, remember_expiring
 from hashpact_node.services.incident_steps import remember_incidents
+from hashpact_node.services.opinion_merging import count_delays, listings_of, settle_listings, take_opinions
 from hashpact_node.services.rederiving import settle_crossing
+from hashpact_node.services.rejudging import keys_at, rejudge
 from hashpact_node.services.views import viewpoint
 from hashpact_node.store.bulk import DuplicateRowsError
 from hashpact_node.store.bundles import Bundle, Tile, put_bundles, put_tiles, read_tile
@@ -22,7 +24,7 @@ from hashpact_node.store.logs import Log, move_held
 from hashpact_node.store.owners import add_owners, find_owners, set_owners
 from hashpact_node.store.quarantine import Quarantined, add_quarantined
 from hashpact_node.store.signals import SignalChange, Viewpoint, add_signals, change_signals
-from hashpact_protocol.claims import unpack_claims
+from hashpact_protocol.claims import Place, unpack_claims
 from hashpact_protocol.growth import extend_tiles, whole_bundles
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merge import Merged, Owner
@@ -45,6 +47,7 @@ class Absorber:
         self.log = log
         self.held = held
         self.stopped_at = log.stopped_at
+        self._began_at = held.size
         self._room = max(0, QUARANTINE_KEPT - log.quarantined - log.dropped_signals)
 
     @property
@@ -90,10 +93,13 @@ class Absorber:
                 self._store(connection, batch)
             self._move(connection, batch, grown)
             self._store_owners(connection, batch, fresh=fresh)
+            # Before any claim is judged, so that it is judged by what members think of what wins now.
+            touched = self._settle_opinions(connection, batch, now)
             # First the counter is locked: then every log stands that has claims, whoever adds some meanwhile.
             numbers = Numbers(connection, now=int(now.timestamp()))
             eyes = viewpoint(connection)
             self._store_claims(connection, batch, eyes, numbers)
+            rejudge(connection, keys_at(connection, touched), eyes, numbers)
             remember_expiring(connection, self.log.number, batch.merged.expiring)
             expire_due(connection, eyes, numbers, now, log=self.log.number)
             numbers.close()
@@ -134,6 +140,14 @@ class Absorber:
             add_owners(connection, batch.owners)
         else:
             set_owners(connection, batch.owners)
+
+    def _settle_opinions(self, connection: Connection, batch: Batch, now: datetime) -> set[Place]:
+        """Take opinions, or bind those about listings that changed; give the places of which others think otherwise."""
+        touched = take_opinions(connection, self.log, batch.merged.opinions, now=now)
+        if listings := listings_of(batch.owners):
+            touched |= settle_listings(connection, self.log, listings, now=now)
+        count_delays(connection, self.log, batch.merged.withdrawn, held=self._began_at, now=now)
+        return touched
 
     def _store_claims(self, connection: Connection, batch: Batch, eyes: Viewpoint, numbers: Numbers) -> None:
         changes = self._ended_changes(connection, batch) if batch.merged.ended else {}

@@ -31,6 +31,8 @@ from hashpact_node.services.digests import counting_logs, live_listings_of, live
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import UNREADABLE, remember_expiring
 from hashpact_node.services.incident_steps import remember_arrivals, steps_of
+from hashpact_node.services.opinion_merging import resettle
+from hashpact_node.services.rejudging import keys_at, rejudge_now
 from hashpact_node.services.views import viewpoint
 from hashpact_node.store.alarms import clear_alarm
 from hashpact_node.store.bundles import stream_bundles
@@ -56,7 +58,7 @@ from hashpact_protocol.claims import EXPIRED, QUALITY_BYTE, pack_place
 from hashpact_protocol.errors import EntriesError, FetchError, StoreError, TileError
 from hashpact_protocol.incidents import STEPS_KEPT
 from hashpact_protocol.limits import LIMITS
-from hashpact_protocol.merge import Merged, Owner
+from hashpact_protocol.merge import About, Merged, Opined, Owner
 from hashpact_protocol.merge import Quarantined as Odd
 from hashpact_protocol.merkle import CompactRange
 from hashpact_protocol.statement_fields import parse_time
@@ -127,6 +129,7 @@ class _Derived:
 
     log: Log
     quarantined: list[Odd] = field(default_factory=list)
+    opinions: dict[About, Opined] = field(default_factory=dict)
     odd_entries: int = 0
     odd_signals: int = 0
     unknown: int = 0
@@ -190,6 +193,7 @@ class MemberRebuild:
         for sequence in self.sequences:
             self._mend_owners(sequence)
             self._mend_steps(sequence)
+            self._mend_opinions(sequence, derived)
         self._drop_drafts()
         self.rebuilt.logs += len(counting)
 
@@ -217,6 +221,7 @@ class MemberRebuild:
                 raise _altered(log, str(error)) from error
             held = held.extend_bundles(batch.roots).extend(batch.leaves)
             derived.take_odd(batch.merged)
+            derived.opinions |= batch.merged.opinions
             derived.unknown += batch.merged.unknown
             derived.stopped_at = batch.merged.stopped_at if derived.stopped_at is None else derived.stopped_at
             steps = self.steps.setdefault(log.sequence, [])
@@ -309,6 +314,14 @@ class MemberRebuild:
             clear_alarm(connection, UNREADABLE, now=self.now, peer=log.peer, log=log.number)
             drop_quarantined(connection, log.number, 0)
             add_quarantined(connection, (Quarantined(log.number, *one) for one in derived.quarantined))
+
+    def _mend_opinions(self, sequence: int, derived: Iterable[_Derived]) -> None:
+        """Bring the opinions of a sequence to what was derived, and those about its listings to what wins now."""
+        logs = [one for one in derived if one.log.sequence == sequence]
+        with self.database.write() as connection:
+            opined = [(one.log, one.opinions) for one in logs]
+            settled = resettle(connection, sequence, opined, now=self.now)
+            rejudge_now(connection, keys_at(connection, settled), now=self.now)
 
     def _mend_owners(self, sequence: int) -> None:
         """Write where the draft differs from what stands, a range of ids at a time."""

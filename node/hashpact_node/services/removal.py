@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 
+from hashpact_node.services.rejudging import keys_at, rejudge_now
 from hashpact_node.services.views import viewpoint
 from hashpact_node.store.alarms import clear_alarms_of
 from hashpact_node.store.changes import Numbers, last_change
@@ -15,6 +16,7 @@ from hashpact_node.store.feed import stream_claimed_by
 from hashpact_node.store.incidents import drop_steps
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs, reset_held
+from hashpact_node.store.opinions import drop_opinions_of
 from hashpact_node.store.owners import drop_log, drop_sequence
 from hashpact_node.store.peers import OUT, get_peer, list_peers
 from hashpact_node.store.quarantine import drop_quarantined
@@ -42,8 +44,8 @@ def drop_claims_of(database: Database, peer: int, *, now: datetime) -> int:
         numbers.close()
         for sequence in {log.sequence for log in logs}:
             drop_sequence(connection, sequence)
-        for log in logs:
-            _forget(connection, log)
+        opined = [place for log in logs for place in _forget(connection, log)]
+        rejudge_now(connection, keys_at(connection, opined), now=now)
         clear_alarms_of(connection, peer, now=now)
     return changed
 
@@ -76,15 +78,17 @@ def drop_claims_of_log(connection: Connection, log: Log, *, now: datetime) -> in
     changed = _drop_claims(connection, {log.number}, numbers)
     numbers.close()
     drop_log(connection, log.sequence, log.number)
-    _forget(connection, log)
+    rejudge_now(connection, keys_at(connection, _forget(connection, log)), now=now)
     return changed
 
 
-def _forget(connection: Connection, log: Log) -> None:
+def _forget(connection: Connection, log: Log) -> list[Place]:
+    """Forget what was merged out of a log; give the places of the listings that its opinions were about."""
     drop_expiring(connection, log.number)
     drop_quarantined(connection, log.number, 0)
     drop_steps(connection, log.number)
     reset_held(connection, log.number, old_size=log.held_size, new_size=0, range=b"")
+    return drop_opinions_of(connection, log.number)
 
 
 def _drop_claims(connection: Connection, logs: set[int], numbers: Numbers) -> int:

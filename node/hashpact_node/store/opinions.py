@@ -133,18 +133,18 @@ def drop_opinions_of(connection: Connection, log: int) -> list[Place]:
     return [Place(log, position) for log, position in places if log is not None and position is not None]
 
 
-def drop_oldest(connection: Connection, sequence: int, *, keep: int) -> list[Place]:
-    """Forget all but the newest opinions of a sequence, by place; give the places of what the others were about."""
+def drop_oldest(connection: Connection, sequence: int, *, keep: int) -> tuple[int, list[Place]]:
+    """Forget all but the newest opinions of a sequence, by place; how many, and the places of what they were about."""
     row = tables.Opinion
     mine = col(row.sequence) == sequence
     surplus = connection.execute(select(func.count()).select_from(row).where(mine)).scalar_one() - keep
     if surplus <= 0:
-        return []
+        return 0, []
     query = _ALL.where(mine).order_by(col(row.log), col(row.position)).limit(surplus)
     old = [_opinion(found) for found in connection.execute(query)]
     query = "DELETE FROM opinion WHERE sequence = {mark} AND member = {mark} AND log_name = {mark} AND listing = {mark}"
     run_many(connection, query, [(one.sequence, *one.listed) for one in old])
-    return [one.about for one in old if one.about is not None]
+    return len(old), [one.about for one in old if one.about is not None]
 
 
 def opinions_at(connection: Connection, places: Collection[Place]) -> dict[Place, OpinionFacts]:
@@ -171,6 +171,26 @@ def list_opinions(connection: Connection, listed: Listed) -> list[tuple[str, Opi
         col(row.listing) == listed.listing,
     )
     return [(found.whose, _opinion(found)) for found in connection.execute(query.order_by(col(Peer.member)))]
+
+
+def members_of(connection: Connection, sequences: Collection[int]) -> dict[int, str]:
+    """Give whose some sequences of logs are, by their local numbers."""
+    query = select(col(SequenceRow.number), col(Peer.member)).join(Peer, col(Peer.number) == col(SequenceRow.peer))
+    found = connection.execute(query.where(col(SequenceRow.number).in_(list(sequences))))
+    return {number: member for number, member in found if number is not None}
+
+
+def drop_others(connection: Connection, sequence: int, kept: Collection[Listed]) -> list[Place]:
+    """Forget the opinions of a sequence on all but some listings; give the places of what they were about."""
+    standing = map(_opinion, connection.execute(_ALL.where(col(tables.Opinion.sequence) == sequence)))
+    gone = [one for one in standing if one.listed not in kept]
+    _drop(connection, sequence, [one.listed for one in gone])
+    return [one.about for one in gone if one.about is not None]
+
+
+def _drop(connection: Connection, sequence: int, listed: Iterable[Listed]) -> None:
+    query = "DELETE FROM opinion WHERE sequence = {mark} AND member = {mark} AND log_name = {mark} AND listing = {mark}"
+    run_many(connection, query, [(sequence, *one) for one in listed])
 
 
 def count_opinions(connection: Connection) -> dict[tuple[str, str], int]:

@@ -14,8 +14,10 @@ from hashpact_protocol.incidents import STEPS_KEPT
 from hashpact_protocol.merge import (
     ENTRY,
     ID_REUSED,
+    Ended,
     Kind,
     Merger,
+    Opined,
     Owner,
     Quarantined,
     Tagged,
@@ -26,7 +28,7 @@ from hashpact_protocol.merge import (
 )
 from hashpact_protocol.parsing import parse_entries
 from hashpact_protocol.signals import parse_signal_key
-from hashpact_protocol.statements import Listing
+from hashpact_protocol.statements import Listing, Opinion
 from merging import (
     CRITICAL,
     LATER,
@@ -64,6 +66,27 @@ def test_one_signal_in_many_listings_has_a_claim_of_each_in_order() -> None:
         Claim(1, 0, 30, expired=False),
         Claim(1, 1, 80, expired=False),
     ]
+
+
+def test_the_newest_opinion_on_a_listing_is_told() -> None:
+    other = Opinion(uuid_of(9), LATER, "gamma", "crisis", uuid_of(2), "ab" * 32, "disagree", "satire")
+    merged = merge(opinion(1), other, opinion(3, "seen"), start=5)
+    about = ("beta", "listings", id_bytes(uuid_of(1)))
+    assert merged.opinions == {
+        about: Opined(7, TIME, "seen", None, bytes.fromhex(opinion(3).leaf)),
+        ("gamma", "crisis", id_bytes(uuid_of(2))): Opined(6, LATER, "disagree", "satire", b"\xab" * 32),
+    }
+
+
+def test_an_opinion_whose_id_is_taken_or_that_stands_behind_a_stop_is_none() -> None:
+    assert merge(incident(1), opinion(1)).opinions == {}
+    assert merge(CRITICAL, opinion(1)).opinions == {}
+
+
+def test_withdrawals_of_what_stood_before_are_told() -> None:
+    known = merge(listing(1, 7), listing(2, 8)).owners
+    merged = merge(listing(3, 9), withdrawal(4, of=3), withdrawal(5, of=2), withdrawal(6, of=2), known=known, start=2)
+    assert merged.withdrawn == {id_bytes(uuid_of(2)): Ended(TIME, Place(1, 1))}
 
 
 def test_restated_the_last_wins() -> None:

@@ -136,8 +136,8 @@ def test_only_the_newest_are_kept(database: Database, crowd: Crowd) -> None:
         for at in range(5):
             crowd.says(connection, "beta", at, "agree", at=at, about=Place(50, at))
         _, sequence = crowd.logs["beta"]
-        assert drop_oldest(connection, sequence, keep=5) == []
-        assert drop_oldest(connection, sequence, keep=3) == [Place(50, 0), Place(50, 1)]
+        assert drop_oldest(connection, sequence, keep=5) == (0, [])
+        assert drop_oldest(connection, sequence, keep=3) == (2, [Place(50, 0), Place(50, 1)])
         kept = opinions_about(connection, "acme", "listings")
         assert sorted(one.place.position for one in kept) == [2, 3, 4]
 
