@@ -91,7 +91,7 @@ def test_opinions_count_for_the_winning_revision_on_each_kind_of_database(databa
 
 
 def test_it_is_the_same_in_whatever_order_listings_and_opinions_come(sqlite_database: Database) -> None:
-    steps = [("listings", ONE), ("listings", AGAIN), ("opinions", opinion(1, ONE)), ("opinions", opinion(2, AGAIN))]
+    steps: list[Listing | Opinion] = [ONE, AGAIN, opinion(1, ONE), opinion(2, AGAIN)]
     for number, order in enumerate(permutations(range(4))):
         if order.index(0) > order.index(1) or order.index(2) > order.index(3):
             continue  # within a log there is one order
@@ -103,7 +103,7 @@ def test_it_is_the_same_in_whatever_order_listings_and_opinions_come(sqlite_data
         if number == 0:
             add_member(sqlite_database, "acme", own=True)
         for at in order:
-            statement = steps[at][1]
+            statement = steps[at]
             if isinstance(statement, Opinion):
                 opinions.append(Opinion(**{**as_fields(statement), "member": beta}))
             else:
