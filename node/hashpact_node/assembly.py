@@ -50,6 +50,7 @@ from hashpact_node.services.pulling import Puller
 from hashpact_node.services.recovering import Recovery
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.release_rules import ReleaseRules
+from hashpact_node.services.reports import Reporter
 from hashpact_node.services.restoring import Restorer
 from hashpact_node.services.rotating import Rotating
 from hashpact_node.services.stating import Stating
@@ -123,6 +124,7 @@ class Node:
     matcher: Matcher
     match_tally: MatchTally
     outcomes: Outcomes
+    reporter: Reporter
     blobs: Blobs
     blob_fetcher: BlobFetcher
     blocklist: Blocklist
@@ -261,6 +263,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         matcher=Matcher(database, index_feed, now),
         match_tally=MatchTally(database, now),
         outcomes=Outcomes(database, now),
+        reporter=Reporter(database, settings.report_threshold, now),
         blobs=Blobs(database, now),
         blob_fetcher=BlobFetcher(database, fetcher, settings.blob_quota_mib * MEBIBYTE, now, puller.is_due),
         blocklist=Blocklist(database),

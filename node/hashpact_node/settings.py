@@ -79,6 +79,7 @@ class Settings:
     release_max_listings: int = 0
     release_max_withdrawals: int = 0
     undo_delay_seconds: int = 0
+    report_threshold: int = 5
     log_format: str = "auto"
 
     def __post_init__(self) -> None:
@@ -218,6 +219,12 @@ SETTINGS = (
         "how long what is published rests before it is released, and can be taken back as if it never was",
         "0",
         forms.integer(0, 86_400),
+    ),
+    Setting(
+        "report_threshold",
+        "which counts an openness report withholds: those from 1 up to but without it; 0: none",
+        "5",
+        forms.integer(0, 1_000),
     ),
     Setting("log_format", "auto (console on a terminal, else json), console or json", "auto", forms.log_format),
 )

@@ -74,6 +74,7 @@ SCOPES: Final[Mapping[str, Need]] = {
     "list_quarantine": TokenScope.AUDIT,
     "list_evidence": TokenScope.AUDIT,
     "evidence": TokenScope.AUDIT,
+    "report": TokenScope.AUDIT,
     "status": TokenScope.AUDIT,
     "keys": TokenScope.AUDIT,
     "list_audit": TokenScope.AUDIT,

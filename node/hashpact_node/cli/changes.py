@@ -47,6 +47,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "peer undone": ASKS,
     "prove": ASKS,
     "release show": ASKS,
+    "report": ASKS,
     "status": ASKS,
     "token list": ASKS,
     "verify-proof": ASKS,

@@ -30,6 +30,7 @@ from hashpact_node.cli import (
     proof,
     publishing,
     release,
+    report,
     serve,
     status,
     token,
@@ -63,6 +64,7 @@ PANELS: Final = {
     "prove": "Peers and what they list",
     "verify-proof": "Peers and what they list",
     "webhook": "Peers and what they list",
+    "report": "Peers and what they list",
     "token": "Care",
     "keys": "Care",
     "backup": "Care",
@@ -141,6 +143,12 @@ _add("import", importing.import_, "hashpact import hashes.ndjson", "hashpact imp
 _add("withdraw", publishing.withdraw, "hashpact withdraw 6f1c… --reason error")
 _add("erase", erasing.erase, "hashpact erase 6f1c… --reason law", "hashpact erase 6f1c… --reason law --now")
 _add("match", match.match, "hashpact match upload.jpg", "hashpact match --signal sha256:9f86d081… --json")
+_add(
+    "report",
+    report.report,
+    "hashpact report --from 2026-01-01 --to 2026-12-31 --out report.html",
+    "hashpact report --from 2026-10-01 --to 2026-10-31 --format csv",
+)
 _add("prove", proof.prove, "hashpact prove 6f1c… -o listing.tlog-proof")
 _add(
     "verify-proof",

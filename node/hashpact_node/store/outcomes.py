@@ -82,6 +82,11 @@ def outcomes_of(connection: Connection, key: bytes) -> tuple[Counts, int | None]
     return Counts(*map(int, counts)), last
 
 
+def first_outcome(connection: Connection) -> int | None:
+    """Give the first day of which something was said; None where nothing ever was."""
+    return connection.execute(select(func.min(col(Outcome.day)))).scalar_one()
+
+
 def sum_outcomes(connection: Connection, first: int, last: int) -> tuple[Counts, int]:
     """Give what became of all matches from one day to another, both included, and how many rows said so."""
     query = select(*_sums(), func.count()).where(col(Outcome.day) >= first, col(Outcome.day) <= last)

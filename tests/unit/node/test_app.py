@@ -83,6 +83,7 @@ PROMISED = {
     ("GET", "/witness/cards/{member}/{version}"),
     ("GET", "/witness/cards/{member}/{version}/card"),
     ("GET", "/witness/cards/{member}/roots/{version}"),
+    ("GET", "/v1/report"),
     ("GET", "/v1/status"),
     ("GET", "/v1/audit"),
     ("GET", "/v1/keys"),

@@ -1,0 +1,124 @@
+"""The form of an openness report: sections of figures and tables, in which small counts are withheld from the start.
+
+What is not measured has no number: a section or a figure says so, in words, and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from hashpact_node.services.suppression import Counts, Shown, shown, suppress
+
+WITHHELD: Final = "withheld"
+NOT_MEASURED: Final = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number by itself, in ``unit``; ``value`` is None where ``note`` says that it is withheld or not measured."""
+
+    id: str
+    title: str
+    value: int | None
+    unit: str = ""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table: its counts, None where they are withheld."""
+
+    name: str
+    values: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Counts by something. ``withheld`` says that the whole table is, since its counts are too small."""
+
+    id: str
+    title: str
+    by: str
+    measures: tuple[str, ...]
+    rows: tuple[Row, ...]
+    withheld: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report; ``not_measured`` says why it has no numbers, where it has none."""
+
+    id: str
+    title: str
+    about: str
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    not_measured: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a member tells of its node: from one day to another, both included, in UTC."""
+
+    member: str
+    name: str
+    first: str
+    last: str
+    made_at: str
+    threshold: int
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes figures and tables with everything withheld that is below ``threshold``."""
+
+    threshold: int
+
+    def figure(self, identifier: str, title: str, count: int, unit: str = "") -> Figure:
+        """Make a figure of a count."""
+        value = shown(count, self.threshold)
+        note = None if value is not None else f"{WITHHELD}: it is below {self.threshold}"
+        return Figure(identifier, title, value, unit, note)
+
+    def spans(self, identifier: str, title: str, seconds: Sequence[int]) -> tuple[Figure, ...]:
+        """Make the figures that tell of so many spans of time: how many, their median, and what nine of ten kept to."""
+        number = self.figure(f"{identifier}-count", title, len(seconds))
+        if len(seconds) < max(1, self.threshold):
+            return (number,)
+        ordered = sorted(seconds)
+        half, nine = ordered[(len(ordered) - 1) // 2], ordered[-(-9 * len(ordered) // 10) - 1]
+        return (
+            number,
+            Figure(f"{identifier}-median", f"{title}: half of them took at most", half, "seconds"),
+            Figure(f"{identifier}-90", f"{title}: nine of ten took at most", nine, "seconds"),
+        )
+
+    def table(self, identifier: str, title: str, by: str, measures: Sequence[str], rows: Mapping[str, Counts]) -> Table:
+        """Make a table, the largest row first; rows of nothing but zeros are left out."""
+        some = {name: counts for name, counts in rows.items() if any(counts)}
+        kept = suppress(some, self.threshold)
+        if kept is None:
+            return Table(identifier, title, by, tuple(measures), (), withheld=True)
+        ordered = sorted(kept, key=lambda name: (None in kept[name], *(-(count or 0) for count in kept[name]), name))
+        return Table(identifier, title, by, tuple(measures), tuple(Row(name, kept[name]) for name in ordered))
+
+    def calendar(self, identifier: str, title: str, measures: Sequence[str], days: Mapping[date, Counts]) -> Table:
+        """Make a table by month, in order of time."""
+        months: dict[str, Counts] = {}
+        for day, counts in sorted(days.items()):
+            month = f"{day:%Y-%m}"
+            before = months.get(month, (0,) * len(counts))
+            months[month] = tuple(one + other for one, other in zip(before, counts, strict=True))
+        made = self.table(identifier, title, "month", measures, months)
+        return Table(
+            identifier, title, "month", made.measures, tuple(sorted(made.rows, key=lambda row: row.name)), made.withheld
+        )
+
+
+def unmeasured(identifier: str, title: str, why: str) -> Figure:
+    """Make a figure that nobody measured."""
+    return Figure(identifier, title, None, note=f"{NOT_MEASURED}: {why}")

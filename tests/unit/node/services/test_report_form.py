@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from datetime import date
+
+from hashpact_node.services.report_form import Maker, Row, unmeasured
+
+MAKE = Maker(5)
+
+
+def test_a_figure_that_is_too_small_says_so() -> None:
+    assert MAKE.figure("a", "A", 5).value == 5
+    small = MAKE.figure("a", "A", 4)
+    assert (small.value, small.note) == (None, "withheld: it is below 5")
+    assert MAKE.figure("a", "A", 0).value == 0
+
+
+def test_what_nobody_measured_is_no_zero() -> None:
+    figure = unmeasured("a", "A", "nobody looked")
+    assert (figure.value, figure.note) == (None, "not measured: nobody looked")
+
+
+def test_spans_are_told_by_their_middle_and_by_nine_of_ten() -> None:
+    number, half, nine = MAKE.spans("s", "Answered", [50, 10, 20, 30, 40, 60, 70, 80, 90, 1_000])
+    assert (number.value, half.value, nine.value, half.unit) == (10, 50, 90, "seconds")
+
+
+def test_spans_of_a_few_things_are_not_told() -> None:
+    (number,) = MAKE.spans("s", "Answered", [1, 2, 3, 4])
+    assert number.value is None
+    assert [one.value for one in MAKE.spans("s", "Answered", [])] == [0]
+    assert [one.value for one in Maker(0).spans("s", "Answered", [])] == [0]
+    assert [one.value for one in Maker(0).spans("s", "Answered", [7])] == [1, 7, 7]
+
+
+def test_the_largest_rows_come_first_and_those_without_anything_are_left_out() -> None:
+    table = MAKE.table("t", "T", "x", ("n",), {"a": (5,), "b": (90,), "c": (0,), "d": (2,), "e": (30,)})
+    assert table.rows == (Row("b", (90,)), Row("e", (30,)), Row("a", (None,)), Row("d", (None,)))
+    withheld = MAKE.table("t", "T", "x", ("n",), {"a": (2,)})
+    assert (withheld.rows, withheld.withheld) == ((), True)
+
+
+def test_a_calendar_counts_by_month_in_order() -> None:
+    days = {date(2026, 2, 1): (60,), date(2026, 1, 1): (3,), date(2026, 1, 31): (4,), date(2025, 12, 31): (9,)}
+    assert MAKE.calendar("t", "T", ("n",), days).rows == (
+        Row("2025-12", (9,)),
+        Row("2026-01", (7,)),
+        Row("2026-02", (60,)),
+    )
