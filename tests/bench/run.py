@@ -24,6 +24,7 @@ sys.path.insert(0, str(TESTS))
 
 from bench.asking_members import costs, flood  # noqa: E402 - the path comes first
 from bench.bootstrap import bootstrap  # noqa: E402
+from bench.crisis import HASHES, crisis  # noqa: E402
 from bench.floor import floor_rate  # noqa: E402
 from bench.latency import latencies  # noqa: E402
 from bench.results import Results  # noqa: E402
@@ -46,6 +47,7 @@ FLOOD = tuple(
 )
 CIRCLES = (3, 10)
 QUANTILES = ("p50", "p95", "p99")
+CRISIS = ("p50", "p95", "p99", "longest", "lookup.p95")
 DEFAULT_N = 100_000
 IMPORT_SECONDS = 3_600
 
@@ -75,6 +77,9 @@ def news(folder: Path, results: Results) -> None:
         for name, rate in witness_rates(folder / "witness").items():
             results.add(f"witness.{name}", 0, rate, "1/s")
     _requests(folder, results)
+    if results.wants(*(f"crisis.{name}" for name in CRISIS)):
+        for name, value in crisis(folder / "crisis").items():
+            results.add(f"crisis.{name}", HASHES, value, "ms")
     for count in CIRCLES:
         names = [f"latency.{count}_nodes.{quantile}" for quantile in QUANTILES]
         if results.wants(*names):
@@ -92,7 +97,7 @@ def _requests(folder: Path, results: Results) -> None:
 
 
 def _only_news(results: Results) -> bool:
-    return results.only.pattern.startswith(("latency", "requests", "signers", "witness"))
+    return results.only.pattern.startswith(("crisis", "latency", "requests", "signers", "witness"))
 
 
 def _options() -> argparse.Namespace:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from hashpact_node.api.models import PDQ
@@ -55,6 +57,27 @@ class Withdraw(RequestModel):
 
     reason: str = Field(description="A word: `error`, `appeal`, `expired`, …", examples=["error"])
     note: str | None = Field(None, description="Words for people.", examples=["satire, not propaganda"])
+
+
+class ProposeIncident(RequestModel):
+    """An incident to propose."""
+
+    title: str = Field(description="What it is called; all members read it.", examples=["A drill"], max_length=1_000)
+    type: str | None = Field(None, description="Its type.", examples=["perpetrator-content"], max_length=128)
+    note: str | None = Field(None, description="Words for people at other members.", max_length=1_000)
+
+
+class SayIncident(RequestModel):
+    """What this member says of an incident; what is left out stays as it said before, or as most members say."""
+
+    act: Literal["activate", "join", "update", "conclude"] = Field(
+        description="`activate`: it is active. `join`: the same, where it is active here already. `update`: as before, "
+        "with other words. `conclude`: it is over for this member.",
+        examples=["activate"],
+    )
+    title: str | None = Field(None, description="What it is called.", max_length=1_000)
+    type: str | None = Field(None, description="Its type.", max_length=128)
+    note: str | None = Field(None, description="Words for people at other members.", max_length=1_000)
 
 
 class RejectDraft(RequestModel):

@@ -21,6 +21,7 @@ from hashpact_node.cli import (
     erasing,
     evidence,
     importing,
+    incidents,
     init,
     keys,
     listings,
@@ -54,6 +55,7 @@ PANELS: Final = {
     "erase": "This member's list",
     "listing": "This member's list",
     "audience": "This member's list",
+    "incident": "This member's list",
     "drafts": "This member's list",
     "release": "This member's list",
     "logs": "This member's list",
@@ -167,6 +169,7 @@ _add("openapi", serve.openapi, "hashpact openapi > openapi.json")
 for _name, _group in (
     ("listing", listings.app),
     ("audience", audiences.app),
+    ("incident", incidents.app),
     ("drafts", drafts.app),
     ("release", release.app),
     ("logs", logs.app),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.incident_states import IncidentShown, shown
 from hashpact_node.services.incident_times import Spread, is_earlier, spread
-from hashpact_node.services.incidents import IncidentShown, shown
 from hashpact_node.services.views import logs_by_number, own_peer
 from hashpact_node.store.changes import change_times
 from hashpact_node.store.connection import Connection

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hashpact_node.services.incident_report import IncidentReport, MemberEffect
+from hashpact_node.services.incident_states import IncidentShown
 from hashpact_node.services.incident_times import MemberTimes, Spread
-from hashpact_node.services.incidents import IncidentShown, Said
+from hashpact_node.services.incidents import Said
 from hashpact_protocol.incidents import Incident, Step, Turn
 
 CLOCKS = (

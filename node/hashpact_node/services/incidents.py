@@ -7,20 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hashpact_node.services.incident_times import MemberTimes, member_times
+from hashpact_node.services.incident_report import IncidentReport, make_report
+from hashpact_node.services.incident_states import IncidentShown, check_id, incidents, must_be_known, shown
 from hashpact_node.services.stating import Stated, Stating
 from hashpact_node.services.views import own_peer
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.incidents import list_arrivals, list_steps
-from hashpact_node.store.key_watch import list_readings
+from hashpact_node.store.incidents import list_steps
 from hashpact_protocol.card_logs import LogKind
-from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError, StatementError
-from hashpact_protocol.incidents import DEFAULT_RULES, Incident, IncidentRules, Status, Step, Turn, judge, newest, turns
-from hashpact_protocol.statement_fields import check_identifier, format_time
+from hashpact_protocol.errors import ConflictError, RequestError
+from hashpact_protocol.incidents import DEFAULT_RULES, Incident, IncidentRules, Status, Step, judge, newest
+from hashpact_protocol.statement_fields import format_time
 from hashpact_protocol.statements import Incident as IncidentStatement
-
-MILLISECONDS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +31,6 @@ class Words:
 
 
 NO_WORDS = Words()
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentShown:
-    """An incident as people look at it: what it is, the newest word of each, its turns here, and what was measured."""
-
-    incident: Incident
-    needed: int
-    words: tuple[Step, ...]
-    turns: tuple[Turn, ...]
-    times: tuple[MemberTimes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +63,11 @@ class Incidents:
         with self.database.read() as connection:
             return shown(connection, incident, self.rules())
 
+    def report(self, incident: str) -> IncidentReport:
+        """Report on one incident; NotFoundError where nobody speaks of it."""
+        with self.database.read() as connection:
+            return make_report(connection, incident, self.rules(), now=self.now())
+
     def propose(self, words: Words, *, incident: str | None = None, wait: bool = True) -> Said:
         """Propose an incident, by default a new one; raises what ``Stating.publish`` raises, RequestError for an id."""
         identifier = str(uuid.uuid4()) if incident is None else check_id(incident)
@@ -98,7 +90,7 @@ class Incidents:
         """
 
         def make(connection: Connection) -> list[IncidentStatement]:
-            _must_be_known(connection, incident)
+            must_be_known(connection, incident)
             mine = _own_word(connection, incident)
             if mine is not None and mine.status is Status.ACTIVE:
                 raise ConflictError(
@@ -113,7 +105,7 @@ class Incidents:
     def join(self, incident: str, words: Words = NO_WORDS, *, wait: bool = True) -> Said:
         """Take part in an incident that is active here; ConflictError where it is not, else as ``activate``."""
         with self.database.read() as connection:
-            found = _must_be_known(connection, incident, self.rules())
+            found = must_be_known(connection, incident, self.rules())
         if found.status is not Status.ACTIVE:
             raise ConflictError(
                 f"this incident is not active here: it is {found.status.value}",
@@ -174,50 +166,6 @@ class Incidents:
             type=kind if words.type is None else words.type,
             note=(mine.note if mine else None) if words.note is None else words.note,
         )
-
-
-def incidents(connection: Connection, rules: IncidentRules = DEFAULT_RULES) -> dict[str, Incident]:
-    """Give what every incident of which anybody speaks is, under rules."""
-    return judge(list_steps(connection), rules)
-
-
-def active_incidents(connection: Connection, rules: IncidentRules = DEFAULT_RULES) -> list[Incident]:
-    """Give the incidents that are active here, under rules, in order of their ids; what policy asks."""
-    return [one for one in incidents(connection, rules).values() if one.status is Status.ACTIVE]
-
-
-def shown(connection: Connection, incident: str, rules: IncidentRules) -> IncidentShown:
-    """Give one incident with all that is known of it; NotFoundError where nobody speaks of it."""
-    found = _must_be_known(connection, incident, rules)
-    steps = list_steps(connection, incident)
-    words = sorted(newest(steps).values(), key=lambda one: one.member)
-    times = member_times(list_arrivals(connection, incident), clocks_ahead(connection))
-    return IncidentShown(found, rules.members, tuple(words), tuple(turns(steps, rules)), tuple(times))
-
-
-def clocks_ahead(connection: Connection) -> dict[str, float]:
-    """Give by how many seconds our clock is ahead of each peer's, as last heard; our own is not ahead of itself."""
-    found = {one.member: one.offset_ms / MILLISECONDS for one in list_readings(connection)}
-    return {**found, own_peer(connection).member: 0.0}
-
-
-def check_id(incident: str) -> str:
-    """Give the id of an incident; NotFoundError when it cannot be one."""
-    try:
-        return check_identifier(incident)
-    except StatementError as error:
-        raise NotFoundError(
-            f"{incident[:60]!r} {error.what}, so no incident has this id", mend="see `hashpact incident list`"
-        ) from None
-
-
-def _must_be_known(connection: Connection, incident: str, rules: IncidentRules = DEFAULT_RULES) -> Incident:
-    found = judge(list_steps(connection, check_id(incident)), rules).get(incident)
-    if found is None:
-        raise NotFoundError(
-            "nobody speaks of such an incident", where=incident, mend="see `hashpact incident list`, or propose it"
-        )
-    return found
 
 
 def _own_word(connection: Connection, incident: str) -> Step | None:

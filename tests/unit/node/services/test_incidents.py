@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from hashpact_node.services.incident_states import active_incidents
 from hashpact_node.services.incident_times import Spread
-from hashpact_node.services.incidents import Incidents, Words, active_incidents
+from hashpact_node.services.incidents import Incidents, Words
 from hashpact_node.services.stating import Stating
 from hashpact_node.services.succession import Succession
 from hashpact_node.store.key_watch import Reading, put_readings

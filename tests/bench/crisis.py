@@ -1,0 +1,162 @@
+"""A crisis: one node publishes hashes of an incident, and many follow it. How long until each is matchable everywhere.
+
+All nodes run on this machine, each a process of its own, with signed requests and real HTTP, so they share its cores
+and its clock. Published is when the publisher is asked to take a listing in; matchable is when a node merged it, as
+that node writes it down for its report. A few nodes are asked all the while, to see that lookups find what was merged.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sqlite3
+import statistics
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hashpact_node import clock
+from material import draft
+from nodes import CERTIFICATES, TestNode, make_node
+
+NODES = 50
+HASHES = 870
+SECONDS = 60.0
+EVERY_SECONDS = 1.0
+"""One request brings what is published within so long."""
+
+ASKED_NODES = 3
+ASK_SECONDS = 0.2
+WAIT_SECONDS = 180.0
+SETTINGS = {"HASHPACT_MEMBERS_ONLY": "true"}
+MICROSECONDS = 1_000_000
+
+
+@dataclass
+class _Run:
+    """What happens: when each listing (its 16 bytes) was published, and what is still to be found by lookups."""
+
+    incident: str
+    published: dict[bytes, float] = field(default_factory=dict)
+    wanted: list[tuple[float, dict[str, str]]] = field(default_factory=list)
+    looked_up: list[float] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+def crisis(folder: Path, count: int = NODES, *, hashes: int = HASHES, seconds: float = SECONDS) -> dict[str, float]:
+    """Give p50, p95, p99 and the longest time, in ms, from published to matchable over all hashes and followers.
+
+    ``lookup.p95`` is that of a sample by lookups, as coarse as ``ASK_SECONDS``. The followers follow the publisher and
+    it follows them, so that they may read its logs; they do not follow each other. They poll once an hour, so that
+    nothing but doorbells brings news. RuntimeError where a hash does not arrive in time.
+    """
+    nodes = [make_node(folder, f"member-{number}", **SETTINGS) for number in range(count)]
+    publisher, followers = nodes[0], nodes[1:]
+    run = _Run(str(uuid.uuid4()))
+    try:
+        with _forked():
+            opened = publisher.command("logs", "open", "crisis")
+            if opened.returncode:
+                raise RuntimeError(opened.stderr)
+            for node in nodes:
+                node.start()
+        for node in followers:
+            publisher.follow(node)
+            node.follow(publisher)
+        asking = [threading.Thread(target=_ask, args=(node, run)) for node in followers[:ASKED_NODES]]
+        for thread in asking:
+            thread.start()
+        _publish(publisher, run, hashes, seconds)
+        arrived = [_arrived(node, run) for node in followers]
+        run.ended.set()
+        for thread in asking:
+            thread.join()
+    finally:
+        run.ended.set()
+        for node in nodes:
+            node.kill()
+    times = [1_000 * (at[one] - run.published[one]) for at in arrived for one in run.published]
+    cuts = statistics.quantiles(times, n=100, method="inclusive")
+    lookups = statistics.quantiles(run.looked_up, n=100, method="inclusive")
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "longest": max(times), "lookup.p95": lookups[94]}
+
+
+@contextmanager
+def _forked() -> Iterator[None]:
+    """Let programs be forked from one that is loaded: to load fifty takes minutes and much memory."""
+    os.environ.setdefault("PYTEST_CURRENT_TEST", "bench")
+    try:
+        yield
+    finally:
+        with suppress(KeyError):
+            del os.environ["PYTEST_CURRENT_TEST"]
+
+
+def _publish(publisher: TestNode, run: _Run, hashes: int, seconds: float) -> None:
+    """Publish so many listings, evenly over so many seconds, a batch at a time."""
+    chance = random.Random(hashes)
+    batches = max(1, round(seconds / EVERY_SECONDS))
+    sizes = [hashes // batches + (at < hashes % batches) for at in range(batches)]
+    start = time.monotonic()
+    with httpx.Client(headers=publisher.authorization, timeout=WAIT_SECONDS, verify=CERTIFICATES) as client:
+        for at, size in enumerate(size for size in sizes if size):
+            time.sleep(max(0.0, start + at * EVERY_SECONDS - time.monotonic()))
+            batch = [draft(chance, incident=run.incident) for _ in range(size)]
+            published = clock.now().timestamp()
+            answer = client.post(
+                f"{publisher.url}/v1/listings",
+                params={"wait": "false"},
+                content="\n".join(map(json.dumps, batch)),
+                headers={"content-type": "application/x-ndjson"},
+            )
+            answer.raise_for_status()
+            run.published |= {uuid.UUID(one["id"]).bytes: published for one in answer.json()["listings"]}
+            run.wanted.append((published, batch[-1]["signals"][0]))
+
+
+def _ask(node: TestNode, run: _Run) -> None:
+    """Look up the last hash of each batch again and again until it is found."""
+    seen = 0
+    with httpx.Client(headers=node.authorization, timeout=WAIT_SECONDS, verify=CERTIFICATES) as client:
+        while not (run.ended.is_set() and seen == len(run.wanted)):
+            waiting = list(enumerate(run.wanted[seen:], seen))
+            if waiting and _is_found(client, node, waiting[0][1][1]):
+                run.looked_up.append(1_000 * (clock.now().timestamp() - waiting[0][1][0]))
+                seen += 1
+            else:
+                time.sleep(ASK_SECONDS)
+
+
+def _is_found(client: httpx.Client, node: TestNode, signal: dict[str, Any]) -> bool:
+    query = {"signals": [{"type": signal["type"], "value": signal["value"]}]}
+    answer = client.post(f"{node.url}/v1/match", json=query)
+    answer.raise_for_status()
+    return answer.json()["results"][0]["action"] in ("review", "block")
+
+
+def _arrived(node: TestNode, run: _Run) -> dict[bytes, float]:
+    """Give when each listing was merged by a node, in Unix seconds; RuntimeError where one does not come in time."""
+    file = node.database_url.removeprefix("sqlite:///")
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        link = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+        try:
+            rows: Sequence[tuple[bytes, int]] = link.execute(
+                "SELECT listing, merged_at FROM incident_arrival WHERE merged_at IS NOT NULL"
+            ).fetchall()
+        finally:
+            link.close()
+        found = {bytes(listing): merged / MICROSECONDS for listing, merged in rows}
+        if run.published.keys() <= found.keys():
+            return found
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{node.member} has {len(found)} of {len(run.published)} listings")
+        time.sleep(0.5)
