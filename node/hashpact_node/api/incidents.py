@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -29,7 +29,9 @@ router = APIRouter(prefix="/v1/incidents", tags=["incidents"], responses=PROBLEM
 
 IncidentId = Annotated[str, Path(description="The id of an incident.", examples=[INCIDENT])]
 Wait = Annotated[bool, Query(description="Wait until it is released.")]
-WAITS = {202: {"model": IncidentSaid, "description": "Said; it waits to be released, and will be."}}
+WAITS: dict[int | str, dict[str, Any]] = {
+    202: {"model": IncidentSaid, "description": "Said; it waits to be released, and will be."}
+}
 
 
 @router.get("", operation_id="list_incidents", summary="List incidents")
