@@ -17,7 +17,10 @@ from hashpact_protocol.canonical import canonical_bytes, parse_canonical
 from hashpact_protocol.errors import DirectoryError, MemberNameError, StatementError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.names import MemberUrl, parse_fingerprint, parse_member_id
-from hashpact_protocol.statement_fields import is_time
+from hashpact_protocol.statement_fields import is_identifier, is_time
+
+INCIDENTS_MAX = 64
+"""How many incidents a directory may call active."""
 
 DIRECTORY_PATH = "directory.json"
 """The one target of a directory's trust repository."""
@@ -47,10 +50,11 @@ class DirectoryMember:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A directory of which every rule was checked; members stand in order of their ids."""
+    """A directory of which every rule was checked; members, and incidents that it calls active, stand in order."""
 
     name: str
     members: tuple[DirectoryMember, ...]
+    incidents: tuple[str, ...] = ()
 
     def find(self, member: str) -> DirectoryMember | None:
         """The entry of a member, if it is listed."""
@@ -73,13 +77,16 @@ def parse_directory(data: bytes) -> Directory:
     name = _text(value, "name", "", LIMITS.known_string_max_bytes)
     members = tuple(_member(one, f"members[{at}]") for at, one in enumerate(listed))
     _check_together(members)
-    return Directory(name, members)
+    return Directory(name, members, _incidents(value.get("incidents", [])))
 
 
 def encode_directory(directory: Directory) -> bytes:
     """Write a directory in canonical form (RFC 8785). Whoever signs it parses it first, which checks every rule."""
     members = sorted(directory.members, key=lambda one: one.member)
-    return canonical_bytes({"members": [_value(one) for one in members], "name": directory.name})
+    value: dict[str, Any] = {"members": [_value(one) for one in members], "name": directory.name}
+    if directory.incidents:
+        value["incidents"] = sorted(directory.incidents)
+    return canonical_bytes(value)
 
 
 def _value(one: DirectoryMember) -> dict[str, str]:
@@ -112,6 +119,17 @@ def _member(value: Any, where: str) -> DirectoryMember:
     if not is_time(since):
         _refuse("is no time of the form YYYY-MM-DDThh:mm:ssZ", f"{where}.since")
     return DirectoryMember(member, url, fingerprint, Standing(standing), since, reason)
+
+
+def _incidents(listed: Any) -> tuple[str, ...]:
+    if not isinstance(listed, list) or len(listed) > INCIDENTS_MAX:
+        _refuse(f"is no list of at most {INCIDENTS_MAX}", "incidents")
+    for at, one in enumerate(listed):
+        if not isinstance(one, str) or not is_identifier(one):
+            _refuse("is no UUID of version 4, lower case with hyphens", f"incidents[{at}]")
+        if at and listed[at - 1] >= one:
+            _refuse("does not stand in order, each once", f"incidents[{at}]")
+    return tuple(listed)
 
 
 def _check_together(members: Sequence[DirectoryMember]) -> None:

@@ -51,12 +51,14 @@ class IncidentRules:
 
     ``members``: how many members have to say that it is active, at least 1. ``counting`` names those whose word
     counts; None stands for everybody who is followed, and oneself. ``directory``: whether the word of the directory
-    that is followed makes it active, too.
+    that is followed makes it active, too. ``undo_delay``: whether own listings of an active incident rest before their
+    release, and count towards the limits of an hour, as all others do.
     """
 
     members: int = ACTIVATING_DEFAULT
     counting: frozenset[str] | None = None
     directory: bool = False
+    undo_delay: bool = True
 
 
 DEFAULT_RULES: Final = IncidentRules()

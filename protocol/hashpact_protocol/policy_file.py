@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hashpact_protocol import policy_fields as forms
 from hashpact_protocol.errors import ConfigurationError
+from hashpact_protocol.incidents import IncidentRules
 from hashpact_protocol.judging import RESERVED_RULES
 from hashpact_protocol.policy_checks import contradiction
 from hashpact_protocol.policy_fields import Form, Path, PolicyFault
@@ -179,6 +180,15 @@ _TABLES: Final = {
     "distance": forms.distances(),
     "disputed": forms.table({"members": forms.whole(1, MEMBERS_MAX), "at_most": forms.at_most()}, Disputed),
     "overdue": forms.table({"at_most": forms.at_most()}, Overdue),
+    "incidents": forms.table(
+        {
+            "members": forms.whole(1, MEMBERS_MAX),
+            "counting": forms.members(),
+            "directory": forms.flag(),
+            "undo_delay": forms.flag(),
+        },
+        IncidentRules,
+    ),
     "other_peers": _PEER,
     "peers": forms.by_member(_PEER),
     "rule": _rules(_RULE),

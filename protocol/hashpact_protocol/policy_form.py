@@ -13,6 +13,8 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from hashpact_protocol.facts import BUCKETS
+from hashpact_protocol.incidents import DEFAULT_RULES as INCIDENT_RULES
+from hashpact_protocol.incidents import IncidentRules
 from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import SIGNAL_TYPES
 
@@ -172,6 +174,7 @@ class Policy:
     others: PeerTerms = PeerTerms()
     disputed: Disputed = Disputed()
     overdue: Overdue = Overdue()
+    incidents: IncidentRules = INCIDENT_RULES
 
     def terms_of(self, member: str) -> PeerTerms:
         """Give the terms of a peer: its own ones, or else those of all others."""

@@ -58,7 +58,9 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "webhook show": ASKS,
     "webhook test": ASKS,
     # What a key's holder does on a machine that has no node, and so no audit log.
+    "directory activate": ASKS,
     "directory admit": ASKS,
+    "directory conclude": ASKS,
     "directory init": ASKS,
     "directory list": ASKS,
     "directory publish": ASKS,

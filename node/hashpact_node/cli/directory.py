@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hashpact_node.cli.common import DEFAULT_HOME, AsJson, ExitCode, Home, opened
-from hashpact_node.cli.directory_keeping import admit, init, list_, publish, readmit, suspend
+from hashpact_node.cli.directory_keeping import activate, admit, conclude, init, list_, publish, readmit, suspend
 from hashpact_node.cli.output import note, say, say_json, waiting, warn
 from hashpact_node.cli.program import Commands, examples
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=Commands,
     rich_markup_mode=None,
-    help="The directory of a consortium: init, admit, suspend, readmit, list and publish are the secretariat's; show, "
+    help="The directory of a consortium: init to conclude, list and publish are the secretariat's; show, "
     "follow, pending and accept are for a node that follows one.",
 )
 
@@ -34,6 +34,8 @@ app.command(epilog=examples("hashpact directory suspend acme --reason 'its relea
     suspend
 )
 app.command(epilog=examples("hashpact directory readmit acme --home directory"))(readmit)
+app.command(epilog=examples("hashpact directory activate 0f9e… --home directory"))(activate)
+app.command(epilog=examples("hashpact directory conclude 0f9e… --home directory"))(conclude)
 app.command("list", epilog=examples("hashpact directory list --home directory"))(list_)
 app.command(epilog=examples("hashpact directory publish /srv/www/directory --home directory"))(publish)
 

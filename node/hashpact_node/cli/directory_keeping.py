@@ -1,4 +1,4 @@
-"""``hashpact directory init``, ``admit``, ``suspend``, ``readmit``, ``list``, ``publish``: a secretariat's commands."""
+"""``hashpact directory init``, ``admit``, ``suspend``, ``activate``, ``list``, …: a secretariat's commands."""
 
 # ruff: noqa: PLC0415  heavy parts are imported where they are needed, so that help and mistakes are quick
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_KEEPING: Final = Path("var/directory")
 
 KeptHome = Annotated[Path, typer.Option("--home", metavar="FOLDER", help="The secretariat's folder; never a node's.")]
+IncidentArgument = Annotated[str, typer.Argument(metavar="INCIDENT", help="The id of an incident.")]
 Listed = Annotated[str, typer.Argument(metavar="MEMBER", help="A member that is listed.")]
 _UNSEEN: Final = "Nobody sees it before `hashpact directory publish DIR`."
 
@@ -108,6 +109,18 @@ def readmit(member: Listed, home: KeptHome = DEFAULT_KEEPING, as_json: AsJson = 
     _tell(_open(home).readmit(member), as_json=as_json)
 
 
+def activate(incident: IncidentArgument, home: KeptHome = DEFAULT_KEEPING, as_json: AsJson = False) -> None:
+    """Call an incident active: it is so at nodes whose policy lets the directory say it, and which know of it."""
+    _open(home).activate(incident)
+    _tell_incident(incident, "active", as_json=as_json)
+
+
+def conclude(incident: IncidentArgument, home: KeptHome = DEFAULT_KEEPING, as_json: AsJson = False) -> None:
+    """Call an incident active no more."""
+    _open(home).conclude(incident)
+    _tell_incident(incident, "concluded", as_json=as_json)
+
+
 def list_(home: KeptHome = DEFAULT_KEEPING, as_json: AsJson = False) -> None:
     """List the members, as the directory is signed in this folder."""
     from hashpact_node.cli.tables import show_fields, show_table
@@ -117,12 +130,14 @@ def list_(home: KeptHome = DEFAULT_KEEPING, as_json: AsJson = False) -> None:
     expires = {role.role.value: format_time(role.expires) for role in state.roles}
     if as_json:
         told = {"name": directory.name, "version": state.card_version, "fingerprint": state.fingerprint}
-        say_json({**told, "expires": expires, "members": directory.members})
+        say_json({**told, "expires": expires, "members": directory.members, "incidents": directory.incidents})
         return
     fields = (("version", state.card_version), ("fingerprint", state.fingerprint))
     show_fields([*fields, ("nodes read it until", expires["timestamp"])], title=directory.name)
     rows = [(one.member, one.standing.value, one.since, one.url, one.reason) for one in directory.members]
     show_table(("member", "standing", "since", "url", "reason"), rows, keep=("member",))
+    for incident in directory.incidents:
+        say(f"active incident: {incident}")
 
 
 def publish(
@@ -158,6 +173,14 @@ def _open(home: Path, *, new: bool = False) -> DirectoryHome:
 
     passphrase = PassphraseSource(_settings(home), new=new)
     return DirectoryHome(home, KeyStore(home, passphrase), clock.now)
+
+
+def _tell_incident(incident: str, status: str, *, as_json: bool) -> None:
+    if as_json:
+        say_json({"incident": incident, "status": status})
+    else:
+        say(f"{status}: {incident}")
+    note(_UNSEEN)
 
 
 def _tell(entry: DirectoryMember, *, as_json: bool) -> None:

@@ -54,6 +54,14 @@ _OURS: Final = re.compile(
 )
 
 
+@dataclass(slots=True)
+class _Draft:
+    """What is to be said: members by id, and the incidents that are active."""
+
+    members: dict[str, DirectoryMember]
+    incidents: set[str]
+
+
 @dataclass(frozen=True, slots=True)
 class DirectoryHome:
     """The folder of a secretariat; a change is signed at once, and seen by nobody before ``publish``."""
@@ -104,11 +112,11 @@ class DirectoryHome:
         entry = DirectoryMember(
             member, str(MemberUrl.parse(url)), parse_fingerprint(fingerprint), Standing.ADMITTED, self._since()
         )
-        with self._changing() as members:
-            before = members.get(member)
+        with self._changing() as draft:
+            before = draft.members.get(member)
             if before is not None and replace(before, since=entry.since) == entry:
                 raise ConflictError(f"{member} is admitted so already", mend="see `hashpact directory list`")
-            members[member] = entry
+            draft.members[member] = entry
         return entry
 
     def suspend(self, member: str, reason: str | None = None) -> DirectoryMember:
@@ -118,6 +126,22 @@ class DirectoryHome:
     def readmit(self, member: str) -> DirectoryMember:
         """Say that a suspended member is admitted again; NotFoundError, ConflictError where it is not suspended."""
         return self._stand(member, Standing.ADMITTED, None)
+
+    def activate(self, incident: str) -> None:
+        """Call an incident active; ConflictError where it is called so already, DirectoryError for what is no id."""
+        with self._changing() as draft:
+            if incident in draft.incidents:
+                raise ConflictError("the directory calls it active already", where=incident)
+            draft.incidents.add(incident)
+
+    def conclude(self, incident: str) -> None:
+        """Call an incident active no more; NotFoundError where it was not."""
+        with self._changing() as draft:
+            if incident not in draft.incidents:
+                raise NotFoundError(
+                    "the directory calls no such incident active", where=incident, mend="see `hashpact directory list`"
+                )
+            draft.incidents.remove(incident)
 
     def publish(self, folder: Path) -> TrustState:
         """Write what nodes read below ``folder``; timestamp and snapshot are signed anew where half their life is over.
@@ -133,7 +157,8 @@ class DirectoryHome:
         return describe(files)
 
     def _stand(self, member: str, standing: Standing, reason: str | None) -> DirectoryMember:
-        with self._changing() as members:
+        with self._changing() as draft:
+            members = draft.members
             if member not in members:
                 raise NotFoundError(f"{member} is not listed", mend="see `hashpact directory list`")
             if members[member].standing is standing:
@@ -143,14 +168,16 @@ class DirectoryHome:
         return entry
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[str, DirectoryMember]]:
-        """Let the body change the members, and sign what it made of them."""
+    def _changing(self) -> Iterator[_Draft]:
+        """Let the body change what the directory says, and sign what it made of it."""
         with HomeLock(self.folder).exclusive():
             files = self._load()
             directory = parse_directory(current_card(files)[1])
-            members = {one.member: one for one in directory.members}
-            yield members
-            data = encode_directory(replace(directory, members=tuple(members.values())))
+            draft = _Draft({one.member: one for one in directory.members}, set(directory.incidents))
+            yield draft
+            members, incidents = tuple(draft.members.values()), tuple(draft.incidents)
+            data = encode_directory(replace(directory, members=members, incidents=incidents))
+            parse_directory(data)
             write_repository(
                 self.folder, publish_card(files, data, self._signers(root=False), self.now(), path=DIRECTORY_PATH)
             )

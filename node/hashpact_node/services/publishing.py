@@ -284,7 +284,7 @@ class Publisher:
         Nothing is raised: it is stored, and goes its way.
         """
         rules, now = self._releaser.rules, self._now()
-        if rules.undo_delay_seconds:
+        if rules.undo_delay_seconds and self._releaser.rests(waiting.log.number):
             return None, format_time(now + timedelta(seconds=rules.undo_delay_seconds))
         try:
             held = self._releaser.held(waiting.log.number)

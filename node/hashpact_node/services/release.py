@@ -111,6 +111,11 @@ class Releaser:
         with self.database.read() as connection:
             return self.rules.hold(connection, log, now=self.now())
 
+    def rests(self, log: int) -> bool:
+        """Say whether anything that waits for a log rests before it may be released."""
+        with self.database.read() as connection:
+            return self.rules.due_before(connection, log, now=self.now()) is not None
+
     @contextmanager
     def _alone(self, log: int) -> Iterator[None]:
         with self.locks.hold(f"release/{log}", timeout=RELEASE_WAIT_SECONDS):

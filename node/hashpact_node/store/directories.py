@@ -34,6 +34,13 @@ def find_directory(connection: Connection, pin: str) -> HeldDirectory | None:
     return None if row is None else HeldDirectory(**row)
 
 
+def newest_directory(connection: Connection) -> HeldDirectory | None:
+    """Give what is held of the directory that was read last: there is never more than one."""
+    row = connection.execute(select(Directory).order_by(col(Directory.checked_at).desc()).limit(1)).mappings()
+    found = row.one_or_none()
+    return None if found is None else HeldDirectory(**found)
+
+
 def load_directory_files(connection: Connection, pin: str) -> dict[FileName, bytes]:
     """Load the trust files of the directory with that pin, by (place, name)."""
     row = DirectoryFile

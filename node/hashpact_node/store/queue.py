@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Final
 
@@ -111,13 +112,22 @@ def drop_entry(connection: Connection, number: int) -> bool:
     return connection.execute(delete(Queue).where(col(Queue.number) == number)).rowcount > 0
 
 
-def first_resting(connection: Connection, log: int, *, until: int) -> int | None:
+LetsGo = Callable[[bytes], bool]
+"""Says of an entry whether neither a rest nor a limit is asked of it."""
+
+
+def first_resting(connection: Connection, log: int, *, until: int, lets_go: LetsGo | None = None) -> int | None:
     """Give the number of the first entry that was queued after that time (Unix seconds); None where there is none.
 
-    It and all behind it rest, so that the order stays what it was even where the clock ran back.
+    It and all behind it rest, so that the order stays what it was even where the clock ran back. What ``lets_go`` names
+    does not rest of itself.
     """
-    query = select(func.min(col(Queue.number))).where(col(Queue.log) == log, col(Queue.queued_at) > until)
-    return connection.execute(query).scalar_one()
+    rests = (col(Queue.log) == log) & (col(Queue.queued_at) > until)
+    if lets_go is None:
+        return connection.execute(select(func.min(col(Queue.number))).where(rests)).scalar_one()
+    query = select(col(Queue.number), col(Queue.entry)).where(rests).order_by(col(Queue.number))
+    with connection.execute(query, execution_options={"yield_per": STREAM_ROWS}) as rows:
+        return next((number for number, entry in rows if not lets_go(entry)), None)
 
 
 def has_entries(connection: Connection, log: int, *, before: int | None = None, unapproved: bool = False) -> bool:
@@ -129,14 +139,24 @@ def has_entries(connection: Connection, log: int, *, before: int | None = None, 
 
 
 def count_unconfirmed(
-    connection: Connection, log: int, kind: Kind, *, before: int | None = None, cap: int | None = None
+    connection: Connection,
+    log: int,
+    kind: Kind,
+    *,
+    before: int | None = None,
+    cap: int | None = None,
+    lets_go: LetsGo | None = None,
 ) -> int:
     """Count the entries of a kind that wait below a number and that nobody said yes to, up to ``cap`` of them.
 
-    One whose kind is not known counts as of every kind.
+    One whose kind is not known counts as of every kind; what ``lets_go`` names does not count.
     """
     counted = col(Queue.draft).is_(None) & col(Queue.confirmed_at).is_(None)
     of_kind = or_(col(Queue.kind) == int(kind), col(Queue.kind).is_(None))
+    if lets_go is not None:
+        every = select(col(Queue.entry)).where(_due(log, before), counted, of_kind).order_by(col(Queue.number))
+        with connection.execute(every, execution_options={"yield_per": STREAM_ROWS}) as rows:
+            return sum(1 for _ in islice((entry for entry in rows.scalars() if not lets_go(entry)), cap))
     found = select(col(Queue.number)).where(_due(log, before), counted, of_kind).limit(cap).subquery()
     return connection.execute(select(func.count()).select_from(found)).scalar_one()
 

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hashpact_protocol.directory import Directory, DirectoryMember, Standing, encode_directory, parse_directory
+from hashpact_protocol.canonical import canonical_bytes
+from hashpact_protocol.directory import (
+    INCIDENTS_MAX,
+    Directory,
+    DirectoryMember,
+    Standing,
+    encode_directory,
+    parse_directory,
+)
 from hashpact_protocol.errors import DirectoryError
 from hashpact_protocol.limits import LIMITS
 from vectors.cases import cases, facts, on_disk
@@ -61,3 +69,31 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     except DirectoryError:
         return
     assert parse_directory(encode_directory(directory)) == directory
+
+
+ONE, TWO = "0f9e8d7c-6b5a-4f3e-8d2c-1b0a9f8e7d6c", "1f9e8d7c-6b5a-4f3e-8d2c-1b0a9f8e7d6c"
+
+
+def test_incidents_that_are_active_stand_in_order() -> None:
+    directory = Directory("A Consortium", (ACME,), (TWO, ONE))
+    assert parse_directory(encode_directory(directory)).incidents == (ONE, TWO)
+    assert b"incidents" not in encode_directory(Directory("A Consortium", (ACME,)))
+
+
+@pytest.mark.parametrize(
+    ("incidents", "where"),
+    [
+        (None, "incidents"),
+        ({}, "incidents"),
+        ([ONE] * (INCIDENTS_MAX + 1), "incidents"),
+        ([ONE, 3], "incidents[1]"),
+        (["fire"], "incidents[0]"),
+        ([ONE.upper()], "incidents[0]"),
+        ([ONE, ONE], "incidents[1]"),
+        ([TWO, ONE], "incidents[1]"),
+    ],
+)
+def test_incidents_of_no_such_form_refuse_it_whole(incidents: object, where: str) -> None:
+    with pytest.raises(DirectoryError) as caught:
+        parse_directory(canonical_bytes({"incidents": incidents, "members": [], "name": "A Consortium"}))
+    assert caught.value.where == where

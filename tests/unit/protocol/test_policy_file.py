@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 
 from hashpact_protocol.errors import ConfigurationError
+from hashpact_protocol.incidents import IncidentRules
 from hashpact_protocol.judging import RESERVED_RULES
 from hashpact_protocol.policy import Action
 from hashpact_protocol.policy_checks import unknown_labels, warnings
@@ -35,6 +36,7 @@ otherwise = "observe"
 distance = { pdq = 20, tlsh = 10 }
 disputed = { members = 3, at_most = "observe" }
 overdue = { at_most = "review" }
+incidents = { members = 3, counting = ["acme"], directory = true, undo_delay = false }
 
 [other_peers]
 shadow = true
@@ -121,6 +123,7 @@ def test_every_field_is_read_into_its_place() -> None:
         others=PeerTerms(shadow=True),
         disputed=Disputed(3, Weight.OBSERVE),
         overdue=Overdue(Weight.REVIEW),
+        incidents=IncidentRules(3, words("acme"), directory=True, undo_delay=False),
     )
 
 
@@ -130,6 +133,7 @@ def test_every_field_is_read_into_its_place() -> None:
         ("otherwise = 'blok'", "line 1, otherwise", "'blok' is not among the words", "did you mean block?"),
         ("otherwise = 3", "line 1, otherwise", "3 is not among", "block, review, observe, ignore"),
         ("\nrules = []", "line 2, rules", "there is no field 'rules' here", "did you mean rule?"),
+        ("incidents = { members = 0 }", "line 1, incidents.members", "0 is no whole number of 1", "without quotes"),
         ("version = 2", "line 1, version", "2 is no whole number of 1 to 1", "without quotes"),
         ("version = true", "line 1, version", "true is no whole number", "without quotes"),
         ("rule = 3", "line 1, rule", "no list of up to 1000 tables", "[[ ]]"),

@@ -20,6 +20,7 @@ from hashpact_protocol.errors import (
     MemberNameError,
     NotFoundError,
 )
+from members import uuid_of
 from secretariat import FINGERPRINT, Secretariat
 
 
@@ -48,6 +49,23 @@ def test_a_directory_is_made_and_changed(kept: Secretariat) -> None:
     other = f"2:sha256:{'b' * 64}"
     kept.home.admit("beta", "https://beta.example", other)
     assert [one.fingerprint for one in kept.home.state()[0].members] == [FINGERPRINT, other]
+
+
+def test_incidents_are_called_active_and_no_more(kept: Secretariat) -> None:
+    for incident in (uuid_of(2), uuid_of(1)):
+        kept.home.activate(incident)
+    assert kept.home.state()[0].incidents == (uuid_of(1), uuid_of(2))
+    kept.home.admit("beta", "https://beta.example", FINGERPRINT)
+    kept.home.conclude(uuid_of(1))
+    directory = kept.home.state()[0]
+    assert (directory.incidents, len(directory.members)) == ((uuid_of(2),), 1)
+    with pytest.raises(ConflictError, match="active already"):
+        kept.home.activate(uuid_of(2))
+    with pytest.raises(NotFoundError, match="no such incident"):
+        kept.home.conclude(uuid_of(1))
+    with pytest.raises(DirectoryError, match="no UUID"):
+        kept.home.activate("fire")
+    assert kept.home.state()[0] == directory
 
 
 def test_what_cannot_be_is_refused_and_changes_nothing(kept: Secretariat) -> None:

@@ -10,8 +10,10 @@ from hashpact_node.services.incident_times import Spread
 from hashpact_node.services.incidents import Incidents, Words
 from hashpact_node.services.stating import Stating
 from hashpact_node.services.succession import Succession
+from hashpact_node.store.directories import record_directory
 from hashpact_node.store.key_watch import Reading, put_readings
 from hashpact_protocol.card_logs import LogKind
+from hashpact_protocol.directory import Directory, encode_directory
 from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError
 from hashpact_protocol.incidents import IncidentRules, Status, Step
 from hashpact_protocol.statements import Incident, Listing
@@ -129,3 +131,16 @@ def test_what_was_measured_is_told_of_each_member(incidents: Incidents, beta: Te
     (times,) = incidents.show(FIRE).times
     assert (times.member, times.listings, times.live, times.clock_ahead) == ("beta", 1, 1, 1.5)
     assert times.to_matchable == Spread(1, 0.0, 0.0, 0.0)
+
+
+def test_the_directory_makes_it_active_where_policy_lets_it(incidents: Incidents, acme: OwnMember) -> None:
+    said = incidents.propose(Words("A drill"))
+    data = encode_directory(Directory("A Consortium", (), (said.incident,)))
+    with acme.database.write() as connection:
+        record_directory(connection, "pin", "https://directory.example", now=NOW, error=None, accepted=(1, data))
+    assert incidents.show(said.incident).incident.status is Status.PROPOSED
+    heeds = replace(incidents, rules=lambda: IncidentRules(directory=True))
+    found = heeds.show(said.incident).incident
+    assert (found.status, found.by_directory) == (Status.ACTIVE, True)
+    assert [one.incident for one in heeds.list(status=Status.ACTIVE)] == [said.incident]
+    heeds.join(said.incident)

@@ -11,17 +11,23 @@ import pytest
 
 from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.holding import HeldReleases
-from hashpact_node.services.publishing import Publisher
+from hashpact_node.services.publishing import Published, Publisher
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.release_rules import HELD, ReleaseRules
+from hashpact_node.services.stating import Stating
+from hashpact_node.services.succession import Succession
 from hashpact_node.services.undoing import Undoing
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import find_alarm
 from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
+from hashpact_node.store.logs import find_log
 from hashpact_node.store.queue import count_entries
+from hashpact_protocol.card_logs import LogKind
 from hashpact_protocol.errors import ConflictError
-from members import sha256
+from hashpact_protocol.incidents import IncidentRules
+from hashpact_protocol.statements import Incident
+from members import TIME, add_member, sha256, terms, uuid_of
 from own_member import NOW, OwnMember, found_member
 
 
@@ -213,3 +219,89 @@ def test_law_no_hour_holds_more_than_the_limit(sqlite_database: Database, tmp_pa
         lately = [count for time, count in placed if time > ruled.time - timedelta(minutes=59)]
         assert sum(lately) <= 5
     assert acme.log.accepted_size > 5
+
+
+FIRE, FLOOD = uuid_of(70), uuid_of(71)
+
+
+@dataclass
+class InCrisis(Ruled):
+    """The same with a log of crises, while ``FIRE`` is active and ``FLOOD`` is proposed."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        succession = Succession(
+            self.acme.database, self.acme.releaser.locks, self.acme.keyring, self.acme.releaser, self.now
+        )
+        Stating(self.acme.database, self.publisher, succession, self.now).open(LogKind.CRISIS)
+        beta = add_member(self.acme.database, "beta", terms("beta", "crisis-1", kind="crisis"))[1][0]
+        beta.append(
+            Incident(uuid_of(1), TIME, FIRE, "active"),
+            Incident(uuid_of(2), TIME, FLOOD, "proposed"),
+        )
+
+    def tag(self, incident: str, *numbers: int) -> list[Published]:
+        drafts = [ListingDraft("image", (sha256(number),), incident=incident) for number in numbers]
+        return self.publisher.publish(drafts)
+
+    def crisis(self) -> int:
+        """Release, and give how much the log of crises shows."""
+        self.release()
+        with self.acme.database.read() as connection:
+            log = find_log(connection, "acme.example/logs/crisis-1")
+        assert log is not None
+        return log.accepted_size
+
+
+def in_crisis(acme: OwnMember, *, undo_delay: bool = False, **rules: int) -> InCrisis:
+    said = IncidentRules(members=1, undo_delay=undo_delay)
+    return InCrisis(acme, ReleaseRules(**rules, incidents=lambda: said))
+
+
+def test_what_belongs_to_an_active_incident_does_not_rest_where_policy_says_so(acme: OwnMember) -> None:
+    here = in_crisis(acme, undo_delay_seconds=600)
+    (one,) = here.tag(FIRE, 1)
+    assert (one.index, one.rests_until) == (0, None)
+    (other,) = here.tag(FLOOD, 2)
+    assert (other.index, other.rests_until) == (None, "2026-11-24T04:10:00Z")
+    assert here.publisher.withdraw(one.id, "error").index is None, "it waits behind what rests"
+    assert here.crisis() == 1
+    here.time += timedelta(seconds=600)
+    assert here.crisis() == 3
+
+
+def test_a_correction_is_as_fast_as_a_listing(acme: OwnMember) -> None:
+    here = in_crisis(acme, undo_delay_seconds=600)
+    (one,) = here.tag(FIRE, 1)
+    assert here.publisher.withdraw(one.id, "error").index == 1
+
+
+def test_it_rests_as_everything_else_where_policy_does_not_say_so(acme: OwnMember) -> None:
+    here = in_crisis(acme, undo_delay=True, undo_delay_seconds=600)
+    assert here.tag(FIRE, 1)[0].rests_until == "2026-11-24T04:10:00Z"
+    assert here.crisis() == 0
+
+
+def test_it_rests_where_no_incident_is_active(acme: OwnMember) -> None:
+    two = IncidentRules(members=2, undo_delay=False)
+    here = InCrisis(acme, ReleaseRules(undo_delay_seconds=600, incidents=lambda: two))
+    assert here.tag(FIRE, 1)[0].index is None
+
+
+def test_the_general_log_rests_whatever_happens(acme: OwnMember) -> None:
+    here = in_crisis(acme, undo_delay_seconds=600)
+    (one,) = here.publisher.publish([ListingDraft("image", (sha256(1),))])
+    assert one.index is None
+
+
+def test_listings_of_an_active_incident_count_towards_no_limit(acme: OwnMember) -> None:
+    here = in_crisis(acme, max_listings=2, max_withdrawals=1)
+    ids = [one.id for one in here.tag(FIRE, *range(1, 6))]
+    assert here.crisis() == 5
+    assert [one.index for one in here.tag(FLOOD, 6, 7)] == [5, 6], "nothing was counted before"
+    assert here.tag(FLOOD, 8)[0].index is None
+    here.time += timedelta(hours=2)
+    assert here.crisis() == 8
+    for one in ids[:2]:
+        here.publisher.withdraw(one, "error", wait=False)
+    assert here.crisis() == 8, "many withdrawals at once are for a person to look at"
