@@ -1,31 +1,34 @@
 """A crisis: one node publishes hashes of an incident, and many follow it. How long until each is matchable everywhere.
 
-All nodes run on this machine, each a process of its own, with signed requests and real HTTP, so they share its cores
-and its clock. Published is when the publisher is asked to take a listing in; matchable is when a node merged it, as
-that node writes it down for its report. A few nodes are asked all the while, to see that lookups find what was merged.
+All run on this machine, with signed requests and real HTTP, so they share its cores and its clock: the publisher as
+`hashpact serve`, its followers in a few processes (``crisis_followers.py``). Published is when the publisher is asked
+to take a listing in; matchable is when a node merged it, as that node writes it down for its report. A few nodes are
+asked all the while, to see that lookups find what was merged.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import sqlite3
 import statistics
+import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from bench.crisis_followers import READY
 from hashpact_node import clock
 from material import draft
-from nodes import CERTIFICATES, TestNode, make_node
+from nodes import CERTIFICATES, PASSPHRASE, TestNode, make_node, running
 
 NODES = 50
 HASHES = 870
@@ -33,6 +36,8 @@ SECONDS = 60.0
 EVERY_SECONDS = 1.0
 """One request brings what is published within so long."""
 
+PROCESSES = 2
+FOLLOWERS = Path(__file__).with_name("crisis_followers.py")
 ASKED_NODES = 3
 ASK_SECONDS = 0.2
 WAIT_SECONDS = 180.0
@@ -61,28 +66,24 @@ def crisis(folder: Path, count: int = NODES, *, hashes: int = HASHES, seconds: f
     nodes = [make_node(folder, f"member-{number}", **SETTINGS) for number in range(count)]
     publisher, followers = nodes[0], nodes[1:]
     run = _Run(str(uuid.uuid4()))
-    try:
-        with _forked():
-            opened = publisher.command("logs", "open", "crisis")
-            if opened.returncode:
-                raise RuntimeError(opened.stderr)
-            for node in nodes:
-                node.start()
+    opened = publisher.command("logs", "open", "crisis")
+    if opened.returncode:
+        raise RuntimeError(opened.stderr)
+    with running(publisher), _following(followers):
         for node in followers:
             publisher.follow(node)
-            node.follow(publisher)
+        for node in followers:
+            _follow(node, publisher)
         asking = [threading.Thread(target=_ask, args=(node, run)) for node in followers[:ASKED_NODES]]
         for thread in asking:
             thread.start()
-        _publish(publisher, run, hashes, seconds)
-        arrived = [_arrived(node, run) for node in followers]
-        run.ended.set()
-        for thread in asking:
-            thread.join()
-    finally:
-        run.ended.set()
-        for node in nodes:
-            node.kill()
+        try:
+            _publish(publisher, run, hashes, seconds)
+            arrived = [_arrived(node, run) for node in followers]
+        finally:
+            run.ended.set()
+            for thread in asking:
+                thread.join()
     times = [1_000 * (at[one] - run.published[one]) for at in arrived for one in run.published]
     cuts = statistics.quantiles(times, n=100, method="inclusive")
     lookups = statistics.quantiles(run.looked_up, n=100, method="inclusive")
@@ -90,14 +91,26 @@ def crisis(folder: Path, count: int = NODES, *, hashes: int = HASHES, seconds: f
 
 
 @contextmanager
-def _forked() -> Iterator[None]:
-    """Let programs be forked from one that is loaded: to load fifty takes minutes and much memory."""
-    os.environ.setdefault("PYTEST_CURRENT_TEST", "bench")
-    try:
+def _following(nodes: Sequence[TestNode]) -> Iterator[None]:
+    """Serve followers for the body, in ``PROCESSES`` processes."""
+    with ExitStack() as ends:
+        for at in range(PROCESSES):
+            part = nodes[at::PROCESSES]
+            line = [sys.executable, str(FOLLOWERS), PASSPHRASE, *(f"{node.home}={node.port}" for node in part)]
+            with (part[0].home / "followers.log").open("wb") as said:
+                process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True)
+            ends.callback(process.wait)
+            ends.callback(process.kill)
+            if process.stdout is None or process.stdout.readline().strip() != READY:
+                raise RuntimeError((part[0].home / "followers.log").read_text()[-4_000:])
         yield
-    finally:
-        with suppress(KeyError):
-            del os.environ["PYTEST_CURRENT_TEST"]
+
+
+def _follow(node: TestNode, publisher: TestNode) -> None:
+    """Let a node that runs follow the publisher, and read it for the first time."""
+    told = {"member": publisher.member, "url": publisher.url, "fingerprint": publisher.fingerprint}
+    node.post("/v1/peers", json=told).raise_for_status()
+    node.pull(publisher)
 
 
 def _publish(publisher: TestNode, run: _Run, hashes: int, seconds: float) -> None:
@@ -126,11 +139,13 @@ def _ask(node: TestNode, run: _Run) -> None:
     """Look up the last hash of each batch again and again until it is found."""
     seen = 0
     with httpx.Client(headers=node.authorization, timeout=WAIT_SECONDS, verify=CERTIFICATES) as client:
-        while not (run.ended.is_set() and seen == len(run.wanted)):
+        while not run.ended.is_set() or seen < len(run.wanted):
             waiting = list(enumerate(run.wanted[seen:], seen))
             if waiting and _is_found(client, node, waiting[0][1][1]):
                 run.looked_up.append(1_000 * (clock.now().timestamp() - waiting[0][1][0]))
                 seen += 1
+            elif run.ended.is_set():
+                return
             else:
                 time.sleep(ASK_SECONDS)
 
