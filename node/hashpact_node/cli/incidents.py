@@ -48,7 +48,7 @@ def propose(
     """
     with opened(home, signs=True) as node, waiting("publishing…"):
         said = node.incidents.propose(_words(title, kind, note_))
-    about(incident=said.incident)
+        about(incident=said.incident)
     _tell(said, as_json=as_json)
 
 
