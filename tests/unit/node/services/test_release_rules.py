@@ -273,7 +273,7 @@ def test_what_belongs_to_an_active_incident_does_not_rest_where_policy_says_so(a
 def test_a_correction_is_as_fast_as_a_listing(acme: OwnMember) -> None:
     here = in_crisis(acme, undo_delay_seconds=600)
     (one,) = here.tag(FIRE, 1)
-    assert here.publisher.withdraw(one.id, "error").index == 1
+    assert here.publisher.withdraw(one.id, "error").size == 2
 
 
 def test_it_rests_as_everything_else_where_policy_does_not_say_so(acme: OwnMember) -> None:
