@@ -24,8 +24,10 @@ from hashpact_node.services.card_bell import CardBell
 from hashpact_node.services.ceremonies import Ceremonies
 from hashpact_node.services.change_feed import ChangeFeed
 from hashpact_node.services.comparing import Comparer
+from hashpact_node.services.corrections import Corrections
 from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.credentials import Credentials
+from hashpact_node.services.deciding import Deciding
 from hashpact_node.services.directory_following import DirectoryFollower
 from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.services.erasing import Erasing
@@ -42,6 +44,7 @@ from hashpact_node.services.match_tally import MatchTally
 from hashpact_node.services.matching import Matcher
 from hashpact_node.services.mirroring import Mirror
 from hashpact_node.services.moving import Mover
+from hashpact_node.services.opining import Opining
 from hashpact_node.services.outcomes import Outcomes
 from hashpact_node.services.own_card_restoring import CardRestorer
 from hashpact_node.services.peering import Peering
@@ -105,6 +108,9 @@ class Node:
     mover: Mover
     succession: Succession
     stating: Stating
+    opining: Opining
+    deciding: Deciding
+    corrections: Corrections
     incidents: Incidents
     audiences: Audiences
     ceremonies: Ceremonies
@@ -244,6 +250,9 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         mover=Mover(database, publisher, now),
         succession=succession,
         stating=stating,
+        opining=Opining(database, stating, now),
+        deciding=Deciding(database, now),
+        corrections=Corrections(database, publisher, now),
         incidents=Incidents(database, stating, now),
         audiences=Audiences(database, locks, keyring, places, releaser, now),
         ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require, card_bell.tell),

@@ -140,6 +140,7 @@ class Schedule:
         self._add("cosign", upkeep.renew_cosignatures, every.cosign)
         self._add("renew-trust", upkeep.renew_trust, every.renew_trust)
         self._add("expire", upkeep.expire, every.expire)
+        self._add("end-decisions", self._node.deciding.end_due, every.expire)
         self._add("compare", self._node.comparer.compare_some, every.compare)
         self._add("watch-keys", self._node.key_watch.watch, every.watch_keys)
         self._add("check-audit", self._node.audit.check, every.check_audit)

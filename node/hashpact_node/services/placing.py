@@ -83,7 +83,7 @@ def find_everywhere(connection: Connection, identifier: str, *, lock: bool = Fal
 
     ``lock`` keeps others from publishing in any log of listings until the transaction ends.
     """
-    logs = _listing_logs(connection)
+    logs = listing_logs(connection)
     if lock:
         locked = lock_logs(connection, (log.name for log in logs))
         logs = [locked[log.name] for log in logs]
@@ -98,7 +98,7 @@ def find_contents_everywhere(
 ) -> dict[bytes, dict[str, OwnListing]]:
     """Find the live own listings, in logs of one kind, of contents given by their SHA-256: by content and log name."""
     standing: dict[bytes, dict[str, OwnListing]] = {}
-    for log in _listing_logs(connection):
+    for log in listing_logs(connection):
         if log.kind != kind:
             continue
         for content, listing in find_contents(connection, log, contents).items():
@@ -236,6 +236,7 @@ def audiences_of(connection: Connection, found: Sequence[tuple[Log, OwnListing]]
     return tuple(names.get(log.name, log.name) for log, one in found if one.live)
 
 
-def _listing_logs(connection: Connection) -> list[Log]:
+def listing_logs(connection: Connection) -> list[Log]:
+    """Give the own open logs in which listings stand, in card order."""
     logs = list_logs(connection, peer=own_number(connection))
     return [log for log in logs if log.named and log.state == "open" and log.kind != LogKind.OPINIONS]

@@ -93,6 +93,7 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
         "cosign",
         "renew-trust",
         "expire",
+        "end-decisions",
         "finish-removals",
         "follow-directory",
         "destroy-erased",
