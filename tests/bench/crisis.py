@@ -18,6 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,7 @@ EVERY_SECONDS = 1.0
 """One request brings what is published within so long."""
 
 PROCESSES = 2
+THREADS = 4
 FOLLOWERS = Path(__file__).with_name("crisis_followers.py")
 ASKED_NODES = 3
 ASK_SECONDS = 0.2
@@ -70,10 +72,9 @@ def crisis(folder: Path, count: int = NODES, *, hashes: int = HASHES, seconds: f
     if opened.returncode:
         raise RuntimeError(opened.stderr)
     with running(publisher), _following(followers):
-        for node in followers:
-            publisher.follow(node)
-        for node in followers:
-            _follow(node, publisher)
+        with ThreadPoolExecutor(THREADS) as threads:
+            list(threads.map(publisher.follow, followers))
+            list(threads.map(lambda node: _follow(node, publisher), followers))
         asking = [threading.Thread(target=_ask, args=(node, run)) for node in followers[:ASKED_NODES]]
         for thread in asking:
             thread.start()
