@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -222,6 +222,7 @@ def test_law_no_hour_holds_more_than_the_limit(sqlite_database: Database, tmp_pa
 
 
 FIRE, FLOOD = uuid_of(70), uuid_of(71)
+RESTS = ReleaseRules(undo_delay_seconds=600)
 
 
 @dataclass
@@ -253,13 +254,13 @@ class InCrisis(Ruled):
         return log.accepted_size
 
 
-def in_crisis(acme: OwnMember, *, undo_delay: bool = False, **rules: int) -> InCrisis:
+def in_crisis(acme: OwnMember, rules: ReleaseRules, *, undo_delay: bool = False) -> InCrisis:
     said = IncidentRules(members=1, undo_delay=undo_delay)
-    return InCrisis(acme, ReleaseRules(**rules, incidents=lambda: said))
+    return InCrisis(acme, replace(rules, incidents=lambda: said))
 
 
 def test_what_belongs_to_an_active_incident_does_not_rest_where_policy_says_so(acme: OwnMember) -> None:
-    here = in_crisis(acme, undo_delay_seconds=600)
+    here = in_crisis(acme, RESTS)
     (one,) = here.tag(FIRE, 1)
     assert (one.index, one.rests_until) == (0, None)
     (other,) = here.tag(FLOOD, 2)
@@ -271,13 +272,13 @@ def test_what_belongs_to_an_active_incident_does_not_rest_where_policy_says_so(a
 
 
 def test_a_correction_is_as_fast_as_a_listing(acme: OwnMember) -> None:
-    here = in_crisis(acme, undo_delay_seconds=600)
+    here = in_crisis(acme, RESTS)
     (one,) = here.tag(FIRE, 1)
     assert here.publisher.withdraw(one.id, "error").size == 2
 
 
 def test_it_rests_as_everything_else_where_policy_does_not_say_so(acme: OwnMember) -> None:
-    here = in_crisis(acme, undo_delay=True, undo_delay_seconds=600)
+    here = in_crisis(acme, RESTS, undo_delay=True)
     assert here.tag(FIRE, 1)[0].rests_until == "2026-11-24T04:10:00Z"
     assert here.crisis() == 0
 
@@ -289,13 +290,13 @@ def test_it_rests_where_no_incident_is_active(acme: OwnMember) -> None:
 
 
 def test_the_general_log_rests_whatever_happens(acme: OwnMember) -> None:
-    here = in_crisis(acme, undo_delay_seconds=600)
+    here = in_crisis(acme, RESTS)
     (one,) = here.publisher.publish([ListingDraft("image", (sha256(1),))])
     assert one.index is None
 
 
 def test_listings_of_an_active_incident_count_towards_no_limit(acme: OwnMember) -> None:
-    here = in_crisis(acme, max_listings=2, max_withdrawals=1)
+    here = in_crisis(acme, ReleaseRules(max_listings=2, max_withdrawals=1))
     ids = [one.id for one in here.tag(FIRE, *range(1, 6))]
     assert here.crisis() == 5
     assert [one.index for one in here.tag(FLOOD, 6, 7)] == [5, 6], "nothing was counted before"

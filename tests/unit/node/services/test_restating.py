@@ -5,7 +5,7 @@ import pytest
 from hashpact_node.services.restating import restate
 from hashpact_node.store.database import Database
 from hashpact_protocol.incidents import IncidentRules, Status, Step, judge
-from hashpact_protocol.statements import Incident, encode_statement, parse_statement
+from hashpact_protocol.statements import Incident, WellFormed, encode_statement, parse_statement
 from members import TIME, TestLog, add_member, listing, sha256, terms, uuid_of, withdrawal
 
 FIRE, FLOOD = uuid_of(70), uuid_of(71)
@@ -35,7 +35,7 @@ def judged(entries: list[bytes]) -> dict[str, Status]:
 
 
 def test_every_word_on_an_incident_that_is_not_over_is_restated_in_order(crisis: TestLog) -> None:
-    live = [says(1, "proposed"), listing(2, sha256(1)), says(3, "active"), says(1, "active")]
+    live: list[WellFormed] = [says(1, "proposed"), listing(2, sha256(1)), says(3, "active"), says(1, "active")]
     crisis.append(*live[:3], says(5, "active", FLOOD), withdrawal(6, 9), live[3], says(7, "concluded", FLOOD))
     assert restated(crisis) == [encode_statement(one) for one in live]
     assert judged(restated(crisis)) == {FIRE: Status.ACTIVE}
