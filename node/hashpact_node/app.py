@@ -19,6 +19,7 @@ from hashpact_node.api import (
     blocklist,
     drafts,
     evidence,
+    explain,
     health,
     incidents,
     keys,
@@ -40,6 +41,7 @@ from hashpact_node.api.audited import Audited, Reached
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.member_door import MemberDoor
+from hashpact_node.api.models_explain import StatementOfReasons
 from hashpact_node.api.models_outcomes import NewOutcomes
 from hashpact_node.api.models_requests import MatchRequest, NewListing
 from hashpact_node.api.models_webhooks import WebhookMessage
@@ -90,6 +92,7 @@ ROUTERS: Final = (
     match.router,
     outcomes.router,
     blocklist.router,
+    explain.router,
     trust.router,
     mirror.router,
     listings.router,
@@ -200,8 +203,10 @@ def _describer(app: FastAPI) -> Callable[[], dict[str, Any]]:
                 tags=app.openapi_tags,
                 license_info=app.license_info,
             )
-            add_schemas(app.openapi_schema, (Problem, NewListing, MatchRequest, NewOutcomes))
-            add_schemas(app.openapi_schema, (Problem, NewListing, MatchRequest, WebhookMessage))
+            add_schemas(
+                app.openapi_schema,
+                (Problem, NewListing, MatchRequest, NewOutcomes, WebhookMessage, StatementOfReasons),
+            )
             add_security(app.openapi_schema)
         return app.openapi_schema
 

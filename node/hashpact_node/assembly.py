@@ -32,6 +32,7 @@ from hashpact_node.services.directory_following import DirectoryFollower
 from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
+from hashpact_node.services.explaining import Explainer
 from hashpact_node.services.holding import HeldReleases
 from hashpact_node.services.incidents import Incidents
 from hashpact_node.services.index_feed import IndexFeed
@@ -76,6 +77,7 @@ from hashpact_node.store.migrate import migrate
 from hashpact_node.store.peers import find_own
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.names import MemberUrl
+from hashpact_protocol.policy_form import DEFAULT_POLICY
 from hashpact_protocol.signals import SIGNAL_TYPES
 
 MEBIBYTE = 1024 * 1024
@@ -128,6 +130,7 @@ class Node:
     mirror: Mirror
     witness: Witness
     matcher: Matcher
+    explainer: Explainer
     match_tally: MatchTally
     outcomes: Outcomes
     reporter: Reporter
@@ -228,6 +231,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     change_feed = ChangeFeed(database)
     vault = WebhookSecrets(keystore)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
+    matcher = Matcher(database, index_feed, now)
     return Node(
         settings=settings,
         database=database,
@@ -269,7 +273,8 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         log_files=LogFiles(database),
         mirror=Mirror(database),
         witness=witness,
-        matcher=Matcher(database, index_feed, now),
+        matcher=matcher,
+        explainer=Explainer(matcher, lambda _connection: DEFAULT_POLICY, now),
         match_tally=MatchTally(database, now),
         outcomes=Outcomes(database, now),
         reporter=Reporter(database, settings.report_threshold, now),

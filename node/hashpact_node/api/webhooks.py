@@ -78,8 +78,8 @@ async def test(request: Request, node: NodeOf, webhook: WebhookId) -> WebhookTes
 @router.post("/{webhook}/replay", operation_id="replay_webhook", summary="Tell a webhook again")
 def replay(node: NodeOf, webhook: WebhookId, body: ReplayWebhook | None = None) -> WebhookDetail:
     """Send what failed again, now, and go on behind it; a disabled endpoint is active afterwards."""
-    asked = body or ReplayWebhook()
-    return _detail(node.webhooks.replay(webhook, since=asked.since, skip=asked.skip))
+    since, skip = (None, False) if body is None else (body.since, body.skip)
+    return _detail(node.webhooks.replay(webhook, since=since, skip=skip))
 
 
 @router.delete("/{webhook}", operation_id="remove_webhook", summary="Remove a webhook")

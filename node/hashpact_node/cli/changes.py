@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "doctor": ASKS,
     "drafts list": ASKS,
     "drafts show": ASKS,
+    "explain": ASKS,
     "evidence export": ASKS,
     "evidence list": ASKS,
     "evidence show": ASKS,

@@ -20,6 +20,7 @@ from hashpact_node.cli import (
     drafts,
     erasing,
     evidence,
+    explain,
     importing,
     incidents,
     init,
@@ -63,6 +64,7 @@ PANELS: Final = {
     "directory": "Peers and what they list",
     "blocklist": "Peers and what they list",
     "match": "Peers and what they list",
+    "explain": "Peers and what they list",
     "prove": "Peers and what they list",
     "verify-proof": "Peers and what they list",
     "webhook": "Peers and what they list",
@@ -150,6 +152,13 @@ _add(
     report.report,
     "hashpact report --from 2026-01-01 --to 2026-12-31 --out report.html",
     "hashpact report --from 2026-10-01 --to 2026-10-31 --format csv",
+)
+_add(
+    "explain",
+    explain.explain,
+    "hashpact explain sha256:9f86d081…",
+    "hashpact explain upload.jpg --json",
+    "hashpact explain 6f1c2f0e-… --format dsa",
 )
 _add("prove", proof.prove, "hashpact prove 6f1c… -o listing.tlog-proof")
 _add(

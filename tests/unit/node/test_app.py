@@ -10,7 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from hashpact_node.api import models, models_drafts, models_keys, models_node, models_requests
+from hashpact_node.api import (
+    models,
+    models_drafts,
+    models_explain,
+    models_keys,
+    models_node,
+    models_requests,
+    models_webhooks,
+)
 from hashpact_node.app import create_app
 from hashpact_node.jobs.schedule import Schedule
 from hashpact_node.services import (
@@ -20,11 +28,16 @@ from hashpact_node.services import (
     change_feed,
     claims_view,
     draft_views,
+    explaining_history,
+    explaining_reasons,
+    explaining_views,
     matching,
     publishing,
+    statement_of_reasons,
     status,
     status_keys,
     undoing,
+    webhooks,
 )
 from hashpact_node.services.drafts import FIELDS
 from hashpact_node.store.database import Database
@@ -66,6 +79,7 @@ PROMISED = {
     ("GET", "/v1/blocklist"),
     ("GET", "/v1/blocklist/changes"),
     ("GET", "/v1/blocklist/digest"),
+    ("GET", "/v1/explain"),
     ("GET", "/v1/webhooks"),
     ("POST", "/v1/webhooks"),
     ("GET", "/v1/webhooks/{webhook}"),
@@ -168,6 +182,17 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         (models_node.Blob, blobs.StoredBlob),
         (models_node.Published, publishing.Published),
         (models_node.Audience, audiences.AudienceView),
+        (models_webhooks.Webhook, webhooks.WebhookView),
+        (models_webhooks.WebhookLetter, webhooks.LetterView),
+        (models_webhooks.WebhookDetail, webhooks.WebhookDetail),
+        (models_explain.Explanation, explaining_views.Explanation),
+        (models_explain.ExplainedSignal, explaining_views.ExplainedSignal),
+        (models_explain.Said, explaining_views.Said),
+        (models_explain.Thought, explaining_views.Thought),
+        (models_explain.Decided, explaining_views.Decided),
+        (models_explain.WouldChange, explaining_reasons.WouldChange),
+        (models_explain.Event, explaining_history.Event),
+        (models_explain.StatementOfReasons, statement_of_reasons.StatementOfReasons),
         (models_drafts.Somebody, draft_views.Somebody),
         (models_drafts.Draft, draft_views.DraftView),
         (models_drafts.DraftDetail, draft_views.DraftDetail),
