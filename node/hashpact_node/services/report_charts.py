@@ -26,21 +26,22 @@ _ROOM: Final = WIDTH - _NAMES_WIDTH - _NUMBERS_WIDTH
 
 
 def chart(table: Table) -> str:
-    """Draw a table; an empty text for one that has nothing to draw."""
-    rows = table.rows[:ROWS_MAX]
-    largest = max((count for row in rows for count in row.values if count is not None), default=0)
-    if not largest or len(table.measures) > len(_FILLS):
+    """Draw the first measures of a table; an empty text where there is nothing to draw."""
+    measures = table.measures[: len(_FILLS)]
+    rows = [(row.name, row.values[: len(measures)]) for row in table.rows[:ROWS_MAX]]
+    largest = max((count for _, values in rows for count in values if count is not None), default=0)
+    if not largest:
         return ""
     parts: list[str] = []
     at = 0
-    if len(table.measures) > 1:
-        parts += _legend(table.measures)
+    if len(measures) > 1:
+        parts += _legend(measures)
         at = 28
-    step = len(table.measures) * (_BAR + _GAP) - _GAP
-    for row in rows:
+    step = len(measures) * (_BAR + _GAP) - _GAP
+    for name, values in rows:
         middle = at + step / 2 + 4
-        parts.append(f'<text x="{_NAMES_WIDTH - 8}" y="{middle:g}" text-anchor="end">{escape(_short(row.name))}</text>')
-        for number, count in enumerate(row.values):
+        parts.append(f'<text x="{_NAMES_WIDTH - 8}" y="{middle:g}" text-anchor="end">{escape(_short(name))}</text>')
+        for number, count in enumerate(values):
             parts += _bar(count, largest, at + number * (_BAR + _GAP), _FILLS[number])
         at += step + _ROW_GAP
     height = at - _ROW_GAP + 6

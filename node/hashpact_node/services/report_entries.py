@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
-from hashpact_node.services.claims_view import read_listings
 from hashpact_node.services.digests import counting_logs, live_map, size_of
 from hashpact_node.services.entries import open_bundle
 from hashpact_node.services.report_words import (
@@ -28,13 +27,14 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.feed import stream_range
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.peers import list_peers
-from hashpact_protocol.claims import Place, unpack_claims
+from hashpact_protocol import statements
+from hashpact_protocol.claims import unpack_claims
 from hashpact_protocol.errors import FetchError, StoreError, TileError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.merge import id_bytes
 from hashpact_protocol.parsing import parse_entries
 from hashpact_protocol.signals import parse_signal_key
-from hashpact_protocol.statements import Listing, Malformed, Statement, Withdrawal
+from hashpact_protocol.statements import Listing, Malformed, Statement
 from hashpact_protocol.tiles import decode_bundle
 
 _KINDS: Final = ("listings", "crisis")
@@ -51,7 +51,7 @@ class Face(NamedTuple):
     preserve: bool
 
 
-class Withdrawn(NamedTuple):
+class Withdrawal(NamedTuple):
     """A withdrawal within the period: whose, where it stands, of which listing (16 bytes), when, and why."""
 
     member: str
@@ -78,7 +78,7 @@ class Reading:
     preserved: int = 0
     listed: Counter[date] = field(default_factory=Counter)
     listed_by: dict[str, Counter[str]] = field(default_factory=dict)
-    withdrawn: list[Withdrawn] = field(default_factory=list)
+    withdrawn: list[Withdrawal] = field(default_factory=list)
 
 
 def read_entries(connection: Connection, first: date, last: date) -> Reading:
@@ -115,9 +115,9 @@ class _Scan:
                     faces[position] = self._face(member, statement)
                 if self._first <= statement.time <= self._last:
                     self._listed(member, log, statement)
-            elif isinstance(statement, Withdrawal) and self._first <= statement.time <= self._last:
+            elif isinstance(statement, statements.Withdrawal) and self._first <= statement.time <= self._last:
                 self.reading.withdrawn.append(
-                    Withdrawn(
+                    Withdrawal(
                         member,
                         own,
                         log.number,
@@ -180,11 +180,6 @@ class _Scan:
             if number:
                 found.add(self._by_number[number - 1])
         return found
-
-
-def times_of(connection: Connection, places: Iterable[Place], logs: Mapping[int, Log]) -> dict[Place, str]:
-    """Give the times that the listings at some places say; those that cannot be read back are left out."""
-    return {place: listing.time for place, listing in read_listings(connection, places, dict(logs)).items()}
 
 
 def _count(counters: dict[str, Counter[str]], by: str, *names: str) -> None:

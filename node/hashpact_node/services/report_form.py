@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from hashpact_node.services.suppression import Counts, Shown, shown, suppress
+from hashpact_node.services.suppression import Counts, Shown, is_small, shown, suppress
 
 WITHHELD: Final = "withheld"
 NOT_MEASURED: Final = "not measured"
@@ -84,27 +84,60 @@ class Maker:
         note = None if value is not None else f"{WITHHELD}: it is below {self.threshold}"
         return Figure(identifier, title, value, unit, note)
 
+    def withholds(self, count: int) -> bool:
+        """Say whether a count is withheld."""
+        return is_small(count, self.threshold)
+
+    def withheld(self, identifier: str, title: str) -> Figure:
+        """Make a figure that is withheld, since it tells of another one that is too small."""
+        return Figure(identifier, title, None, note=f"{WITHHELD}: it tells of a count that is below {self.threshold}")
+
     def spans(self, identifier: str, title: str, seconds: Sequence[int]) -> tuple[Figure, ...]:
-        """Make the figures that tell of so many spans of time: how many, their median, and what nine of ten kept to."""
-        number = self.figure(f"{identifier}-count", title, len(seconds))
+        """Make the figures that tell of so many spans of time: their median, and what nine of ten kept to.
+
+        None for so few that they are withheld, and nothing of how many they are.
+        """
         if len(seconds) < max(1, self.threshold):
-            return (number,)
+            return ()
         ordered = sorted(seconds)
         half, nine = ordered[(len(ordered) - 1) // 2], ordered[-(-9 * len(ordered) // 10) - 1]
         return (
-            number,
             Figure(f"{identifier}-median", f"{title}: half of them took at most", half, "seconds"),
             Figure(f"{identifier}-90", f"{title}: nine of ten took at most", nine, "seconds"),
         )
 
-    def table(self, identifier: str, title: str, by: str, measures: Sequence[str], rows: Mapping[str, Counts]) -> Table:
-        """Make a table, the largest row first; rows of nothing but zeros are left out."""
+    def related(self, figures: Sequence[tuple[str, str, int]]) -> tuple[Figure, ...]:
+        """Make figures of which each can be worked out of the others, as (id, title, count): several are withheld."""
+        kept = suppress({identifier: (count,) for identifier, _, count in figures}, self.threshold) or {}
+        why = f"{WITHHELD}: it is below {self.threshold}, or tells of one that is"
+        made = []
+        for identifier, title, _ in figures:
+            (value,) = kept.get(identifier, (None,))
+            made.append(Figure(identifier, title, value, note=None if value is not None else why))
+        return tuple(made)
+
+    def table(
+        self,
+        identifier: str,
+        title: str,
+        by: str,
+        measures: Sequence[str],
+        rows: Mapping[str, Counts],
+    ) -> Table:
+        """Make a table, the largest row first; rows of nothing but zeros are left out.
+
+        Rows may have more counts than there are ``measures``. Those are not shown, and what they would tell is withheld
+        all the same: differences of what is shown, which anybody can work out.
+        """
         some = {name: counts for name, counts in rows.items() if any(counts)}
         kept = suppress(some, self.threshold)
         if kept is None:
             return Table(identifier, title, by, tuple(measures), (), withheld=True)
-        ordered = sorted(kept, key=lambda name: (None in kept[name], *(-(count or 0) for count in kept[name]), name))
-        return Table(identifier, title, by, tuple(measures), tuple(Row(name, kept[name]) for name in ordered))
+        shown_rows = {name: counts[: len(measures)] for name, counts in kept.items()}
+        ordered = sorted(
+            shown_rows, key=lambda name: (None in shown_rows[name], *(-(one or 0) for one in shown_rows[name]), name)
+        )
+        return Table(identifier, title, by, tuple(measures), tuple(Row(name, shown_rows[name]) for name in ordered))
 
     def calendar(self, identifier: str, title: str, measures: Sequence[str], days: Mapping[date, Counts]) -> Table:
         """Make a table by month, in order of time."""

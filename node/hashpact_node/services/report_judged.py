@@ -13,6 +13,7 @@ import msgspec
 from hashpact_node.services.report_form import Maker, Section
 from hashpact_node.services.report_words import INCIDENT_TYPES, OPINION_REASONS, known_word
 from hashpact_node.store.connection import Connection
+from hashpact_node.store.disputes import Answer
 from hashpact_node.store.outcomes import day_of
 from hashpact_node.store.report_rows import (
     Arrivals,
@@ -29,7 +30,7 @@ from hashpact_protocol.statements import Incident
 DISPUTES: Final = ("disputes",)
 DECISIONS: Final = ("decisions",)
 INCIDENTS: Final = ("incidents",)
-ANSWERS: Final = frozenset({"corrected", "withdrawn", "kept", "taken-back", "restated", "gone"})
+ANSWERS: Final = frozenset(one.value for one in Answer)
 
 _DISPUTES_ABOUT: Final = (
     "A dispute is another member's disagreement with one revision of an item that this member lists. Answered are "
@@ -59,11 +60,17 @@ def dispute_section(connection: Connection, first: date, last: date, make: Maker
     found = disputes_between(connection, begin, end)
     began = [one for one in found if begin <= one.since < end]
     answered = [one for one in found if one.answered_at is not None and begin <= one.answered_at < end]
+    took = [(one.answered_at or 0) - one.since for one in answered]
     arrivals = arrivals_between(connection, day_of(first), day_of(last))
     figures = (
-        make.figure("disputes", "Disputes that began", len(began)),
-        make.figure("disputes-open", "Open when the report is made", open_disputes(connection)),
-        *make.spans("disputes-answered", "Answered", [(one.answered_at or 0) - one.since for one in answered]),
+        *make.related(
+            (
+                ("disputes", "Disputes that began", len(began)),
+                ("disputes-answered", "Disputes that were answered", len(answered)),
+                ("disputes-open", "Open when the report is made", open_disputes(connection)),
+            )
+        ),
+        *make.spans("disputes-answered", "Disputes that were answered", took),
     )
     reasons = _counted(known_word(one.reason, OPINION_REASONS) for one in began)
     answers = _counted(known_word(one.answer, ANSWERS) for one in answered)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hashpact_node.services.report_entries import Reading, Withdrawn, times_of
-from hashpact_node.services.report_form import Figure, Maker, Section, Table
-from hashpact_node.services.views import logs_by_number
+from hashpact_node.services.report_entries import Reading
+from hashpact_node.services.report_form import Maker, Section
+from hashpact_node.services.report_withdrawn import Withdrawn
 from hashpact_node.store.connection import Connection
-from hashpact_node.store.owners import find_owners
-from hashpact_node.store.shown import list_shown
 from hashpact_node.store.signals import count_actions
-from hashpact_protocol.claims import Place
-from hashpact_protocol.merge import Kind, Owner
 
 STOCK: Final = ("hashes", "items")
+STOCK_AND_FLOW: Final = (*STOCK, "listed in the period", "withdrawn in the period")
 FLOW: Final = ("items",)
 
 _STOCK_ABOUT: Final = (
@@ -26,19 +21,21 @@ _STOCK_ABOUT: Final = (
     "is one listing of one member, and most items have several hashes. An item with several labels counts under each."
 )
 _FLOW_ABOUT: Final = (
-    "Listings whose publisher dated them within the period, each once, withdrawn since or not. The date is the "
+    "Items that their publisher dated within the period, each once, withdrawn since or not. The date is the "
     "publisher's word."
 )
 _WITHDRAWN_ABOUT: Final = (
-    "Listings that their publisher withdrew within the period, and that nobody has listed again since. How long that "
+    "Items that their publisher withdrew within the period, and that nobody has listed again since. How long that "
     "took counts from the release of the newest revision to that of its withdrawal: of this member's own logs as they "
     "were shown, to the minute, and to the hour where it is more than 30 days ago; of others by the times that they "
     "wrote."
 )
 
 
-def stock_section(connection: Connection, reading: Reading, make: Maker) -> Section:
-    """Tell what stands on the list."""
+def stock_section(connection: Connection, reading: Reading, withdrawn: Sequence[Withdrawn], make: Maker) -> Section:
+    """Tell what stands on the list, and how it came to that within the period."""
+    members = Counter(one.member for one in withdrawn)
+    labels = Counter(label for one in withdrawn for label in one.labels)
     actions = {action.word: (count,) for action, count in count_actions(connection).items()}
     preserved = {"yes": (reading.preserved,), "no": (reading.items_total - reading.preserved,)}
     return Section(
@@ -50,105 +47,64 @@ def stock_section(connection: Connection, reading: Reading, make: Maker) -> Sect
             make.figure("items", "Distinct items", reading.items_total),
         ),
         (
-            *(
-                make.table(f"list-by-{by}", f"By {by}", by, STOCK, _both(reading, by))
-                for by in ("publisher", "label", "content", "type")
+            make.table(
+                "list-by-publisher", "By publisher", "publisher", STOCK_AND_FLOW, _flow(reading, "publisher", members)
             ),
-            make.table("list-by-preservation", "To be preserved as evidence", "preserve", ("items",), preserved),
+            make.table("list-by-label", "By label", "label", STOCK_AND_FLOW, _flow(reading, "label", labels)),
+            make.table("list-by-content", "By content", "content", STOCK, _stock(reading, "content")),
+            make.table("list-by-type", "By signal type", "type", STOCK, _stock(reading, "type")),
+            make.table("list-by-preservation", "To be preserved as evidence", "preserve", FLOW, preserved),
             make.table("list-by-action", "By recommended action", "action", ("hashes",), actions),
         ),
     )
 
 
-def flow_section(reading: Reading, make: Maker) -> Section:
-    """Tell what was listed within the period."""
+def flow_section(reading: Reading, withdrawn: Sequence[Withdrawn], make: Maker) -> Section:
+    """Tell what was listed within the period.
+
+    Where that would tell how few were withdrawn, or had been there before, as what is not on the list now, it is
+    withheld.
+    """
+    title = "Listed in the period"
     total = sum(reading.listed.values())
+    before = reading.items_total - total + len(withdrawn)
+    figure = make.figure("listed", "Items listed", total)
+    if any(make.withholds(abs(count)) for count in (total, len(withdrawn), before)):
+        return Section("listed", title, _FLOW_ABOUT, (make.withheld("listed", "Items listed"),))
     days = {day: (count,) for day, count in reading.listed.items()}
-    by = [
-        make.table(f"listed-by-{one}", f"By {one}", one, FLOW, _single(reading.listed_by.get(one, Counter())))
-        for one in ("publisher", "label")
-    ]
-    tables = (make.calendar("listed-by-month", "By month", FLOW, days), *by)
-    return Section(
-        "listed", "Listed in the period", _FLOW_ABOUT, (make.figure("listed", "Items listed", total),), tables
-    )
+    return Section("listed", title, _FLOW_ABOUT, (figure,), (make.calendar("listed-by-month", "By month", FLOW, days),))
 
 
-def withdrawal_section(connection: Connection, reading: Reading, make: Maker) -> Section:
+def withdrawal_section(withdrawn: Sequence[Withdrawn], make: Maker) -> Section:
     """Tell what was withdrawn within the period, and how long that took."""
-    found = _effective(connection, reading.withdrawn)
-    spans = _spans(connection, found)
-    publishers, reasons = _counted(one.member for one, _ in found), _counted(one.reason for one, _ in found)
-    tables: tuple[Table, ...] = (
-        make.table("withdrawn-by-publisher", "By publisher", "publisher", FLOW, publishers),
-        make.table("withdrawn-by-reason", "By reason", "reason", FLOW, reasons),
-    )
-    figures: tuple[Figure, ...] = (
-        make.figure("withdrawn", "Items withdrawn", len(found)),
+    spans = {
+        own: [one.seconds for one in withdrawn if one.own is own and one.seconds is not None] for own in (True, False)
+    }
+    figures = (
+        make.figure("withdrawn", "Items withdrawn", len(withdrawn)),
         *make.spans("withdrawn-own", "This member's own withdrawals", spans[True]),
         *make.spans("withdrawn-others", "Withdrawals of other members", spans[False]),
+    )
+    tables = (
+        make.table("withdrawn-by-reason", "By reason", "reason", FLOW, _counted(one.reason for one in withdrawn)),
     )
     return Section("withdrawals", "Withdrawals", _WITHDRAWN_ABOUT, figures, tables)
 
 
-def _both(reading: Reading, by: str) -> dict[str, tuple[int, int]]:
+def _stock(reading: Reading, by: str) -> dict[str, tuple[int, ...]]:
     hashes, items = reading.hashes.get(by, Counter()), reading.items.get(by, Counter())
     return {name: (hashes[name], items[name]) for name in {*hashes, *items}}
 
 
-def _single(counter: Counter[str]) -> dict[str, tuple[int, ...]]:
-    return {name: (count,) for name, count in counter.items()}
+def _flow(reading: Reading, by: str, withdrawn: Counter[str]) -> dict[str, tuple[int, ...]]:
+    """Give rows with what stands, was listed and withdrawn, and with what follows: how many had been there before."""
+    stock, listed = _stock(reading, by), reading.listed_by.get(by, Counter())
+    rows: dict[str, tuple[int, ...]] = {}
+    for name in {*stock, *listed, *withdrawn}:
+        hashes, items = stock.get(name, (0, 0))
+        rows[name] = (hashes, items, listed[name], withdrawn[name], abs(items - listed[name] + withdrawn[name]))
+    return rows
 
 
 def _counted(names: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    return _single(Counter(names))
-
-
-def _effective(connection: Connection, withdrawn: list[Withdrawn]) -> list[tuple[Withdrawn, Owner]]:
-    """Give the last withdrawal of each listing that there is, with where the listing's newest revision stands."""
-    by_sequence: dict[int, dict[bytes, Withdrawn]] = {}
-    for one in withdrawn:
-        by_sequence.setdefault(one.sequence, {})[one.listing] = one
-    found = []
-    for sequence, ones in by_sequence.items():
-        for listing, owner in find_owners(connection, sequence, ones).items():
-            if owner.kind == Kind.LISTING and not owner.live:
-                found.append((ones[listing], owner))
-    return found
-
-
-def _spans(connection: Connection, found: list[tuple[Withdrawn, Owner]]) -> dict[bool, list[int]]:
-    """Give how many seconds it was from each listing to its withdrawal, of our own (True) and of others."""
-    logs = logs_by_number(connection)
-    said = times_of(connection, {Place(owner.log, owner.position) for _, owner in found}, logs)
-    records = {log: _record(connection, log) for log in {one.log for one, _ in found if one.own}}
-    spans: dict[bool, list[int]] = {True: [], False: []}
-    for one, owner in found:
-        shown = _shown_at(records, one, owner)
-        if shown is not None:
-            spans[one.own].append(shown)
-        elif (owner.log, owner.position) in said:
-            listed = said[Place(owner.log, owner.position)]
-            spans[one.own].append(max(0, _seconds(one.time) - _seconds(listed)))
-    return spans
-
-
-def _record(connection: Connection, log: int) -> tuple[list[int], list[int]]:
-    """Give the sizes that an own log showed, the smallest first, and when each was first shown."""
-    record = list_shown(connection, log)
-    return [one.size for one in record], [one.shown_at for one in record]
-
-
-def _shown_at(records: Mapping[int, tuple[list[int], list[int]]], one: Withdrawn, owner: Owner) -> int | None:
-    """Give the seconds between both releases, where both are on record; a record that begins later knows neither."""
-    if owner.log != one.log or one.log not in records:
-        return None
-    sizes, times = records[one.log]
-    at = [bisect_right(sizes, position) for position in (owner.position, one.position)]
-    if at[0] == 0 or at[1] == len(sizes):
-        return None  # what stands in the first size on record may have been released long before
-    return max(0, times[at[1]] - times[at[0]])
-
-
-def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
+    return {name: (count,) for name, count in Counter(names).items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from hashpact_protocol.opinions import REASONS
 from hashpact_protocol.signals import SIGNAL_TYPES
 from hashpact_protocol.taxonomy import taxonomy
 
@@ -20,21 +21,7 @@ OTHER_TYPES: Final = "other types"
 WITHDRAWAL_REASONS: Final = frozenset(
     {"error", "appeal", "expired", "law", "no-longer-shared", "disputed", "wrong-hash", "outdated", "bulk"}
 )
-OPINION_REASONS: Final = frozenset(
-    {
-        "not-terrorist-content",
-        "wrong-label",
-        "journalism",
-        "documentation",
-        "research",
-        "art",
-        "satire",
-        "wrong-hash",
-        "collision",
-        "outdated",
-        "legal",
-    }
-)
+OPINION_REASONS: Final = frozenset(REASONS)
 
 _FACETS = taxonomy().facets
 CONTENTS: Final = frozenset(label.label for label in _FACETS["content"].labels)

@@ -13,6 +13,7 @@ from hashpact_node.services.report_judged import decision_section, dispute_secti
 from hashpact_node.services.report_listed import flow_section, stock_section, withdrawal_section
 from hashpact_node.services.report_matched import match_section, outcome_section, outcomes_between
 from hashpact_node.services.report_regulation import regulation_section
+from hashpact_node.services.report_withdrawn import withdrawn_listings
 from hashpact_node.services.views import own_card
 from hashpact_node.store.database import Database
 from hashpact_protocol.errors import RequestError
@@ -41,14 +42,15 @@ class Reporter:
         with self.database.read() as connection:
             card = own_card(connection)
             reading = read_entries(connection, first, last)
+            withdrawn = withdrawn_listings(connection, reading.withdrawn)
             outcomes = outcomes_between(connection, first, last)
             matches = match_section(connection, first, last, make)
             sections = (
-                stock_section(connection, reading, make),
-                flow_section(reading, make),
+                stock_section(connection, reading, withdrawn, make),
+                flow_section(reading, withdrawn, make),
                 matches,
                 outcome_section(outcomes, make),
-                withdrawal_section(connection, reading, make),
+                withdrawal_section(withdrawn, make),
                 dispute_section(connection, first, last, make),
                 decision_section(connection, first, last, make),
                 incident_section(connection, first, last, make),

@@ -44,9 +44,15 @@ def shown(count: int, threshold: int) -> int | None:
 
 
 def _safe(rows: Mapping[str, Counts], withheld: set[str], measure: int, threshold: int) -> bool:
-    """Say whether nobody who knows the sum can tell that one of the withheld counts is below the threshold."""
-    counts = [rows[name][measure] for name in withheld if rows[name][measure]]
-    return not counts or (len(counts) > 1 and sum(counts) >= threshold + len(counts) - 1)
+    """Say whether nobody who knows the sum can tell that one of the withheld counts is small, and not zero.
+
+    Where one of them is zero, each of them could be, for all that anybody can tell.
+    """
+    counts = [rows[name][measure] for name in withheld]
+    some = sum(1 for count in counts if count)
+    if not some:
+        return True
+    return len(counts) > 1 and (some < len(counts) or sum(counts) >= threshold + some - 1)
 
 
 def _measures(rows: Mapping[str, Counts]) -> range:

@@ -20,16 +20,28 @@ def test_what_nobody_measured_is_no_zero() -> None:
 
 
 def test_spans_are_told_by_their_middle_and_by_nine_of_ten() -> None:
-    number, half, nine = MAKE.spans("s", "Answered", [50, 10, 20, 30, 40, 60, 70, 80, 90, 1_000])
-    assert (number.value, half.value, nine.value, half.unit) == (10, 50, 90, "seconds")
+    half, nine = MAKE.spans("s", "Answered", [50, 10, 20, 30, 40, 60, 70, 80, 90, 1_000])
+    assert (half.value, nine.value, half.unit) == (50, 90, "seconds")
 
 
 def test_spans_of_a_few_things_are_not_told() -> None:
-    (number,) = MAKE.spans("s", "Answered", [1, 2, 3, 4])
-    assert number.value is None
-    assert [one.value for one in MAKE.spans("s", "Answered", [])] == [0]
-    assert [one.value for one in Maker(0).spans("s", "Answered", [])] == [0]
-    assert [one.value for one in Maker(0).spans("s", "Answered", [7])] == [1, 7, 7]
+    assert MAKE.spans("s", "Answered", [1, 2, 3, 4]) == ()
+    assert (MAKE.spans("s", "Answered", []), Maker(0).spans("s", "Answered", [])) == ((), ())
+    assert [one.value for one in Maker(0).spans("s", "Answered", [7])] == [7, 7]
+
+
+def test_figures_that_tell_of_each_other_are_withheld_together() -> None:
+    """Ten began and eight were answered, so two are open, whether that is said or not."""
+    told = MAKE.related([("began", "Began", 10), ("answered", "Answered", 8), ("open", "Open", 2)])
+    assert [one.value for one in told] == [10, None, None]
+    assert [one.value for one in MAKE.related([("began", "Began", 3), ("open", "Open", 0)])] == [None, None]
+    assert [one.value for one in MAKE.related([("began", "Began", 9), ("open", "Open", 0)])] == [9, 0]
+
+
+def test_a_table_withholds_what_its_differences_would_tell() -> None:
+    rows: dict[str, tuple[int, ...]] = {"a": (90, 88, 2), "b": (60, 60, 0), "c": (50, 30, 20)}
+    table = MAKE.table("t", "T", "x", ("listed", "left"), rows)
+    assert table.rows == (Row("b", (60, 60)), Row("a", (None, None)), Row("c", (None, None)))
 
 
 def test_the_largest_rows_come_first_and_those_without_anything_are_left_out() -> None:

@@ -41,6 +41,11 @@ def test_a_row_shows_all_its_counts_or_none() -> None:
     assert kept(rows) == {"a": (None, None), "b": (80, 30), "c": (None, None)}
 
 
+def test_a_withheld_zero_lets_all_that_is_withheld_beside_it_be_zero() -> None:
+    rows: dict[str, tuple[int, ...]] = {"a": (90, 2), "b": (60, 0), "c": (100, 0)}
+    assert kept(rows) == {"a": (None, None), "b": (None, None), "c": (100, 0)}
+
+
 @pytest.mark.parametrize("threshold", [0, 1])
 def test_a_threshold_of_one_withholds_nothing(threshold: int) -> None:
     assert kept(one(a=1, b=2), threshold) == {"a": (1,), "b": (2,)}
