@@ -95,6 +95,7 @@ class Absorber:
             self._store_owners(connection, batch, fresh=fresh)
             # Before any claim is judged, so that it is judged by what members think of what wins now.
             touched = self._settle_opinions(connection, batch, now)
+            remember_incidents(connection, self.log, batch.merged, now=now)
             # First the counter is locked: then every log stands that has claims, whoever adds some meanwhile.
             numbers = Numbers(connection, now=int(now.timestamp()))
             eyes = viewpoint(connection)
@@ -103,7 +104,6 @@ class Absorber:
             remember_expiring(connection, self.log.number, batch.merged.expiring)
             expire_due(connection, eyes, numbers, now, log=self.log.number)
             numbers.close()
-            remember_incidents(connection, self.log.sequence, self.log.number, batch.merged, now=now)
             if self.log.fresh is not None and self.held.size < self.log.fresh <= grown.size:
                 settle_crossing(connection, self.log.number, now=now)
         self.held = grown

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
+from hashpact_node.services.views import own_peer
+from hashpact_node.store.alarms import raise_alarm
 from hashpact_node.store.connection import Connection
-from hashpact_node.store.incidents import NewArrival, PlacedStep, add_arrivals, add_steps
+from hashpact_node.store.incidents import NewArrival, PlacedStep, add_arrivals, add_steps, list_steps
+from hashpact_node.store.logs import Log
+from hashpact_protocol.card_logs import LogKind
+from hashpact_protocol.incidents import Status
 from hashpact_protocol.merge import Merged
 from hashpact_protocol.statement_fields import parse_time
 
+NEWS: Final = "incident-news"
 
-def remember_incidents(
-    connection: Connection, sequence: int, log: int, merged: Merged, *, now: datetime | None
-) -> None:
-    """Store what one batch of a log says of incidents, and when listings of incidents arrived.
 
-    ``now`` is the moment of merging, None where it is not known. The listings are matchable once the transaction is
-    committed: the next lookup finds them.
+def remember_incidents(connection: Connection, log: Log, merged: Merged, *, now: datetime) -> None:
+    """Store what one batch of a log says of incidents, and that its listings of incidents arrived; tell people of news.
+
+    The listings are matchable once the transaction is committed: the next lookup finds them.
     """
-    add_steps(connection, sequence, steps_of(log, merged), seen_at=None if now is None else int(now.timestamp()))
-    remember_arrivals(connection, sequence, merged, now=now)
+    add_steps(connection, log.sequence, steps_of(log.number, merged), seen_at=int(now.timestamp()))
+    remember_arrivals(connection, log.sequence, merged, now=now)
+    if merged.steps and log.name == LogKind.CRISIS:
+        _tell_news(connection, log, merged, now)
+
+
+def _tell_news(connection: Connection, log: Log, merged: Merged, now: datetime) -> None:
+    """Raise an alarm where a peer speaks of an incident that this member has said nothing of.
+
+    What the peer calls it is not told here: it is text of others, as long and odd as they like.
+    """
+    own = own_peer(connection)
+    spoken = {step.incident for step in list_steps(connection) if step.member == own.member}
+    news = [said for _, said in merged.steps if said.status != Status.CONCLUDED and said.incident not in spoken]
+    if log.peer == own.number or not news:
+        return
+    what = f"{log.member} says that an incident is {news[-1].status}, of which this member says nothing: "
+    mend = (
+        f"look at it with `hashpact incident show {news[-1].incident}`; then activate or join it, or clear this alarm"
+    )
+    raise_alarm(connection, NEWS, what + news[-1].incident, mend=mend, now=now, peer=log.peer, log=log.number)
 
 
 def remember_arrivals(connection: Connection, sequence: int, merged: Merged, *, now: datetime | None) -> None:

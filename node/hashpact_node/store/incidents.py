@@ -90,6 +90,17 @@ def replace_steps(connection: Connection, sequence: int, steps: Sequence[PlacedS
     return len(set(right) ^ set(before)) or 1
 
 
+def tagged_places(connection: Connection, incidents: Iterable[str]) -> list[Place]:
+    """Give where the winning revisions of live listings stand that named one of these incidents when they arrived."""
+    owns = (col(Statement.sequence) == col(IncidentArrival.sequence)) & (
+        col(Statement.id) == col(IncidentArrival.listing)
+    )
+    named = col(IncidentArrival.incident).in_([id_bytes(one) for one in incidents])
+    query = select(col(Statement.log), col(Statement.position)).join(IncidentArrival, owns)
+    query = query.where(named, col(Statement.live).is_(True))
+    return sorted(Place(log, position) for log, position in connection.execute(query))
+
+
 def drop_steps(connection: Connection, log: int) -> None:
     """Forget the incident statements of one log: it counts no more."""
     connection.execute(delete(IncidentStep).where(col(IncidentStep.log) == log))

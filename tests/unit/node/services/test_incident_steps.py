@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from hashpact_node.services.counting import settle_counting
+from hashpact_node.services.incident_steps import NEWS
 from hashpact_node.services.rebuild import Rebuilder, Rebuilt
 from hashpact_node.services.rederiving import rederive
 from hashpact_node.services.removal import drop_claims_of
+from hashpact_node.store.alarms import list_alarms
 from hashpact_node.store.database import Database
-from hashpact_node.store.incidents import Arrival, list_arrivals, list_steps, replace_steps
+from hashpact_node.store.incidents import Arrival, list_arrivals, list_steps, replace_steps, tagged_places
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import LogTerms, put_card_logs
 from hashpact_node.store.peers import ACTIVE, SUSPENDED, get_peer, set_state
@@ -75,6 +77,34 @@ def test_a_batch_brings_what_it_says_of_incidents_and_when_listings_arrived(data
             Arrival("beta", uuid_of(2), HELD, HELD, HELD, Place(beta.number, 4)),
             Arrival("beta", uuid_of(4), HELD, HELD + 3600, HELD),
         ]
+
+
+def news(database: Database) -> list[str]:
+    with database.read() as connection:
+        return [one.what for one in list_alarms(connection) if one.code == NEWS]
+
+
+def test_people_are_told_of_an_incident_of_which_this_member_says_nothing(database: Database, beta: TestLog) -> None:
+    beta.append(says(1, "concluded"))
+    assert news(database) == []
+    beta.append(says(2, "proposed"))
+    assert news(database) == [f"beta says that an incident is proposed, of which this member says nothing: {FIRE}"]
+
+
+def test_people_are_told_nothing_of_what_this_member_speaks_of(database: Database, beta: TestLog) -> None:
+    with database.write() as connection:
+        own = get_peer(connection, "acme").number
+        rows = put_card_logs(connection, own, [terms("acme"), terms("acme", "crisis-1", kind="crisis")])
+    TestLog(database, rows[-1].number).append(says(1, "proposed"))
+    beta.append(says(1, "active"))
+    assert news(database) == []
+
+
+def test_listings_of_an_incident_are_found_where_they_stand(database: Database, beta: TestLog) -> None:
+    fill(beta)
+    with database.read() as connection:
+        assert tagged_places(connection, [FIRE]) == [Place(beta.number, 4)]
+        assert tagged_places(connection, [uuid_of(71)]) == []
 
 
 def test_behind_a_critical_statement_nothing_is_heard(database: Database, beta: TestLog) -> None:
