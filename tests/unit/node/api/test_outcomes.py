@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hashpact_node.api.models_outcomes import Outcomes, OutcomesTaken
 from hashpact_node.services.drafts import ListingDraft
+from hashpact_node.store.database import Database
 from hashpact_node.store.outcomes import list_matches
 from members import sha256
-from serving import Served
+from serving import Served, open_member, serving
 
 PATH = "/v1/outcomes"
 KEY = f"sha256:{1:064x}"
@@ -73,3 +75,12 @@ def test_matches_are_counted_by_surface_and_an_unknown_one_is_refused(listed: Se
     with listed.node.database.read() as connection:
         counted = {tuple(key)[1:]: count for key, count in list_matches(connection, 0, 10**6).items()}
     assert counted == {("block", "sha256", "livestream"): 1, ("none", "sha256", "link"): 1}
+
+
+def test_a_process_that_ends_writes_down_what_it_counted(sqlite_database: Database, tmp_path: Path) -> None:
+    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where)
+    with serving(node) as served:
+        served.post("/v1/match", json={"signals": [{"type": "sha256", "value": sha256(1).value}]})
+    with sqlite_database.read() as connection:
+        assert sum(list_matches(connection, 0, 10**6).values()) == 1
+    node.close()

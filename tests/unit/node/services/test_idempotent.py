@@ -7,7 +7,9 @@ import pytest
 
 from hashpact_node import services
 from hashpact_node.services.idempotent import TAKEN_OVER_SECONDS, Answer, Idempotent
+from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
+from hashpact_node.store.decisions import list_decisions, put_decision
 from hashpact_node.store.idempotency import begin, find
 from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError, StoreError
 from own_member import NOW
@@ -147,3 +149,32 @@ def test_a_key_is_kept_for_a_day(idempotent: Idempotent, clock: list[datetime]) 
 def test_a_key_has_a_form(sqlite_database: Database, key: str) -> None:
     with pytest.raises(RequestError):
         Idempotent(sqlite_database, lambda: NOW).run(key, HASH, PLAN, works([]))
+
+
+def test_work_of_one_transaction_is_stored_with_its_answer_or_not_at_all(idempotent: Idempotent) -> None:
+    seen: list[str] = []
+
+    def work(connection: Connection) -> Answer:
+        put_decision(connection, "beta", "here", now=NOW)
+        seen.append("done")
+        if len(seen) == 1:
+            raise StoreError("the disk is full")
+        return Answer(200, b"done")
+
+    with pytest.raises(StoreError, match="full"):
+        idempotent.run_at_once(KEY, HASH, work)
+    with idempotent.database.read() as connection:
+        assert (find(connection, KEY), list_decisions(connection)) == (None, {})
+    assert idempotent.run_at_once(KEY, HASH, work) == Answer(200, b"done")
+    assert idempotent.run_at_once(KEY, HASH, work) == Answer(200, b"done", repeated=True)
+    assert seen == ["done", "done"]
+    with pytest.raises(RequestError, match="came before with another request"):
+        idempotent.run_at_once(KEY, b"x" * 32, work)
+
+
+def test_whoever_was_waited_for_has_done_it(idempotent: Idempotent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process commits the same request between our first look and our insertion."""
+    idempotent.run_at_once(KEY, HASH, lambda _connection: Answer(200, b"theirs"))
+    monkeypatch.setattr(Idempotent, "_earlier", lambda *_: None)
+    again = idempotent.run_at_once(KEY, HASH, lambda _connection: Answer(200, b"ours"))
+    assert again == Answer(200, b"theirs", repeated=True)
