@@ -77,7 +77,6 @@ from hashpact_node.store.migrate import migrate
 from hashpact_node.store.peers import find_own
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.names import MemberUrl
-from hashpact_protocol.policy_form import DEFAULT_POLICY
 from hashpact_protocol.signals import SIGNAL_TYPES
 
 MEBIBYTE = 1024 * 1024
@@ -274,7 +273,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         mirror=Mirror(database),
         witness=witness,
         matcher=matcher,
-        explainer=Explainer(matcher, lambda _connection: DEFAULT_POLICY, now),
+        explainer=Explainer(matcher, now),
         match_tally=MatchTally(database, now),
         outcomes=Outcomes(database, now),
         reporter=Reporter(database, settings.report_threshold, now),

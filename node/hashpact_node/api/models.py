@@ -78,6 +78,10 @@ class Change(Model):
         examples=[["behaviour:glorification"]],
     )
     rule: str = Field(description="The rule that gave the action.", examples=["members-agree"])
+    reason: list[str] = Field(
+        description="What that rests on, in lines for people.",
+        examples=[["rule members-agree: two or more members list it", "counted: acme, beta"]],
+    )
     time: str = Field(description="When this node committed the change; never runs back.", examples=[TIME])
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from operator import attrgetter
 
+from hashpact_node import clock
 from hashpact_node.services.claims_view import ClaimsView, SignalView, affordable
+from hashpact_node.services.explaining_reasons import reason_of
+from hashpact_node.services.known_facts import KnownFacts
 from hashpact_node.store.changes import change_times, last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -30,7 +33,10 @@ REMOVE = "remove"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The last change of one signal; ``time`` is when this node committed it, as on the wire."""
+    """The last change of one signal; ``time`` is when this node committed it, as on the wire.
+
+    ``reason`` says in lines for people what the rule rests on; if more became known since, it says the rule alone.
+    """
 
     n: int
     key: str
@@ -39,6 +45,7 @@ class Change:
     publishers: tuple[str, ...]
     labels: tuple[str, ...]
     rule: str
+    reason: tuple[str, ...]
     time: str
 
 
@@ -57,6 +64,7 @@ class ChangeFeed:
     """Reads the change feed; each page is one snapshot of the database."""
 
     database: Database
+    now: Callable[[], datetime] = clock.now
 
     def changes(self, since: int = 0, *, action: Action | None = None, limit: int = 1_000) -> Changes:
         """Give up to ``limit`` changes after number ``since``, of all signals or of those that ever had ``action``.
@@ -74,7 +82,11 @@ class ChangeFeed:
             cursor = rows[-1].number if more else last
             times = _Times(change_times(connection, since + 1, max(cursor, 1)))
             views = ClaimsView(connection).views(rows, claims=False) if rows else []
-        changes = tuple(_change(view, action, times.of(view.number)) for view in views)
+            known = KnownFacts(connection, self.now()).of([(row.key, row.claims) for row in rows]) if rows else []
+        changes = tuple(
+            _change(view, action, times.of(view.number), reason_of(view.rule, one.judgement))
+            for view, one in zip(views, known, strict=True)
+        )
         return Changes(changes, cursor, more, times.of(cursor) if cursor else None)
 
 
@@ -99,10 +111,10 @@ def _rows(connection: Connection, since: int, action: Action | None, limit: int)
     return list(islice(heapq.merge(*pages, key=attrgetter("number")), limit))
 
 
-def _change(view: SignalView, action: Action | None, time: str) -> Change:
+def _change(view: SignalView, action: Action | None, time: str, reason: tuple[str, ...]) -> Change:
     stands = view.action != Action.NONE.word if action is None else view.action == action.word
     op = SET if stands else REMOVE
-    return Change(view.number, view.key, op, view.action, view.publishers, view.labels, view.rule, time)
+    return Change(view.number, view.key, op, view.action, view.publishers, view.labels, view.rule, reason, time)
 
 
 def _check_limit(limit: int) -> None:

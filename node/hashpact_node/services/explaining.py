@@ -15,23 +15,20 @@ from hashpact_node.services.claims_view import UNREADABLE, read_listings
 from hashpact_node.services.explaining_history import History, history_of
 from hashpact_node.services.explaining_reasons import because_of, would_change
 from hashpact_node.services.explaining_views import Decided, ExplainedSignal, Explanation, Said, Thought
+from hashpact_node.services.known_facts import Known, KnownFacts
 from hashpact_node.services.matching import NO_ACTION, Matcher, strongest
-from hashpact_node.services.packed import SHOWN_MAX, shown
-from hashpact_node.services.views import logs_by_number, own_peer
+from hashpact_node.services.packed import SHOWN_MAX
 from hashpact_node.store.changes import change_times
 from hashpact_node.store.connection import Connection
-from hashpact_node.store.local_decisions import Decision, list_decisions, listing_decisions, signal_decisions
+from hashpact_node.store.local_decisions import Decision, list_decisions, signal_decisions
 from hashpact_node.store.logs import Log
-from hashpact_node.store.opinions import Listed, Opinion, list_opinions, opinions_at
+from hashpact_node.store.opinions import Listed, Opinion, list_opinions
 from hashpact_node.store.owners import find_owners
 from hashpact_node.store.signals import SignalRow, find_signals
-from hashpact_protocol.claims import CLAIM_BYTES, Claim, Place, unpack_claims
+from hashpact_protocol.claims import CLAIM_BYTES, Claim, Place
 from hashpact_protocol.errors import NotFoundError
-from hashpact_protocol.facts import NO_OPINIONS, ClaimFacts, ListingFacts, SignalFacts, bucket_of, listing_facts
-from hashpact_protocol.judging import judge
 from hashpact_protocol.merge import Kind, id_bytes, id_text
 from hashpact_protocol.policy import Action
-from hashpact_protocol.policy_form import Policy
 from hashpact_protocol.signals import parse_signal_key, signal_key
 from hashpact_protocol.statement_fields import format_time
 from hashpact_protocol.statements import Listing
@@ -47,10 +44,9 @@ NEVER: Final = "nobody whom this node follows lists it, or ever did in the logs 
 
 @dataclass(slots=True)
 class Explainer:
-    """Explains; ``policy`` gives the one in force."""
+    """Explains, under the policy in force."""
 
     matcher: Matcher
-    policy: Callable[[Connection], Policy]
     now: Callable[[], datetime]
 
     def signal(self, type_name: str, value: str, *, history: bool = True) -> Explanation:
@@ -73,7 +69,7 @@ class Explainer:
     def listing(self, identifier: str, *, history: bool = True) -> Explanation:
         """Explain a listing by its id: how its signals stand, and all that was said of it; NotFoundError."""
         with self.matcher.database.read() as connection:
-            view = _View(connection, self.policy(connection), self.now())
+            view = _View(connection, self.now())
             found = view.find(identifier)
             if not found:
                 raise NotFoundError(
@@ -102,7 +98,7 @@ class Explainer:
         self, asked: str, kind: str, keys: Mapping[bytes, int], *, history: bool, notices: Sequence[str] = ()
     ) -> Explanation:
         with self.matcher.database.read() as connection:
-            view = _View(connection, self.policy(connection), self.now())
+            view = _View(connection, self.now())
             signals = _strongest_first(view.explain(keys, history=history))
         known = [one for one in signals if one.changed_at is not None or one.history or one.decisions]
         more = [] if known else [NEVER]
@@ -121,12 +117,13 @@ class Explainer:
 class _View:
     """Looks everything up in one snapshot of the database."""
 
-    def __init__(self, connection: Connection, policy: Policy, now: datetime) -> None:
+    def __init__(self, connection: Connection, now: datetime) -> None:
         self.connection = connection
-        self.policy = policy
         self.now = now
-        self.own = own_peer(connection)
-        self.logs = logs_by_number(connection)
+        self._known = KnownFacts(connection, now)
+        self.policy = self._known.policy
+        self.own = self._known.own
+        self.logs = self._known.logs
         self._decisions = list_decisions(connection)
 
     def find(self, identifier: str) -> list[tuple[Listing, Log]]:
@@ -151,69 +148,34 @@ class _View:
         """Explain signals, given with their distances; the nearest of very many."""
         wanted = sorted(keys, key=lambda key: (keys[key], key))[:SIGNALS_MAX]
         rows = find_signals(self.connection, wanted)
-        return [self._signal(key, rows.get(key), keys[key], history=history) for key in wanted]
+        known = self._known.of([(key, rows[key].claims if key in rows else b"") for key in wanted], keys)
+        return [self._signal(key, rows.get(key), one, history=history) for key, one in zip(wanted, known, strict=True)]
 
-    def _signal(self, key: bytes, row: SignalRow | None, distance: int, *, history: bool) -> ExplainedSignal:
+    def _signal(self, key: bytes, row: SignalRow | None, known: Known, *, history: bool) -> ExplainedSignal:
         kind, value = parse_signal_key(key)
-        claims = b"" if row is None else row.claims
-        members = {number: log.peer for number, log in self.logs.items()}
-        unpacked = unpack_claims(shown(claims, members))
-        places = [Place(claim.log, claim.position) for claim in unpacked]
-        listings = read_listings(self.connection, places, self.logs)
-        facts = self._facts(key, unpacked, listings, distance)
-        judgement = judge(facts, self.policy, self.now)
-        expires = {at: listings[place].expires for at, place in enumerate(places) if place in listings}
+        facts, judgement = known.facts, known.judgement
+        said = [(claim, known.listings.get(Place(claim.log, claim.position))) for claim in known.claims]
+        expires = {at: listing.expires for at, (_, listing) in enumerate(said) if listing is not None}
         told = self.history(value=value) if history else History()
-        total = len(claims) // CLAIM_BYTES
-        action = Action(Action.NONE if row is None else row.action)
+        total = 0 if row is None else len(row.claims) // CLAIM_BYTES
+        action = Action.NONE if row is None else Action(row.action)
         notices = [] if total <= SHOWN_MAX else [f"of its {total:,} listings {SHOWN_MAX} are looked at"]
-        if distance == 0 and total <= SHOWN_MAX and action is not judgement.action:
-            notices.append(
-                f"it is about to become {judgement.action.word}: what is known has changed since it was judged"
-            )
+        if facts.distance == 0 and total <= SHOWN_MAX and action is not judgement.action:
+            notices.append(f"it is about to become {judgement.action.word}: more is known than when it was judged")
         return ExplainedSignal(
             kind,
             value,
-            distance,
-            judgement.action.word if distance else action.word,
+            facts.distance,
+            judgement.action.word if facts.distance else action.word,
             judgement.rule,
             because_of(judgement),
             None if row is None else self._time_of(row.number),
             total,
-            tuple(self._said(claim, listings.get(place)) for claim, place in zip(unpacked, places, strict=True)),
-            self._decided(key, listings.values(), unpacked),
+            tuple(self._said(claim, listing) for claim, listing in said),
+            self._decided(key, [listing for _, listing in said if listing is not None], known.claims),
             would_change(facts, self.policy, self.now, expires={at: text for at, text in expires.items() if text}),
             told.events,
             (*notices, *_notices(told, 0)),
-        )
-
-    def _facts(
-        self, key: bytes, claims: Sequence[Claim], listings: Mapping[Place, Listing], distance: int
-    ) -> SignalFacts:
-        places = [Place(claim.log, claim.position) for claim in claims]
-        opinions = opinions_at(self.connection, places)
-        decisions = listing_decisions(self.connection, places, now=self.now)
-        told = tuple(
-            ClaimFacts(
-                self.logs[claim.log].member,
-                listing_facts(listings[place]) if place in listings else ListingFacts(""),
-                own=self.logs[claim.log].peer == self.own.number,
-                log_kind=self.logs[claim.log].kind,
-                quality=claim.quality,
-                expired=claim.expired,
-                opinions=opinions.get(place, NO_OPINIONS),
-                decision=decisions.get(place),
-            )
-            for claim, place in zip(claims, places, strict=True)
-        )
-        decision = signal_decisions(self.connection, [key], now=self.now).get(key)
-        return SignalFacts(
-            parse_signal_key(key)[0],
-            told,
-            decision,
-            bucket=bucket_of(key),
-            distance=distance,
-            own_member=self.own.member,
         )
 
     def _said(self, claim: Claim, listing: Listing | None) -> Said:

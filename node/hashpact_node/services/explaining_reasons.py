@@ -54,10 +54,15 @@ class WouldChange:
     action: str
 
 
+def reason_of(rule: str, judgement: Judgement) -> tuple[str, ...]:
+    """Say why a signal stands as it does by a rule: all of it, or, if it would be judged otherwise now, the rule."""
+    return because_of(judgement) if judgement.rule == rule else (_meaning(rule),)
+
+
 def because_of(judgement: Judgement) -> tuple[str, ...]:
     """Say what a judgement rests on, in lines for people."""
     because = judgement.because
-    lines = [f"rule {judgement.rule}: {MEANINGS.get(judgement.rule, 'as the policy of this company says')}"]
+    lines = [_meaning(judgement.rule)]
     if because.members:
         lines.append(f"counted: {', '.join(because.members)}")
     if because.agree:
@@ -71,6 +76,10 @@ def because_of(judgement: Judgement) -> tuple[str, ...]:
         lines.append(f"decision of this company: {_decision(because.decision)}")
     lines += [f"left out of account: {words}" for words in because.passed_over]
     return tuple(lines)
+
+
+def _meaning(rule: str) -> str:
+    return f"rule {rule}: {MEANINGS.get(rule, 'as the policy of this company says')}"
 
 
 def would_change(

@@ -12,7 +12,9 @@ from databases import SqliteFiles, opened
 from hashpact_node.services.blocklist import Blocklist
 from hashpact_node.services.change_feed import Change, ChangeFeed
 from hashpact_node.store.database import Database
+from hashpact_node.store.local_decisions import NewDecision, Subject, add_decision
 from hashpact_protocol.errors import RequestError
+from hashpact_protocol.facts import Verdict
 from hashpact_protocol.policy import Action
 from histories import MEMBERS, Batch, histories
 from members import NOW, TestLog, add_log, listing, pdq, sha256, withdrawal
@@ -53,6 +55,7 @@ def test_a_change_says_what_a_signal_is_now(database: Database, acme: TestLog, b
             ("acme", "beta"),
             ("a", "b"),
             "own-listing",
+            ("rule own-listing: this company lists it itself", "counted: acme"),
             "2026-11-24T04:00:00Z",
         ),
     )
@@ -230,3 +233,27 @@ def test_the_law_of_the_feed_on_each_database(database: Database) -> None:
     for follower in followers:
         follower.catch_up(2)
         assert follower.copy == blocklist(database, follower.action)
+
+
+def test_a_change_says_why(database: Database, acme: TestLog, beta: TestLog, gamma: TestLog) -> None:
+    assert acme.number
+    beta.append(listing(1, sha256(1)), listing(2, sha256(2)))
+    beta.append(withdrawal(3, 2))
+    gamma.append(listing(1, sha256(1)))
+    reasons = {change.key: change.reason for change in ChangeFeed(database).changes().changes}
+    assert reasons == {
+        f"sha256:{sha256(1).value}": ("rule members-agree: two or more members list it", "counted: beta, gamma"),
+        f"sha256:{sha256(2).value}": ("rule not-claimed: nobody lists it now",),
+    }
+
+
+def test_what_was_judged_before_more_became_known_names_its_rule_alone(
+    database: Database, acme: TestLog, beta: TestLog
+) -> None:
+    assert acme.number
+    beta.append(listing(1, sha256(1)))
+    key = sha256(1).key
+    with database.write() as connection:
+        add_decision(connection, NewDecision(Verdict.ALLOW, Subject(key=key), "ours", "ann", keys=(key,)), now=NOW)
+    (change,) = ChangeFeed(database, lambda: NOW).changes().changes
+    assert (change.rule, change.reason) == ("one-member", ("rule one-member: one member lists it",))

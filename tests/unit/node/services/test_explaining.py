@@ -12,6 +12,7 @@ from hashpact_node.services.explaining_views import ExplainedSignal
 from hashpact_node.services.hashing import HashedFile
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.matching import Matcher
+from hashpact_node.services.views import logs_by_number
 from hashpact_node.store.database import Database
 from hashpact_node.store.local_decisions import NewDecision, Subject, add_decision
 from hashpact_node.store.opinions import Listed, Opinion, put_opinions
@@ -19,7 +20,6 @@ from hashpact_protocol.claims import Place
 from hashpact_protocol.errors import NotFoundError, SignalError
 from hashpact_protocol.facts import Verdict
 from hashpact_protocol.merge import id_bytes
-from hashpact_protocol.policy_form import DEFAULT_POLICY
 from hashpact_protocol.signals import SIGNAL_TYPES, Signal, signal_key
 from members import NOW, TestLog, add_log, listing, pdq, sha256, uuid_of, withdrawal
 
@@ -33,21 +33,21 @@ def acme(sqlite_database: Database) -> TestLog:
 
 @pytest.fixture
 def beta(sqlite_database: Database, acme: TestLog) -> TestLog:
-    assert acme
+    assert acme.number
     return add_log(sqlite_database, "beta")
 
 
 @pytest.fixture
 def gamma(sqlite_database: Database, beta: TestLog) -> TestLog:
-    assert beta
+    assert beta.number
     return add_log(sqlite_database, "gamma")
 
 
 @pytest.fixture
 def explainer(sqlite_database: Database, gamma: TestLog) -> Explainer:
-    assert gamma
+    assert gamma.number
     feed = IndexFeed(sqlite_database, ScanIndex(SIGNAL_TYPES["pdq"].code))
-    return Explainer(Matcher(sqlite_database, feed, lambda: NOW), lambda _connection: DEFAULT_POLICY, lambda: NOW)
+    return Explainer(Matcher(sqlite_database, feed, lambda: NOW), lambda: NOW)
 
 
 def one(explainer: Explainer, signal: Signal) -> ExplainedSignal:
@@ -165,7 +165,7 @@ def test_who_disagrees_and_why_is_told(explainer: Explainer, sqlite_database: Da
     with sqlite_database.write() as connection:
         listed = Listed("beta", "listings", id_bytes(uuid_of(1)))
         about = Place(beta.number, 0)
-        sequence = next(log.sequence for log in explaining.logs_by_number(connection).values() if log.member == "gamma")
+        sequence = next(log.sequence for log in logs_by_number(connection).values() if log.member == "gamma")
         put_opinions(
             connection,
             [Opinion(sequence, listed, Place(3, 7), AT, "disagree", "satire", bytes(32), about)],

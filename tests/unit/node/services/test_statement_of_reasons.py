@@ -82,7 +82,7 @@ def test_what_may_be_published_holds_no_hash_and_no_place() -> None:
     statement = str(statement_of_reasons(EXPLANATION).statement)
     assert SIGNAL.value not in statement
     assert SAID.log not in statement
-    assert SAID.listing not in statement
+    assert str(SAID.listing) not in statement
 
 
 def test_what_is_not_known_is_said_and_not_made_up() -> None:
