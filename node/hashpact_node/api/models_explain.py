@@ -45,6 +45,7 @@ class Said(Model):
     review_by: str | None = Field(description="When its publisher means to look at it again.", examples=[None])
     note: str | None = Field(description="Words of its publisher.", examples=[None])
     opinions: list[Thought] = Field(description="What members think of it.")
+    preserve: bool = Field(description="Whether its publisher asks that the content be preserved as evidence.")
     problem: str | None = Field(description="Why the entry cannot be read back, if so.", examples=[None])
 
 
@@ -86,6 +87,16 @@ class Event(Model):
     expires: str | None = Field(description="Of a revision: when it stops acting.", examples=[None])
 
 
+class Became(Model):
+    """What became of matches of a signal, in numbers, as whoever matches said it."""
+
+    matched: int = Field(description="How often content matched it.", examples=[3])
+    removed: int = Field(description="How often that content was removed.", examples=[3])
+    appealed: int = Field(description="How often its uploader complained.", examples=[1])
+    reinstated: int = Field(description="How often it was put back after a complaint.", examples=[0])
+    last_day: str = Field(description="The last day (UTC) that something was said.", examples=["2026-11-24"])
+
+
 class ExplainedSignal(Model):
     """One signal, and why it stands as it does."""
 
@@ -102,6 +113,7 @@ class ExplainedSignal(Model):
     would_change: list[WouldChange] = Field(description="What would lead to another action.")
     history: list[Event] = Field(description="All that was ever said of it, by member and place.")
     notices: list[str] = Field(description="What else has to be known, in words.")
+    outcomes: Became | None = Field(description="What became of matches; null where nobody has said it.")
 
 
 class Explanation(Model):

@@ -17,7 +17,7 @@ from hashpact_protocol.errors import RequestError, StatementError
 if TYPE_CHECKING:
     from hashpact_node.assembly import Node
     from hashpact_node.services.explaining_history import Event
-    from hashpact_node.services.explaining_views import ExplainedSignal, Explanation, Said, Thought
+    from hashpact_node.services.explaining_views import Became, ExplainedSignal, Explanation, Said, Thought
 
 
 class Form(Enum):
@@ -119,9 +119,16 @@ def _show_signal(signal: ExplainedSignal) -> None:
         ),
         otherwise="none",
     )
+    outcomes = [] if signal.outcomes is None else [_became(signal.outcomes)]
+    _section("What became of matches", outcomes, otherwise="not measured: nobody has said it")
     changes = (f"{change.action:<7} {change.what}" for change in signal.would_change)
     _section("What would change it", changes, otherwise="nothing that this node can think of")
     _section("History", map(_event, signal.history))
+
+
+def _became(became: Became) -> str:
+    counts = f"matched {became.matched:,}, removed {became.removed:,}, appealed {became.appealed:,}"
+    return f"{counts}, reinstated {became.reinstated:,}; last said on {became.last_day}"
 
 
 def _section(title: str, lines: Iterable[str], *, otherwise: str | None = None) -> None:
@@ -146,6 +153,7 @@ def _said(said: Said) -> Iterable[str]:
         None if said.incident is None else f"incident {said.incident}",
         None if said.expires is None else f"expires {said.expires}",
         None if said.review_by is None else f"to be reviewed by {said.review_by}",
+        "to be preserved as evidence" if said.preserve else None,
         said.problem,
     ]
     yield f"  {'; '.join(fact for fact in facts if fact)}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from hashpact_node.services.claims_view import UNREADABLE, read_listings
 from hashpact_node.services.explaining_history import History, history_of
 from hashpact_node.services.explaining_reasons import because_of, would_change
-from hashpact_node.services.explaining_views import Decided, ExplainedSignal, Explanation, Said, Thought
+from hashpact_node.services.explaining_views import Became, Decided, ExplainedSignal, Explanation, Said, Thought
 from hashpact_node.services.known_facts import Known, KnownFacts
 from hashpact_node.services.matching import NO_ACTION, Matcher, strongest
 from hashpact_node.services.packed import SHOWN_MAX
@@ -23,6 +23,7 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.local_decisions import Decision, list_decisions, signal_decisions
 from hashpact_node.store.logs import Log
 from hashpact_node.store.opinions import Listed, Opinion, list_opinions
+from hashpact_node.store.outcomes import date_of, outcomes_of
 from hashpact_node.store.owners import find_owners
 from hashpact_node.store.signals import SignalRow, find_signals
 from hashpact_protocol.claims import CLAIM_BYTES, Claim, Place
@@ -176,6 +177,7 @@ class _View:
             would_change(facts, self.policy, self.now, expires={at: text for at, text in expires.items() if text}),
             told.events,
             (*notices, *_notices(told, 0)),
+            _became(self.connection, key),
         )
 
     def _said(self, claim: Claim, listing: Listing | None) -> Said:
@@ -212,6 +214,7 @@ class _View:
             listing.review_by,
             listing.note,
             self._thoughts(log, listing),
+            listing.preserve,
         )
 
     def _thoughts(self, log: Log, listing: Listing) -> tuple[Thought, ...]:
@@ -271,6 +274,11 @@ def _decision(decision: Decision) -> Decided:
         decision.scope,
         None if decision.until is None else _moment(decision.until),
     )
+
+
+def _became(connection: Connection, key: bytes) -> Became | None:
+    counts, last = outcomes_of(connection, key)
+    return None if last is None else Became(*counts, date_of(last).isoformat())
 
 
 def _notices(history: History, keys: int) -> tuple[str, ...]:

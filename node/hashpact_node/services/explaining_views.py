@@ -47,6 +47,7 @@ class Said:
     review_by: str | None = None
     note: str | None = None
     opinions: tuple[Thought, ...] = ()
+    preserve: bool = False
     problem: str | None = None
 
 
@@ -65,11 +66,22 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Became:
+    """What became of matches of a signal, in numbers, as whoever matches said it last on ``last_day`` (UTC)."""
+
+    matched: int
+    removed: int
+    appealed: int
+    reinstated: int
+    last_day: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainedSignal:
     """One signal: its action, the rule behind it and because of what, who says what, what would change it.
 
     ``distance``: how far it is from what was asked. ``changed_at``: when it last changed here, None if it never did.
-    ``claims_total``: of how many claims ``said`` shows at most 100.
+    ``claims_total``: of how many claims ``said`` shows at most 100. ``outcomes``: None where nobody has said any.
     """
 
     type: str
@@ -85,6 +97,7 @@ class ExplainedSignal:
     would_change: tuple[WouldChange, ...]
     history: tuple[Event, ...] = ()
     notices: tuple[str, ...] = ()
+    outcomes: Became | None = None
 
 
 @dataclass(frozen=True, slots=True)

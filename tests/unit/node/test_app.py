@@ -189,6 +189,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         (models_explain.ExplainedSignal, explaining_views.ExplainedSignal),
         (models_explain.Said, explaining_views.Said),
         (models_explain.Thought, explaining_views.Thought),
+        (models_explain.Became, explaining_views.Became),
         (models_explain.Decided, explaining_views.Decided),
         (models_explain.WouldChange, explaining_reasons.WouldChange),
         (models_explain.Event, explaining_history.Event),

@@ -8,14 +8,16 @@ import pytest
 from hashpact_node.index.scan import ScanIndex
 from hashpact_node.services import explaining
 from hashpact_node.services.explaining import Explainer
-from hashpact_node.services.explaining_views import ExplainedSignal
+from hashpact_node.services.explaining_views import Became, ExplainedSignal
 from hashpact_node.services.hashing import HashedFile
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.matching import Matcher
+from hashpact_node.services.outcomes import NewOutcome, Outcomes
 from hashpact_node.services.views import logs_by_number
 from hashpact_node.store.database import Database
 from hashpact_node.store.local_decisions import NewDecision, Subject, add_decision
 from hashpact_node.store.opinions import Listed, Opinion, put_opinions
+from hashpact_node.store.outcomes import Counts
 from hashpact_protocol.claims import Place
 from hashpact_protocol.errors import NotFoundError, SignalError
 from hashpact_protocol.facts import Verdict
@@ -213,3 +215,12 @@ def test_only_some_of_very_many_are_explained(
     found = explainer.listing(uuid_of(1))
     assert len(found.signals) == 2
     assert found.notices == ("3 signals are near; the nearest 2 are explained",)
+
+
+def test_what_became_of_matches_is_told_and_what_has_evidential_value(explainer: Explainer, beta: TestLog) -> None:
+    beta.append(listing(1, sha256(1), preserve=True))
+    before = one(explainer, sha256(1))
+    assert (before.outcomes, [said.preserve for said in before.said]) == (None, [True])
+    outcomes = Outcomes(explainer.matcher.database, lambda: NOW)
+    outcomes.add([NewOutcome(f"sha256:{sha256(1).value}", Counts(4, 3, 2, 1))], "t1")
+    assert one(explainer, sha256(1)).outcomes == Became(4, 3, 2, 1, "2026-11-24")
