@@ -17,6 +17,7 @@ from hashpact_node.services.digests import Digester
 from hashpact_node.services.drafts import draft_of_fields
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.home_restoring import restore_home
+from hashpact_node.services.webhook_secrets import KEY_FILE, WebhookSecrets
 from hashpact_node.settings import Settings
 from hashpact_node.store.database import Database
 from hashpact_node.store.logs import find_log
@@ -49,6 +50,14 @@ def test_one_file_that_its_owner_alone_can_read(acme: OwnMember, tmp_path: Path)
     assert made.left_out == (KEYS,)
     assert check_backup(path) == made
     assert [one.name for one in tmp_path.iterdir() if "acme" in one.name] == ["acme.hashpact"]
+
+
+def test_the_key_of_the_webhooks_secrets_is_taken_with_the_keys(acme: OwnMember, tmp_path: Path) -> None:
+    WebhookSecrets(acme.keyring.keystore).seal("5f2c9a01de", b"s" * 32)
+    save(acme, tmp_path / "without")
+    assert str(KEY_FILE) not in files(tmp_path / "without")
+    save(acme, tmp_path / "with", with_keys=True)
+    assert files(tmp_path / "with")[str(KEY_FILE)] == (acme.home / KEY_FILE).read_bytes()
 
 
 def test_keys_are_taken_when_asked_and_the_passphrase_never(acme: OwnMember, tmp_path: Path) -> None:
