@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from hashpact_node.services.views import own_peer
+from hashpact_node.services.views import own_number
 from hashpact_node.store.alarms import raise_alarm
 from hashpact_node.store.connection import Connection
-from hashpact_node.store.incidents import NewArrival, PlacedStep, add_arrivals, add_steps, list_steps
+from hashpact_node.store.incidents import NewArrival, PlacedStep, add_arrivals, add_steps, spoken_of
 from hashpact_node.store.logs import Log
 from hashpact_protocol.card_logs import LogKind
 from hashpact_protocol.incidents import Status
@@ -34,10 +34,10 @@ def _tell_news(connection: Connection, log: Log, merged: Merged, now: datetime) 
 
     What the peer calls it is not told here: it is text of others, as long and odd as they like.
     """
-    own = own_peer(connection)
-    spoken = {step.incident for step in list_steps(connection) if step.member == own.member}
+    own = own_number(connection)
+    spoken = spoken_of(connection, own)
     news = [said for _, said in merged.steps if said.status != Status.CONCLUDED and said.incident not in spoken]
-    if log.peer == own.number or not news:
+    if log.peer == own or not news:
         return
     what = f"{log.member} says that an incident is {news[-1].status}, of which this member says nothing: "
     mend = (

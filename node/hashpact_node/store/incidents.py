@@ -90,6 +90,17 @@ def replace_steps(connection: Connection, sequence: int, steps: Sequence[PlacedS
     return len(set(right) ^ set(before)) or 1
 
 
+def spoken_of(connection: Connection, peer: int) -> set[str]:
+    """Give the incidents of which a member, given by its local number, has said anything that is kept."""
+    query = (
+        select(col(IncidentStep.incident))
+        .join(SequenceRow, col(SequenceRow.number) == col(IncidentStep.sequence))
+        .where(col(SequenceRow.peer) == peer, col(SequenceRow.name) == LogKind.CRISIS.value)
+        .distinct()
+    )
+    return {id_text(bytes(incident)) for incident in connection.execute(query).scalars()}
+
+
 def tagged_places(connection: Connection, incidents: Iterable[str]) -> list[Place]:
     """Give where the winning revisions of live listings stand that named one of these incidents when they arrived."""
     owns = (col(Statement.sequence) == col(IncidentArrival.sequence)) & (

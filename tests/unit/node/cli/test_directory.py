@@ -33,6 +33,9 @@ class Keeper:
         return self.commands.error("directory", *words, "--home", str(self.folder), code=code)
 
 
+INCIDENT = "0f9e8d7c-6b5a-4f3e-8d2c-1b0a9f8e7d6c"
+
+
 @pytest.fixture
 def keeper(beta: Commands, tmp_path: Path, quick_keys: None) -> Keeper:
     del quick_keys
@@ -95,6 +98,19 @@ def test_nobody_is_admitted_whose_repository_says_otherwise(keeper: Keeper, serv
     assert "proves nothing" in keeper.error("admit", "--invitation", str(told), "--yes", code=2)["what"]
     keeper("admit", "--invitation", str(told), "--fingerprint", served.fingerprint, "--yes")
     assert [one["member"] for one in keeper.json("list")["members"]] == ["gamma"]
+
+
+def test_a_secretariat_calls_incidents_active_and_no_more(keeper: Keeper) -> None:
+    keeper("init", "--name", "A Consortium")
+    said = keeper("activate", INCIDENT)
+    assert f"active: {INCIDENT}" in said.stdout
+    assert "Nobody sees it before" in said.stderr
+    assert keeper.json("list")["incidents"] == [INCIDENT]
+    assert INCIDENT in keeper("list").stdout
+    assert "active already" in keeper.error("activate", INCIDENT, code=4)["what"]
+    assert keeper.json("conclude", INCIDENT) == {"incident": INCIDENT, "status": "concluded"}
+    assert keeper.error("conclude", INCIDENT, code=3)["mend"]
+    assert keeper.json("list")["incidents"] == []
 
 
 def test_a_folder_without_a_directory(keeper: Keeper) -> None:

@@ -16,6 +16,7 @@ from hashpact_node.store.incidents import (
     list_arrivals,
     list_steps,
     replace_steps,
+    spoken_of,
 )
 from hashpact_node.store.peers import REMOVED, SUSPENDED, get_peer, set_state
 from hashpact_protocol.incidents import STEPS_KEPT, Status, Step
@@ -55,6 +56,13 @@ def test_what_was_said_is_told_in_its_order_with_whose_word_it_is(database: Data
         Step("beta", 2, FIRE, Status.CONCLUDED, TIME),
     ]
     assert [one.incident for one in said(database)] == [FIRE, FLOOD, FIRE]
+
+
+def test_of_what_a_member_has_spoken_is_told(database: Database, beta: TestLog) -> None:
+    add(database, beta, step(1), step(2), step(3, incident=FLOOD))
+    with database.read() as connection:
+        assert spoken_of(connection, get_peer(connection, "beta").number) == {FIRE, FLOOD}
+        assert spoken_of(connection, 99) == set()
 
 
 def test_the_newest_are_kept(database: Database, beta: TestLog) -> None:
