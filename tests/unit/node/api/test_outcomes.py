@@ -10,7 +10,7 @@ from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.store.database import Database
 from hashpact_node.store.outcomes import list_matches
 from members import sha256
-from serving import Served, open_member, serving
+from serving import Served, bearer, make_token, open_member, serving
 
 PATH = "/v1/outcomes"
 KEY = f"sha256:{1:064x}"
@@ -83,4 +83,20 @@ def test_a_process_that_ends_writes_down_what_it_counted(sqlite_database: Databa
         served.post("/v1/match", json={"signals": [{"type": "sha256", "value": sha256(1).value}]})
     with sqlite_database.read() as connection:
         assert sum(list_matches(connection, 0, 10**6).values()) == 1
+    node.close()
+
+
+def test_a_token_that_only_matches_gives_outcomes_for_itself_a_few_at_a_time(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where, members_only=True)
+    node.publisher.publish([ListingDraft("image", (sha256(n),)) for n in range(11)])
+    ask = [{"key": f"sha256:{n:064x}", "matched": 1} for n in range(11)]
+    with serving(node) as served:
+        mine = bearer(make_token(node, "match"))
+        refused = served.post(PATH, json={"outcomes": ask}, headers=mine)
+        taken = served.post(PATH, json={"outcomes": ask[:10]}, headers=mine)
+        told = served.get(PATH, params={"key": ask[0]["key"]}, headers=mine)
+        assert (refused.status_code, taken.status_code, told.status_code) == (403, 200, 403)
+        assert served.get(PATH, params={"key": ask[0]["key"]}).json()["matched"] == 1
     node.close()

@@ -195,6 +195,21 @@ def test_nothing_of_a_report_tells_a_hash_a_small_count_or_what_somebody_wrote(o
     assert not {1, 2, 3, 4} & set(counts)
 
 
+def test_how_few_had_been_there_before_does_not_follow_either(ours: Database) -> None:
+    old = [listing(n, sha256(n), time="2026-10-01T00:00:00Z") for n in (1, 2)]
+    add_log(ours, "beta").append(*old, *[listing(n, sha256(n), time=at(3)) for n in range(3, 43)])
+    for number, member in enumerate(("gamma", "delta"), 1):
+        some = range(100 * number, 100 * number + 50 + number)
+        add_log(ours, member).append(*[listing(n, sha256(n), time=at(3)) for n in some])
+    report = made(ours)
+    assert rows(section(report, "list"), "list-by-publisher") == {
+        "delta": (52, 52, 52, 0),
+        "beta": (None,) * 4,
+        "gamma": (None,) * 4,
+    }
+    assert figures(section(report, "listed")) == {"listed": None}
+
+
 def test_how_few_were_withdrawn_does_not_follow_from_what_was_listed_and_what_is_left(ours: Database) -> None:
     """Forty listed and thirty-eight left say as much as two withdrawn."""
     log = add_log(ours, "beta")
