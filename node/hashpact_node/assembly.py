@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +37,7 @@ from hashpact_node.services.holding import HeldReleases
 from hashpact_node.services.incidents import Incidents
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.introducing import Introducer
+from hashpact_node.services.judging_anew import Rejudger
 from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.key_watch import KeyWatch
 from hashpact_node.services.keyring import Keyring
@@ -49,6 +50,7 @@ from hashpact_node.services.opining import Opining
 from hashpact_node.services.outcomes import Outcomes
 from hashpact_node.services.own_card_restoring import CardRestorer
 from hashpact_node.services.peering import Peering
+from hashpact_node.services.policies import Policies
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.pulling import Puller
 from hashpact_node.services.recovering import Recovery
@@ -77,6 +79,7 @@ from hashpact_node.store.migrate import migrate
 from hashpact_node.store.peers import find_own
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.names import MemberUrl
+from hashpact_protocol.policy_file import FILE_NAME
 from hashpact_protocol.signals import SIGNAL_TYPES
 
 MEBIBYTE = 1024 * 1024
@@ -124,6 +127,7 @@ class Node:
     introducer: Introducer
     directory: DirectoryFollower
     upkeep: Upkeep
+    policies: Policies
     key_watch: KeyWatch
     log_files: LogFiles
     mirror: Mirror
@@ -216,7 +220,8 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)
     witness_lines = WitnessLines(database, fetcher, now, settings.publish_witnesses)
     card_bell = CardBell(database, witness_lines)
-    rules = ReleaseRules.of(settings)
+    policies = Policies(database, settings.home / FILE_NAME, Rejudger(database, now), now)
+    rules = replace(ReleaseRules.of(settings), incidents=policies.incident_rules)
     releaser = Releaser(database, locks, keyring, now, awakening.require, witness_lines, rules)
     publisher = Publisher(database, releaser, now, releases=releases)
     cosigner = Cosigner(database, keyring, now, awakening.require)
@@ -256,7 +261,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         opining=Opining(database, stating, now),
         deciding=Deciding(database, now),
         corrections=Corrections(database, publisher, now),
-        incidents=Incidents(database, stating, now),
+        incidents=Incidents(database, stating, now, policies.incident_rules),
         audiences=Audiences(database, locks, keyring, places, releaser, now),
         ceremonies=Ceremonies(database, locks, keyring, places, now, awakening.require, card_bell.tell),
         rotating=Rotating(database, locks, keyring, places, releaser, card_bell, now),
@@ -268,6 +273,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         introducer=Introducer(database, fetcher, now, settings.directory_fingerprint),
         directory=DirectoryFollower(database, locks, fetcher, peering, settings, now),
         upkeep=Upkeep(database, locks, keyring, releaser, now),
+        policies=policies,
         key_watch=KeyWatch(database, keyring, fetcher, settings.home, now),
         log_files=LogFiles(database),
         mirror=Mirror(database),

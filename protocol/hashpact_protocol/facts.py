@@ -133,9 +133,9 @@ class SignalFacts:
 class Because:
     """What a judgement rests on; all names are sorted, each once.
 
-    ``members``: whose claims counted. ``agree`` and ``disagree``: whose opinions about these claims there are, the
-    latter with their reasons. ``incidents``: the active ones that these claims belong to. ``decision``: this company's
-    own, where that decided. ``passed_over``: what did not count, and why, in words.
+    ``members``: whose claims the rule rests on. ``agree`` and ``disagree``: whose opinions there are about claims that
+    count, the latter with their reasons. ``incidents``: the active ones that the former claims belong to.
+    ``decision``: this company's own, where that decided. ``passed_over``: what did not count, and why, in words.
     """
 
     members: tuple[str, ...] = ()

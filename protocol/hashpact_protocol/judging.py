@@ -235,7 +235,7 @@ def _by_rules(facts: SignalFacts, policy: Policy, moment: int, sifted: _Sifted) 
         found.append(_first_fit(facts, policy, moment, claims))
     best = max(found, key=lambda one: one.weight)  # the first of equals, which rests on what is trusted most
     words = sifted.passed_over if best.cut is None else [*sifted.passed_over, best.cut]
-    because = _because(facts, policy, [one.claim for one in best.claims], words)
+    because = _because(facts, policy, best.claims, sifted.standing, words)
     return Judgement(best.weight.action, best.rule, because)
 
 
@@ -331,17 +331,21 @@ def _times_fit(when: Conditions, claim: ClaimFacts, moment: int) -> bool:
     )
 
 
-def _because(facts: SignalFacts, policy: Policy, claims: Sequence[ClaimFacts], words: Iterable[str]) -> Because:
+def _because(
+    facts: SignalFacts, policy: Policy, best: Iterable[_Weighed], standing: Iterable[_Weighed], words: Iterable[str]
+) -> Because:
+    """Say what a judgement rests on: the claims by which the rule fits, and the opinions about all that count."""
+    claims, counting = [one.claim for one in best], [one.claim for one in standing]
     disagree = {
         (member, reason)
-        for claim in claims
+        for claim in counting
         for member, reason in claim.opinions.disagree
         if _has_a_say(policy, facts, claim, member)
     }
     spoken = {claim.listing.incident for claim in claims}
     return Because(
         members=_members(claims),
-        agree=_sorted(member for claim in claims for member in _agreeing(policy, facts, claim)),
+        agree=_sorted(member for claim in counting for member in _agreeing(policy, facts, claim)),
         disagree=tuple(sorted(disagree, key=lambda one: (one[0], one[1] or ""))),
         incidents=_sorted(one.incident for one in facts.incidents if one.incident in spoken),
         passed_over=_sorted(words),

@@ -14,10 +14,18 @@ from hashpact_protocol import policy_fields as forms
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.incidents import IncidentRules
 from hashpact_protocol.judging import RESERVED_RULES
+from hashpact_protocol.policy import ACTION_OF_WORD
 from hashpact_protocol.policy_checks import contradiction
 from hashpact_protocol.policy_fields import Form, Path, PolicyFault
 from hashpact_protocol.policy_form import Conditions, Disputed, Overdue, PeerTerms, Policy, Rule, Scope
 from hashpact_protocol.policy_lines import line_of
+from hashpact_protocol.recommendations import (
+    RECOMMENDATIONS_MAX,
+    SURFACES,
+    TEXT_MAX_CHARACTERS,
+    Recommendation,
+    read_recommendations,
+)
 
 VERSION: Final = 1
 """The version of the form, which a file may state."""
@@ -123,6 +131,29 @@ def _rules(form: Form) -> Form:
     return Form(read, every.schema)
 
 
+def _recommendations() -> Form:
+    def read(value: object, path: Path) -> tuple[Recommendation, ...]:
+        try:
+            return read_recommendations(value, where="")
+        except ConfigurationError as error:
+            names = [int(one) if one.isdigit() else one for one in re.findall(r"\w+", error.where or "")]
+            mend = error.mend or "docs/policy.md says what may stand here"
+            raise PolicyFault((*path, *names), error.what, mend) from None
+
+    text = {"type": "string", "minLength": 1, "maxLength": TEXT_MAX_CHARACTERS}
+    some = forms.table(
+        {
+            "text": Form(read, text),
+            "surfaces": Form(read, {"type": "array", "items": {"enum": list(SURFACES)}}),
+            "actions": Form(read, {"type": "array", "items": {"enum": list(ACTION_OF_WORD)}}),
+            "labels": Form(read, {"type": "array", "items": {"type": "string", "pattern": r"^[^*]*\*?$"}}),
+        },
+        Recommendation,
+        required=("text",),
+    )
+    return Form(read, {"type": "array", "items": some.schema, "maxItems": RECOMMENDATIONS_MAX})
+
+
 def _make_policy(*, version: int = VERSION, rule: tuple[Rule, ...] = (), **tables: Any) -> Policy:
     del version
     if rule:
@@ -192,5 +223,6 @@ _TABLES: Final = {
     "other_peers": _PEER,
     "peers": forms.by_member(_PEER),
     "rule": _rules(_RULE),
+    "recommendations": _recommendations(),
 }
 _FILE: Final = forms.table(_TABLES, _make_policy)

@@ -16,6 +16,7 @@ from hashpact_protocol.facts import BUCKETS
 from hashpact_protocol.incidents import DEFAULT_RULES as INCIDENT_RULES
 from hashpact_protocol.incidents import IncidentRules
 from hashpact_protocol.policy import Action
+from hashpact_protocol.recommendations import Recommendation
 from hashpact_protocol.signals import SIGNAL_TYPES
 
 WILDCARD = "*"
@@ -165,6 +166,7 @@ class Policy:
     """All that a policy file says. ``others`` are the terms of peers that ``peers`` does not name.
 
     ``otherwise`` is recommended where claims count and no rule fits. ``distance`` is by signal type, for all peers.
+    ``incidents`` says what makes an incident active here, ``recommendations`` what is said to whoever matches besides.
     """
 
     rules: tuple[Rule, ...] = DEFAULT_RULES
@@ -175,6 +177,7 @@ class Policy:
     disputed: Disputed = Disputed()
     overdue: Overdue = Overdue()
     incidents: IncidentRules = INCIDENT_RULES
+    recommendations: tuple[Recommendation, ...] = ()
 
     def terms_of(self, member: str) -> PeerTerms:
         """Give the terms of a peer: its own ones, or else those of all others."""
@@ -207,6 +210,11 @@ class Policy:
     def asks_review_by(self) -> bool:
         """Whether it matters that a listing's ``review_by`` has passed."""
         return self.overdue.at_most is not Weight.BLOCK or any(rule.when.overdue is not None for rule in self.rules)
+
+    @property
+    def asks_incidents(self) -> bool:
+        """Whether it matters which incidents are active."""
+        return any(rule.when.incident is not None or rule.when.incident_types is not None for rule in self.rules)
 
     @property
     def rollouts(self) -> tuple[int, ...]:

@@ -26,6 +26,8 @@ from bench.asking_members import costs, flood  # noqa: E402 - the path comes fir
 from bench.bootstrap import bootstrap  # noqa: E402
 from bench.crisis import HASHES, crisis  # noqa: E402
 from bench.floor import floor_rate  # noqa: E402
+from bench.judging import NAMES as JUDGING  # noqa: E402
+from bench.judging import judging_times  # noqa: E402
 from bench.latency import latencies  # noqa: E402
 from bench.results import Results  # noqa: E402
 from bench.signers import NAMES as SIGNERS  # noqa: E402
@@ -61,6 +63,7 @@ def main() -> int:
         ends.callback(postgres.stop)
         bench = Bench(Path(folder), results, postgres, ends)
         news(Path(folder), results)
+        _judging(Path(folder) / "judging", results, options.n)
         for n in [] if _only_news(results) else sorted({min(SMALL, options.n), min(DEFAULT_N, options.n), options.n}):
             bench.measure(n, second=n == options.n)
     results.show()
@@ -88,6 +91,15 @@ def news(folder: Path, results: Results) -> None:
                 results.add(name, 0, found[quantile], "ms")
 
 
+def _judging(folder: Path, results: Results, signals: int) -> None:
+    names = [f"judge.{name}" for name in JUDGING]
+    if results.wants(*names):
+        found = judging_times(folder, signals)
+        for name in JUDGING:
+            scale = 1 if name.startswith("one.") else 1_000
+            results.add(f"judge.{name}", signals, found[name] * scale, "ms")
+
+
 def _requests(folder: Path, results: Results) -> None:
     for names, prefix, measure in ((COSTS, "requests.", costs), (FLOOD, "requests.flood.", flood)):
         if results.wants(*names):
@@ -97,7 +109,7 @@ def _requests(folder: Path, results: Results) -> None:
 
 
 def _only_news(results: Results) -> bool:
-    return results.only.pattern.startswith(("crisis", "latency", "requests", "signers", "witness"))
+    return results.only.pattern.startswith(("crisis", "judge", "latency", "requests", "signers", "witness"))
 
 
 def _options() -> argparse.Namespace:

@@ -48,6 +48,7 @@ class Intervals:
     leader: float = 2.0
     release: float = 0.25
     tell_card: float = 1.0
+    judge: float = 2.0
     blobs: float = 5.0
     expire: float = 30.0
     cosign: float = 300.0
@@ -139,6 +140,7 @@ class Schedule:
         self._add("tell-card", self._node.card_bell.tell, every.tell_card, quiet=True)
         self._add("cosign", upkeep.renew_cosignatures, every.cosign)
         self._add("renew-trust", upkeep.renew_trust, every.renew_trust)
+        self._add("judge", self._node.policies.look, every.judge, quiet=True)
         self._add("expire", upkeep.expire, every.expire)
         self._add("end-decisions", self._node.deciding.end_due, every.expire)
         self._add("compare", self._node.comparer.compare_some, every.compare)

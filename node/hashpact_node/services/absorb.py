@@ -23,7 +23,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.logs import Log, move_held
 from hashpact_node.store.owners import add_owners, find_owners, set_owners
 from hashpact_node.store.quarantine import Quarantined, add_quarantined
-from hashpact_node.store.signals import SignalChange, Viewpoint, add_signals, change_signals
+from hashpact_node.store.signals import Eyes, SignalChange, add_signals, change_signals
 from hashpact_protocol.claims import Place, unpack_claims
 from hashpact_protocol.growth import extend_tiles, whole_bundles
 from hashpact_protocol.limits import LIMITS
@@ -98,7 +98,7 @@ class Absorber:
             remember_incidents(connection, self.log, batch.merged, now=now)
             # First the counter is locked: then every log stands that has claims, whoever adds some meanwhile.
             numbers = Numbers(connection, now=int(now.timestamp()))
-            eyes = viewpoint(connection)
+            eyes = viewpoint(connection, now)
             self._store_claims(connection, batch, eyes, numbers)
             rejudge(connection, keys_at(connection, touched), eyes, numbers)
             remember_expiring(connection, self.log.number, batch.merged.expiring)
@@ -149,7 +149,7 @@ class Absorber:
         count_delays(connection, self.log, batch.merged.withdrawn, held=self._began_at, now=now)
         return touched
 
-    def _store_claims(self, connection: Connection, batch: Batch, eyes: Viewpoint, numbers: Numbers) -> None:
+    def _store_claims(self, connection: Connection, batch: Batch, eyes: Eyes, numbers: Numbers) -> None:
         changes = self._ended_changes(connection, batch) if batch.merged.ended else {}
         hopeful = not changes and len(batch.claims) >= NEW_SIGNALS_AT_ONCE
         if hopeful and add_signals(connection, batch.claims, eyes, numbers):

@@ -37,6 +37,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.dump import count_rows, dumped_tables, revision, stream_rows
 from hashpact_node.store.peers import find_own
 from hashpact_protocol.errors import ConfigurationError, ConflictError, KeyUnavailableError, RequestError
+from hashpact_protocol.policy_file import FILE_NAME
 
 DATABASE_URL: Final = "database_url in node.toml, which may hold a password"
 RESERVED: Final = "passphrase"
@@ -149,6 +150,8 @@ def _home_files(settings: Settings, *, with_keys: bool) -> tuple[list[File], lis
     files = [File("configuration", CONFIGURATION, _configuration(settings.home / CONFIGURATION, left_out))]
     if isinstance(settings.require_witnesses, Path):
         _add(settings, "policy", settings.require_witnesses, files, left_out)
+    if (settings.home / FILE_NAME).exists():
+        _add(settings, "policy", settings.home / FILE_NAME, files, left_out)
     if not with_keys:
         return files, [*left_out, KEYS]
     for row, uris in settings.keys.items():

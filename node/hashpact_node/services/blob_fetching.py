@@ -19,7 +19,7 @@ from hashpact_node.net.peer_logs import PeerLogs
 from hashpact_node.net.stopping import Stop, Stopped
 from hashpact_node.services.blobs import UNLISTED_KEPT, drop_unreferenced_blobs
 from hashpact_node.services.entries import EntryReader
-from hashpact_node.services.views import logs_by_number, viewpoint
+from hashpact_node.services.views import logs_by_number, members_of_logs, own_number
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.blobs import (
     Want,
@@ -137,9 +137,9 @@ class BlobFetcher:
         with self.database.read() as connection:
             for rows in stream_range(connection, since, first=first, end=end):
                 with self.database.write() as writing:
-                    eyes = viewpoint(writing)
+                    members, own = members_of_logs(writing), own_number(writing)
                     for row in rows:
-                        peers = {eyes.members[claim.log] for claim in unpack_claims(row.claims)} - {eyes.own}
+                        peers = {members[claim.log] for claim in unpack_claims(row.claims)} - {own}
                         set_wanted(writing, row.key, peers, now=self.now())
                     set_seen_change(writing, rows[-1].number)
                 changed += len(rows)

@@ -11,8 +11,9 @@ from hashpact_node.services.views import logs_by_number, own_number
 from hashpact_node.store.bundles import Bundle
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.feed import read_bundles
+from hashpact_node.store.judging import rule_names
 from hashpact_node.store.logs import Log
-from hashpact_node.store.signals import SignalRow, Viewpoint
+from hashpact_node.store.signals import SignalRow, Viewpoint, rule_of
 from hashpact_protocol.claims import CLAIM_BYTES, Claim, Place, unpack_claims
 from hashpact_protocol.errors import FetchError, TileError
 from hashpact_protocol.limits import LIMITS
@@ -85,6 +86,7 @@ class ClaimsView:
         self._logs = logs_by_number(connection)
         members = {number: log.peer for number, log in self._logs.items()}
         self.viewpoint = Viewpoint(members, own_number(connection))
+        self._rules = rule_names(connection)
 
     def publishers(self, claims: bytes) -> tuple[str, ...]:
         """Give the members whose claims these are, sorted."""
@@ -112,7 +114,7 @@ class ClaimsView:
             kind,
             value,
             Action(row.action).word,
-            self.viewpoint.decide(essence(row.claims)).rule,
+            self._rules[rule_of(row._replace(claims=essence(row.claims)), self.viewpoint)],
             self.publishers(row.claims),
             tuple(sorted({label for listing in found if listing is not None for label in listing.labels})),
             len(row.claims) // CLAIM_BYTES,

@@ -12,7 +12,7 @@ from hashpact_node.store.changes import Numbers
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.expiries import Expiring, add_expiring, take_due
 from hashpact_node.store.logs import Log
-from hashpact_node.store.signals import SignalChange, Viewpoint, change_signals
+from hashpact_node.store.signals import Eyes, SignalChange, change_signals
 from hashpact_protocol.claims import Place
 from hashpact_protocol.errors import FetchError, MalformedError, NotFoundError, VerificationError
 from hashpact_protocol.statement_fields import parse_time
@@ -29,9 +29,7 @@ def remember_expiring(connection: Connection, log: int, expiring: Iterable[tuple
     add_expiring(connection, rows)
 
 
-def expire_due(
-    connection: Connection, eyes: Viewpoint, numbers: Numbers, now: datetime, *, log: int | None = None
-) -> int:
+def expire_due(connection: Connection, eyes: Eyes, numbers: Numbers, now: datetime, *, log: int | None = None) -> int:
     """Mark the listings of all logs, or of one, that have expired by ``now``; give how many were due.
 
     At most 10 000 at once: fewer than that say that no more are due. A listing that was withdrawn or restated

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hashpact_node.services.incident_times import MemberTimes, member_times
-from hashpact_node.services.views import own_peer
+from hashpact_node.services.views import incidents_in_directory, own_peer
 from hashpact_node.store.connection import Connection
-from hashpact_node.store.directories import newest_directory
 from hashpact_node.store.incidents import list_arrivals, list_steps
 from hashpact_node.store.key_watch import list_readings
-from hashpact_protocol.directory import parse_directory
 from hashpact_protocol.errors import NotFoundError, StatementError
 from hashpact_protocol.incidents import DEFAULT_RULES, Incident, IncidentRules, Status, Step, Turn, judge, newest, turns
 from hashpact_protocol.statement_fields import check_identifier
@@ -31,7 +29,7 @@ class IncidentShown:
 
 def incidents(connection: Connection, rules: IncidentRules = DEFAULT_RULES) -> dict[str, Incident]:
     """Give what every incident of which anybody speaks is, under rules."""
-    return judge(list_steps(connection), rules, directory=_in_directory(connection, rules))
+    return judge(list_steps(connection), rules, directory=incidents_in_directory(connection, rules))
 
 
 def active_incidents(connection: Connection, rules: IncidentRules = DEFAULT_RULES) -> list[Incident]:
@@ -54,12 +52,6 @@ def clocks_ahead(connection: Connection) -> dict[str, float]:
     return {**found, own_peer(connection).member: 0.0}
 
 
-def _in_directory(connection: Connection, rules: IncidentRules) -> frozenset[str]:
-    """Give the incidents that the directory calls active, as last accepted, where its word counts."""
-    held = newest_directory(connection) if rules.directory else None
-    return frozenset() if held is None or held.data is None else frozenset(parse_directory(held.data).incidents)
-
-
 def check_id(incident: str) -> str:
     """Give the id of an incident; NotFoundError when it cannot be one."""
     try:
@@ -72,7 +64,7 @@ def check_id(incident: str) -> str:
 
 def must_be_known(connection: Connection, incident: str, rules: IncidentRules = DEFAULT_RULES) -> Incident:
     """Give what one incident is, under rules; NotFoundError where nobody speaks of it."""
-    steps, directory = list_steps(connection, check_id(incident)), _in_directory(connection, rules)
+    steps, directory = list_steps(connection, check_id(incident)), incidents_in_directory(connection, rules)
     found = judge(steps, rules, directory=directory).get(incident)
     if found is None:
         raise NotFoundError(

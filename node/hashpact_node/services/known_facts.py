@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hashpact_node.services.claims_view import read_listings
+from hashpact_node.services.judge import parsed_policy
 from hashpact_node.services.packed import shown
-from hashpact_node.services.views import logs_by_number, own_peer
+from hashpact_node.services.views import active_incidents, logs_by_number, own_peer
 from hashpact_node.store.connection import Connection
+from hashpact_node.store.judging import policy_in_force
 from hashpact_node.store.local_decisions import listing_decisions, signal_decisions
 from hashpact_node.store.opinions import opinions_at
 from hashpact_protocol.claims import Claim, Place, unpack_claims
@@ -28,14 +30,14 @@ from hashpact_protocol.facts import (
     listing_facts,
 )
 from hashpact_protocol.judging import judge
-from hashpact_protocol.policy_form import DEFAULT_POLICY, Policy
+from hashpact_protocol.policy_form import Policy
 from hashpact_protocol.signals import parse_signal_key
 from hashpact_protocol.statements import Listing
 
 
-def policy_of(_connection: Connection) -> Policy:
+def policy_of(connection: Connection) -> Policy:
     """Give the policy in force."""
-    return DEFAULT_POLICY
+    return parsed_policy(policy_in_force(connection).text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class KnownFacts:
         """Read the policy in force, and whose logs there are; ConfigurationError before ``init``."""
         self.connection = connection
         self.policy = policy_of(connection)
+        self._incidents = active_incidents(connection, self.policy) if self.policy.asks_incidents else frozenset()
         self.now = now
         self.own = own_peer(connection)
         self.logs = logs_by_number(connection)
@@ -84,6 +87,7 @@ class KnownFacts:
             parse_signal_key(key)[0],
             claims,
             decision,
+            self._incidents,
             bucket=bucket_of(key) if self.policy.rollouts else 0,  # else all that look the same are judged once
             distance=distance,
             own_member=self.own.member,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hashpact_node.services.claims_view import ClaimsView, ClaimView
 from hashpact_node.services.index_feed import IndexFeed, matchable_claims
+from hashpact_node.services.judge import parsed_policy
 from hashpact_node.services.packed import SHOWN_MAX, essence
+from hashpact_node.services.views import viewpoint
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.feed import find_claims, log_members
-from hashpact_node.store.signals import SignalRow, Viewpoint
+from hashpact_node.store.feed import Judged, find_judged, log_members
+from hashpact_node.store.judging import policy_in_force, rule_names
+from hashpact_node.store.signals import SignalRow, Viewpoint, rule_of
 from hashpact_protocol.claims import CLAIM_BYTES, QUALITY_MIN, publishers
 from hashpact_protocol.errors import RequestError, SignalError
 from hashpact_protocol.policy import Action
@@ -109,8 +112,8 @@ class Matcher:
     database: Database
     index_feed: IndexFeed
     now: Callable[[], datetime]
-    recommendations: Callable[[], Sequence[Recommendation]] = tuple
-    """Gives what the policy recommends besides; nothing where it is left out."""
+    recommendations: Callable[[], Sequence[Recommendation]] | None = None
+    """Gives what is recommended besides; what the policy in force says where it is left out."""
 
     def match(
         self, queries: Sequence[tuple[str, str]], *, detail: bool = True, surface: str | None = None
@@ -129,10 +132,9 @@ class Matcher:
         with self.database.read() as connection:
             near = self._near(connection, keys)
             wanted = {key for key in keys if key is not None}.union(*near.values())
-            claims = find_claims(connection, sorted(wanted))
-            found = _Answers(connection, claims)
+            found = _Answers(connection, find_judged(connection, sorted(wanted)), self.now())
             results = [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
-            wanting = self.recommendations()
+            wanting = found.policy.recommendations if self.recommendations is None else self.recommendations()
             if detail or any(one.labels for one in wanting):
                 found.add_details()
         for result in results if wanting else ():
@@ -198,15 +200,18 @@ class _Answers:
     What claims of the same face say is worked out once.
     """
 
-    def __init__(self, connection: Connection, claims: dict[bytes, bytes]) -> None:
+    def __init__(self, connection: Connection, judged: dict[bytes, Judged], now: datetime) -> None:
         self._connection = connection
         self._hits: dict[bytes, list[Hit]] = {}
         logs = log_members(connection)
         own = next((log.peer for log in logs if log.own), NOBODY)
         self._eyes = Viewpoint({log.log: log.peer for log in logs}, own)
+        self._rules = rule_names(connection)
         self._names = {log.peer: log.member for log in logs}
-        self._claims = claims
-        self._said: dict[bytes, _Said | None] = {}
+        self._judged = judged
+        self._said: dict[tuple[bytes, int, int], _Said | None] = {}
+        self.policy = parsed_policy(policy_in_force(connection).text)
+        self._afar = viewpoint(connection, now) if self.policy.asks_distance else None
 
     def result(self, query: tuple[str, str], key: bytes | None, near: dict[bytes, dict[bytes, int]]) -> MatchResult:
         kind, value = query
@@ -214,17 +219,18 @@ class _Answers:
             return MatchResult(kind, value, Comparison.NONE.value)
         if key in near:
             return self._near_result(kind, value, near[key])
-        claims = self._claims.get(key)
-        said = None if claims is None else self._what(claims)
+        judged = self._judged.get(key)
+        said = None if judged is None else self._what(judged)
         if said is None:
             return MatchResult(kind, value, COMPARED[kind])
         return MatchResult(kind, value, COMPARED[kind], said[0], (self._hit(key, 0, said),))
 
     def _near_result(self, kind: str, value: str, distances: dict[bytes, int]) -> MatchResult:
         met: list[tuple[int, int, bytes, _Said]] = []
+        found = self._from_afar(distances)
         for key, distance in distances.items():
-            claims = self._claims.get(key)
-            said = None if claims is None else self._what(claims)
+            judged = found.get(key)
+            said = None if judged is None else self._what(judged)
             if said is not None:
                 met.append((_RANK[said[0]], distance, key, said))
         # Whoever lists very many hashes near to one takes neither its action away nor what is behind that.
@@ -244,7 +250,7 @@ class _Answers:
         """Add labels and claims to all hits that were made, read from the entries."""
         if not self._hits:
             return
-        rows = [SignalRow(0, key, 0, 0, matchable_claims(self._claims[key])) for key in self._hits]
+        rows = [SignalRow(0, key, 0, 0, matchable_claims(self._judged[key].claims)) for key in self._hits]
         most = max(1, min(SHOWN_MAX, BATCH_CLAIMS // len(rows)))
         for row, view in zip(rows, ClaimsView(self._connection).views(rows, most=most), strict=True):
             for hit in self._hits[row.key]:
@@ -257,27 +263,41 @@ class _Answers:
             for hit in hits:
                 hit.labels, hit.claims_total, hit.claims, hit.preserve = (), 0, (), False
 
-    def _what(self, claims: bytes) -> _Said | None:
+    def _from_afar(self, distances: dict[bytes, int]) -> Mapping[bytes, Judged]:
+        """Judge what was met by how far away it is, all of one distance at once, if the policy asks for that."""
+        if self._afar is None:
+            return self._judged
+        found: dict[bytes, Judged] = {}
+        for distance in set(distances.values()):
+            keys = [key for key, one in distances.items() if one == distance and key in self._judged]
+            outcomes = self._afar.judge([(key, self._judged[key].claims) for key in keys], distance=distance)
+            for key, outcome in zip(keys, outcomes, strict=True):
+                found[key] = Judged(self._judged[key].claims, outcome.action, outcome.rule)
+        return found
+
+    def _what(self, judged: Judged) -> _Said | None:
         """Give action, rule and publishers, None where no claim may be matched.
 
-        They follow from the claims' logs and last bytes alone.
+        Publishers follow from the claims' logs and last bytes alone, so that each face is worked out once.
         """
-        claims = essence(claims)
+        claims = essence(judged.claims)
         if len(claims) == CLAIM_BYTES:
             face = claims[:3] + claims[-1:]
         else:
             steps = range(0, len(claims), CLAIM_BYTES)
             face = b"".join(claims[at : at + 3] + claims[at + CLAIM_BYTES - 1 : at + CLAIM_BYTES] for at in steps)
+        asked = (face, judged.action, judged.rule)
         try:
-            return self._said[face]
+            return self._said[asked]
         except KeyError:
-            said = self._said[face] = self._say(claims)
+            said = self._said[asked] = self._say(judged._replace(claims=claims))
             return said
 
-    def _say(self, claims: bytes) -> _Said | None:
+    def _say(self, judged: Judged) -> _Said | None:
+        claims = judged.claims
         good = matchable_claims(claims)
         if not good:
             return None
-        decision = self._eyes.decide(claims)
+        rule = rule_of(SignalRow(0, b"", judged.action, 0, claims, judged.rule), self._eyes)
         members = (self._names[peer] for peer in publishers(good, self._eyes.members))
-        return decision.action.word, decision.rule, tuple(sorted(members))
+        return Action(judged.action).word, self._rules[rule], tuple(sorted(members))

@@ -9,6 +9,8 @@ One member at a time, under the lock under which its logs are merged, so that no
 3. every claim of this member's logs that stands is checked against those, and what is too much is removed;
 4. counts, quarantine and owners are brought to what was derived, and the draft is deleted.
 
+In the end all signals are judged anew by the policy in force.
+
 So the blocklist is never emptied, and no withdrawn hash comes back for a moment, as would happen if a log were merged
 over a cleared table. A reader sees the list as it was, with wrong signals mended a few thousand at a time, each in one
 transaction with its change number; what was right keeps its number, and the change feed goes on. After a crash some
@@ -31,6 +33,7 @@ from hashpact_node.services.digests import counting_logs, live_listings_of, live
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import UNREADABLE, remember_expiring
 from hashpact_node.services.incident_steps import remember_arrivals, steps_of
+from hashpact_node.services.judging_anew import Rejudger
 from hashpact_node.services.opinion_merging import resettle
 from hashpact_node.services.rejudging import keys_at, rejudge_now
 from hashpact_node.services.views import viewpoint
@@ -106,6 +109,7 @@ class Rebuilder:
         for peer in peers:
             with self._alone(peer), without_collecting():
                 MemberRebuild(self.database, peer, self.now(), rebuilt, progress, total).run()
+        rebuilt.signals_mended += Rejudger(self.database, self.now).all_anew()
         return rebuilt
 
     def _alone(self, peer: Peer) -> ExitStack:
@@ -291,7 +295,7 @@ class MemberRebuild:
             part = {key: changes[key] for key in keys[at : at + MENDED_AT_ONCE]}
             with self.database.write() as connection:
                 numbers = Numbers(connection, now=int(self.now.timestamp()))
-                change_signals(connection, part, viewpoint(connection), numbers)
+                change_signals(connection, part, viewpoint(connection, self.now), numbers)
                 numbers.close()
             self.rebuilt.signals_mended += len(part)
 

@@ -9,11 +9,11 @@ from hashpact_node.services.claims_view import read_listings
 from hashpact_node.services.views import logs_by_number, viewpoint
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.connection import Connection
-from hashpact_node.store.signals import SignalChange, Viewpoint, change_signals
+from hashpact_node.store.signals import Eyes, SignalChange, change_signals
 from hashpact_protocol.claims import Place
 
 
-def rejudge(connection: Connection, keys: Iterable[bytes], eyes: Viewpoint, numbers: Numbers) -> None:
+def rejudge(connection: Connection, keys: Iterable[bytes], eyes: Eyes, numbers: Numbers) -> None:
     """Judge those of some signals that are claimed anew; what comes out as before keeps its change number."""
     changes = {key: SignalChange() for key in keys}
     if changes:
@@ -25,7 +25,7 @@ def rejudge_now(connection: Connection, keys: Iterable[bytes], *, now: datetime)
     wanted = set(keys)
     if wanted:
         numbers = Numbers(connection, now=int(now.timestamp()))
-        rejudge(connection, wanted, viewpoint(connection), numbers)
+        rejudge(connection, wanted, viewpoint(connection, now), numbers)
         numbers.close()
 
 

@@ -20,7 +20,7 @@ from hashpact_node.store.opinions import drop_opinions_of
 from hashpact_node.store.owners import drop_log, drop_sequence
 from hashpact_node.store.peers import OUT, get_peer, list_peers
 from hashpact_node.store.quarantine import drop_quarantined
-from hashpact_node.store.signals import SignalChange, SignalRow, change_signals
+from hashpact_node.store.signals import Eyes, SignalChange, SignalRow, change_signals
 from hashpact_protocol.claims import Place, unpack_claims
 from hashpact_protocol.errors import StoreBusyError
 
@@ -40,7 +40,7 @@ def drop_claims_of(database: Database, peer: int, *, now: datetime) -> int:
     with database.write() as connection:
         logs = list_logs(connection, peer=peer)
         numbers = Numbers(connection, now=int(now.timestamp()))
-        changed = _drop_claims(connection, {log.number for log in logs if log.held_size}, numbers)
+        changed = _drop_claims(connection, {log.number for log in logs if log.held_size}, numbers, now)
         numbers.close()
         for sequence in {log.sequence for log in logs}:
             drop_sequence(connection, sequence)
@@ -75,7 +75,7 @@ def drop_claims_of_log(connection: Connection, log: Log, *, now: datetime) -> in
     An older revision that stands in another log of the same name is not brought back by this; a rebuild does that.
     """
     numbers = Numbers(connection, now=int(now.timestamp()))
-    changed = _drop_claims(connection, {log.number}, numbers)
+    changed = _drop_claims(connection, {log.number}, numbers, now)
     numbers.close()
     drop_log(connection, log.sequence, log.number)
     rejudge_now(connection, keys_at(connection, _forget(connection, log)), now=now)
@@ -91,16 +91,17 @@ def _forget(connection: Connection, log: Log) -> list[Place]:
     return drop_opinions_of(connection, log.number)
 
 
-def _drop_claims(connection: Connection, logs: set[int], numbers: Numbers) -> int:
+def _drop_claims(connection: Connection, logs: set[int], numbers: Numbers, now: datetime) -> int:
+    eyes = viewpoint(connection, now)
     rows = stream_claimed_by(connection, logs, last_change(connection), chunk=SIGNALS_AT_ONCE)
-    return sum(_drop_rows(connection, some, logs, numbers) for some in rows)
+    return sum(_drop_rows(connection, some, logs, numbers, eyes) for some in rows)
 
 
-def _drop_rows(connection: Connection, rows: list[SignalRow], logs: set[int], numbers: Numbers) -> int:
+def _drop_rows(connection: Connection, rows: list[SignalRow], logs: set[int], numbers: Numbers, eyes: Eyes) -> int:
     changes: dict[bytes, SignalChange] = {}
     for row in rows:
         places = {Place(claim.log, claim.position) for claim in unpack_claims(row.claims) if claim.log in logs}
         if places:
             changes[row.key] = SignalChange(remove=places)
-    change_signals(connection, changes, viewpoint(connection), numbers)
+    change_signals(connection, changes, eyes, numbers)
     return len(changes)

@@ -98,7 +98,7 @@ class Upkeep:
         """Expire as many as go into one transaction, so that others can write in between."""
         with self.database.write() as connection:
             numbers = Numbers(connection, now=int(now.timestamp()))
-            taken = expire_due(connection, viewpoint(connection), numbers, now)
+            taken = expire_due(connection, viewpoint(connection, now), numbers, now)
             numbers.close()
         return taken
 

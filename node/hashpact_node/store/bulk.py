@@ -47,7 +47,10 @@ class Target:
 
 
 SIGNALS = Target(
-    "signal", ("number", "key", "action", "actions", "claims"), ("int8", "bytea", "int2", "int2", "bytea"), 1
+    "signal",
+    ("number", "key", "action", "actions", "claims", "rule"),
+    ("int8", "bytea", "int2", "int2", "bytea", "int2"),
+    1,
 )
 STATEMENTS = Target(
     "statement",

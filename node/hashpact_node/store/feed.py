@@ -26,6 +26,14 @@ class Numbered(NamedTuple):
     claims: bytes
 
 
+class Judged(NamedTuple):
+    """As much of a signal as a match needs: its packed claims, its action, and the number of the rule."""
+
+    claims: bytes
+    action: int
+    rule: int
+
+
 def stream_range(
     connection: Connection, since: int, *, first: bytes, end: bytes, chunk: int = CHUNK
 ) -> Iterator[list[Numbered]]:
@@ -66,13 +74,13 @@ def stream_claimed_by(
     within = f"position({mark}::bytea in claims) > 0" if postgresql else f"instr(claims, {mark}) > 0"
     either = " OR ".join([within] * len(names))
     query = (
-        "SELECT number, key, action, actions, claims FROM signal "  # noqa: S608 - our own names
+        "SELECT number, key, action, actions, claims, rule FROM signal "  # noqa: S608 - our own names
         f"WHERE number > {mark} AND number <= {mark} AND ({either}) ORDER BY number LIMIT {mark}"
     )
     since = -1
     while True:
         found = connection.exec_driver_sql(query, (since, last, *names, chunk)).fetchall()
-        rows = [_signal(row) for row in found]
+        rows = [signal_row(row) for row in found]
         if rows:
             yield rows
         if len(rows) < chunk:
@@ -88,12 +96,12 @@ def page_of_keys(
     Of one action, or of all.
     """
     row = Signal
-    query = select(col(row.number), col(row.key), col(row.action), col(row.actions), col(row.claims))
+    query = select(col(row.number), col(row.key), col(row.action), col(row.actions), col(row.claims), col(row.rule))
     query = query.where(col(row.key) > after).order_by(col(row.key)).limit(limit)
     if before is not None:
         query = query.where(col(row.key) < before)
     wanted = col(row.action) != int(Action.NONE) if action is None else col(row.action) == action
-    return [_signal(found) for found in connection.execute(query.where(wanted))]
+    return [signal_row(found) for found in connection.execute(query.where(wanted))]
 
 
 def find_claims(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, bytes]:
@@ -108,6 +116,16 @@ def find_claims(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, by
             (bytes(key), bytes(claims)) for key, claims in connection.exec_driver_sql(query, part).fetchall() if claims
         )
     return found
+
+
+def find_judged(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, Judged]:
+    """Give claims, action and rule of those of the keys that are claimed, which is all that a match needs."""
+    query = "SELECT key, claims, action, rule FROM signal WHERE key IN ({values})"
+    return {
+        bytes(key): Judged(bytes(claims), action, rule)
+        for key, claims, action, rule in select_in(connection, query, keys, chunk=CHUNK)
+        if claims
+    }
 
 
 class LogMember(NamedTuple):
@@ -132,6 +150,7 @@ def read_bundles(connection: Connection, log: int, numbers: Sequence[int]) -> It
         yield Bundle(number, width, bytes(data))
 
 
-def _signal(row: Any) -> SignalRow:
-    number, key, action, actions, claims = row
-    return SignalRow(number, bytes(key), action, actions, bytes(claims))
+def signal_row(row: Any) -> SignalRow:
+    """Make a signal of what a query gave: number, key, action, actions, claims, rule."""
+    number, key, action, actions, claims, rule = row
+    return SignalRow(number, bytes(key), action, actions, bytes(claims), rule)

@@ -1,4 +1,4 @@
-"""The signal table: one row a signal that is or was claimed, with its claims, its action, and its last change.
+"""The signal table: one row a signal that is or was claimed, with its claims, its action and rule, and its last change.
 
 A row's number is the number of its last change, so a row that changes is deleted and inserted anew at the end.
 """
@@ -7,44 +7,74 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, func, select
 from sqlmodel import col
 
-from hashpact_node.store.bulk import SIGNALS, insert_if_all_new, insert_new, run_many, select_in
+from hashpact_node.store.bulk import (
+    SIGNALS,
+    insert_if_all_new,
+    insert_new,
+    run_many,
+    select_in,
+)
 from hashpact_node.store.changes import Numbers
+from hashpact_node.store.rule_numbers import BUILT_IN, UNKNOWN
 from hashpact_node.store.tables import Signal
-from hashpact_protocol.claims import CLAIM_BYTES, Place, decide_claims, join_claims, publishers
-from hashpact_protocol.policy import Action, Decision
+from hashpact_protocol.claims import Place, decide_claims, join_claims, publishers
+from hashpact_protocol.policy import Action
 
 CHUNK = 8_192
 
 
 class SignalRow(NamedTuple):
-    """A signal as stored: last change, compact key, action now, mask of all actions it ever had, packed claims."""
+    """A signal as stored: last change, compact key, action now, mask of all actions it ever had, claims, rule."""
 
     number: int
     key: bytes
     action: int
     actions: int
     claims: bytes
+    rule: int = UNKNOWN
+
+
+class Outcome(NamedTuple):
+    """What came of judging a signal: the action, and the number of the rule that gave it."""
+
+    action: int
+    rule: int
+
+
+class Eyes(Protocol):
+    """Whose eyes claims are judged with: members of logs by local number, our own member number, and the policy."""
+
+    @property
+    def members(self) -> Mapping[int, int]:
+        """The members of all logs, both by local number."""
+        ...
+
+    @property
+    def own(self) -> int:
+        """The local number of this member."""
+        ...
+
+    def judge(self, rows: Sequence[tuple[bytes, bytes]]) -> list[Outcome]:
+        """Judge signals, given as (key, packed claims), in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Viewpoint:
-    """Whose eyes the claims are judged with: members of logs by local number, and our own member number."""
+    """The eyes of the default rule, which looks at nothing but claims."""
 
     members: Mapping[int, int]
     own: int
 
-    def decide(self, claims: bytes) -> Decision:
-        """Give the action of packed claims by the default rule, and which rule it is."""
-        return decide_claims(claims, self.members, self.own)
-
-    def action(self, claims: bytes) -> int:
-        """Give the action of packed claims by the default rule."""
-        return int(self.decide(claims).action)
+    def judge(self, rows: Sequence[tuple[bytes, bytes]]) -> list[Outcome]:
+        """Judge each signal by who claims it, and how well."""
+        decisions = (decide_claims(claims, self.members, self.own) for _, claims in rows)
+        return [Outcome(int(decision.action), BUILT_IN[decision.rule]) for decision in decisions]
 
 
 @dataclass(slots=True)
@@ -61,88 +91,92 @@ class SignalChange:
     relabelled: bool = False
 
 
-def add_signals(
-    connection: Connection, rows: Sequence[tuple[bytes, bytes]], viewpoint: Viewpoint, numbers: Numbers
-) -> bool:
-    """Add signals that are hoped to be new, as (key, packed claims) sorted by key; False, and nothing done, if not.
-
-    All claims of one call are of one member, so that their last bytes alone decide: qualities and expiry.
-    """
+def add_signals(connection: Connection, rows: Sequence[tuple[bytes, bytes]], eyes: Eyes, numbers: Numbers) -> bool:
+    """Add signals that are hoped to be new, as (key, packed claims) sorted by key; False, and nothing done, if not."""
     if not rows:
         return True
-    actions: dict[bytes, int] = {}
-    numbered: list[tuple[int, bytes, int, int, bytes]] = []
-    for number, (key, claims) in enumerate(rows, numbers.take(len(rows))):
-        last_bytes = claims[CLAIM_BYTES - 1 :: CLAIM_BYTES]
-        action = actions.get(last_bytes)
-        if action is None:
-            action = actions[last_bytes] = viewpoint.action(claims)
-        numbered.append((number, key, action, action, claims))
+    outcomes = eyes.judge(rows)
+    first = numbers.take(len(rows))
+    numbered = [
+        (number, key, outcome.action, outcome.action, claims, outcome.rule)
+        for number, ((key, claims), outcome) in enumerate(zip(rows, outcomes, strict=True), first)
+    ]
     if insert_if_all_new(connection, SIGNALS, numbered):
         return True
     numbers.give_back(len(rows))
     return False
 
 
-def change_signals(
-    connection: Connection, changes: Mapping[bytes, SignalChange], viewpoint: Viewpoint, numbers: Numbers
-) -> None:
-    """Apply changes of claims, whatever stands; a signal whose face does not change keeps its number."""
+def change_signals(connection: Connection, changes: Mapping[bytes, SignalChange], eyes: Eyes, numbers: Numbers) -> None:
+    """Apply changes of claims, whatever stands; a signal whose face does not change keeps its number.
+
+    A change that changes nothing lets a signal be judged anew.
+    """
     keys = sorted(changes)
     for at in range(0, len(keys), CHUNK):
-        _change_chunk(connection, keys[at : at + CHUNK], changes, viewpoint, numbers)
+        _change_chunk(connection, keys[at : at + CHUNK], changes, eyes, numbers)
 
 
 def _change_chunk(
     connection: Connection,
     keys: Sequence[bytes],
     changes: Mapping[bytes, SignalChange],
-    viewpoint: Viewpoint,
+    eyes: Eyes,
     numbers: Numbers,
 ) -> None:
     standing = find_signals(connection, keys)
-    quiet: list[tuple[bytes, int]] = []
+    judged = [(key, _changed_claims(standing.get(key), changes[key])) for key in keys]
+    outcomes = eyes.judge(judged)
+    quiet: list[tuple[bytes, int, int]] = []
     gone: list[tuple[int]] = []
     new: list[SignalRow] = []
-    for key in keys:
-        change, row = changes[key], standing.get(key)
-        claims = join_claims(row.claims if row else b"", add=change.add, remove=change.remove, expire=change.expire)
-        decision = viewpoint.decide(claims)
-        action = int(decision.action)
+    for (key, claims), outcome in zip(judged, outcomes, strict=True):
+        row = standing.get(key)
         if row is None:
             if claims:
-                new.append(SignalRow(0, key, action, action, claims))
-            continue
-        if not change.relabelled and _same_face(row, decision, claims, viewpoint):
-            if claims != row.claims:
-                quiet.append((claims, row.number))
-            continue
-        gone.append((row.number,))
-        new.append(SignalRow(0, key, action, row.actions | action, claims))
-    run_many(connection, "UPDATE signal SET claims = {mark} WHERE number = {mark}", quiet)
+                new.append(SignalRow(0, key, outcome.action, outcome.action, claims, outcome.rule))
+        elif not changes[key].relabelled and _same_face(row, outcome, claims, eyes):
+            if claims != row.claims or outcome.rule != row.rule:
+                quiet.append((claims, outcome.rule, row.number))
+        else:
+            gone.append((row.number,))
+            new.append(SignalRow(0, key, outcome.action, row.actions | outcome.action, claims, outcome.rule))
+    run_many(connection, "UPDATE signal SET claims = {mark}, rule = {mark} WHERE number = {mark}", quiet)
     run_many(connection, "DELETE FROM signal WHERE number = {mark}", gone)
     first = numbers.take(len(new))
     insert_new(connection, SIGNALS, [(number, *row[1:]) for number, row in enumerate(new, first)])
 
 
-def _same_face(row: SignalRow, decision: Decision, claims: bytes, viewpoint: Viewpoint) -> bool:
+def _changed_claims(row: SignalRow | None, change: SignalChange) -> bytes:
+    claims = row.claims if row else b""
+    return join_claims(claims, add=change.add, remove=change.remove, expire=change.expire)
+
+
+def _same_face(row: SignalRow, outcome: Outcome, claims: bytes, eyes: Eyes) -> bool:
     """Say whether action, rule, publishers and labels stay.
 
     Labels stay where there are as many claims as before: then each one that went was said again by the one that came,
     and where with other labels, the caller has told.
     """
-    if len(row.claims) != len(claims):
+    if len(row.claims) != len(claims) or row.action != outcome.action:
         return False
-    if row.action != decision.action or viewpoint.decide(row.claims) != decision:
+    if rule_of(row, eyes) != outcome.rule:
         return False
-    return publishers(row.claims, viewpoint.members) == publishers(claims, viewpoint.members)
+    return row.claims == claims or publishers(row.claims, eyes.members) == publishers(claims, eyes.members)
+
+
+def rule_of(row: SignalRow, eyes: Eyes) -> int:
+    """Give the number of the rule that gave a signal its action, that of the default rule where none is kept."""
+    if row.rule != UNKNOWN:
+        return row.rule
+    return BUILT_IN[decide_claims(row.claims, eyes.members, eyes.own).rule]
 
 
 def find_signals(connection: Connection, keys: Iterable[bytes]) -> dict[bytes, SignalRow]:
     """Give the rows of those of the keys that are or were claimed."""
-    query = "SELECT number, key, action, actions, claims FROM signal WHERE key IN ({values})"
+    query = "SELECT number, key, action, actions, claims, rule FROM signal WHERE key IN ({values})"
     rows = select_in(connection, query, keys)
-    return {bytes(row[1]): SignalRow(row[0], bytes(row[1]), row[2], row[3], bytes(row[4])) for row in rows}
+    return {bytes(row[1]): SignalRow(row[0], bytes(row[1]), row[2], row[3], bytes(row[4]), row[5]) for row in rows}
 
 
 def page_by_number(connection: Connection, since: int, *, limit: int) -> list[SignalRow]:
@@ -179,6 +213,6 @@ def count_actions(connection: Connection) -> dict[Action, int]:
 
 def _rows(connection: Connection, query: object) -> list[SignalRow]:
     return [
-        SignalRow(row.number, bytes(row.key), row.action, row.actions, bytes(row.claims))
+        SignalRow(row.number, bytes(row.key), row.action, row.actions, bytes(row.claims), row.rule)
         for row in connection.execute(query)  # type: ignore[call-overload]  # one place for both selects
     ]

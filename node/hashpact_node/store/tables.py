@@ -177,7 +177,10 @@ class Statement(Table, table=True):
 
 
 class Signal(Table, table=True):
-    """A signal that is or was claimed; ``number`` is the number of its last change, which the code assigns."""
+    """A signal that is or was claimed; ``number`` is the number of its last change, which the code assigns.
+
+    ``rule`` is the number of the rule that gave the action (``rule_numbers.py``, and the table ``rule``).
+    """
 
     __tablename__ = "signal"
     __table_args__ = (Index("ix_signal_actions_number", "actions", "number"),)
@@ -185,6 +188,7 @@ class Signal(Table, table=True):
     number: int = Field(sa_type=Wide, primary_key=True, sa_column_kwargs={"autoincrement": False})
     action: int = Field(sa_type=SmallInteger)
     actions: int = Field(sa_type=SmallInteger)
+    rule: int = Field(default=0, sa_type=SmallInteger)
     key: bytes = Field(sa_type=LargeBinary, unique=True)
     claims: bytes = Field(sa_type=LargeBinary)
 

@@ -105,6 +105,13 @@ def test_a_dispute_of_one_listing_takes_nothing_from_another_one() -> None:
     assert verdict(signal) == (Action.BLOCK, "own-listing")
 
 
+def test_disputes_are_told_where_the_judgement_rests_on_another_listing() -> None:
+    signal = facts(claim("beta", opinions=disputed("gamma", "delta")), claim("acme", own=True))
+    because = judge(signal, DEFAULT_POLICY, NOW).because
+    assert because.members == ("acme",)
+    assert because.disagree == (("delta", None), ("gamma", None))
+
+
 def test_what_is_one_members_word_anyway_is_not_called_disputed() -> None:
     assert verdict(facts(claim("beta", opinions=disputed("gamma", "delta")))) == (Action.REVIEW, "one-member")
 

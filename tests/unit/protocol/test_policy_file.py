@@ -4,7 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # it brings no type information
 import pytest
 
 from hashpact_protocol.errors import ConfigurationError
@@ -25,6 +25,7 @@ from hashpact_protocol.policy_form import (
     Scope,
     Weight,
 )
+from hashpact_protocol.recommendations import Recommendation
 from hashpact_protocol.taxonomy import taxonomy
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -79,6 +80,12 @@ overdue = false
 [[rule]]
 name = "two"
 then = "ignore"
+
+[[recommendations]]
+text = "no live streaming for 30 days"
+surfaces = ["livestream"]
+actions = ["block", "review"]
+labels = ["behaviour:*"]
 """
 
 
@@ -124,6 +131,11 @@ def test_every_field_is_read_into_its_place() -> None:
         disputed=Disputed(3, Weight.OBSERVE),
         overdue=Overdue(Weight.REVIEW),
         incidents=IncidentRules(3, words("acme"), directory=True, undo_delay=False),
+        recommendations=(
+            Recommendation(
+                "no live streaming for 30 days", words("livestream"), words("block", "review"), ("behaviour:*",)
+            ),
+        ),
     )
 
 
@@ -143,6 +155,13 @@ def test_every_field_is_read_into_its_place() -> None:
         ("[peers.acme]\nshadow = 'yes'", "line 2, peers.acme.shadow", "'yes' is neither true nor false", "quotes"),
         ("[distance]\npdq = 32", "line 2, distance.pdq", "32 is no whole number of 0 to 31", "number"),
         ("[distance]\nmd5 = 1", "line 2, distance.md5", "there is no field 'md5' here", "pdq, tlsh, vpdq"),
+        ("recommendations = 3", "line 1, recommendations", "is no array of tables", "[[recommendations]]"),
+        (
+            "[[recommendations]]\ntext = 'a'\n[[recommendations]]\ntext = 'b'\nlabels = ['a*b']",
+            "line 5, recommendations.1.labels",
+            "with no * but at their end",
+            "docs/policy.md",
+        ),
         ("[[rule]]\nthen = 'block'", "line 1, rule 1", "the field 'name' is missing", "docs/policy.md"),
         ("[[rule]]\nname = 'a'", "line 1, rule 1", "the field 'then' is missing", "docs/policy.md"),
         ("[[rule]]\nname = 'A'\nthen = 'block'", "line 2, rule 1: name", "'A' is no name of a rule", "a-z"),

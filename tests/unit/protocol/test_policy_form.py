@@ -62,6 +62,8 @@ def test_a_policy_says_what_it_asks_for() -> None:
     )
     assert policy.asks_distance
     assert policy.asks_review_by
+    assert not policy.asks_incidents
+    assert Policy(rules=(Rule("a", Action.BLOCK, Conditions(incident_types=frozenset({"x"}))),)).asks_incidents
     assert policy.ages == (3, 9)
     assert policy.rollouts == (7,)
 

@@ -14,6 +14,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_drafts,
     tables_evidence,
     tables_incidents,
+    tables_judging,
     tables_keys,
     tables_opinions,
     tables_outcomes,

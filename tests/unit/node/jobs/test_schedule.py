@@ -95,6 +95,7 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
         "expire",
         "end-decisions",
         "finish-removals",
+        "judge",
         "follow-directory",
         "destroy-erased",
         "ask-erased",

@@ -258,7 +258,7 @@ def test_a_log_that_is_added_while_a_batch_waits_to_be_committed_is_seen(databas
             peer = add_peer(connection, "gamma", "https://gamma.example", now=NOW)
             (other,) = put_card_logs(connection, peer.number, [terms("gamma")])
             change = SignalChange(add=pack_claim(other.number, 0, None))
-            change_signals(connection, {sha256(1).key: change}, viewpoint(connection), numbers)
+            change_signals(connection, {sha256(1).key: change}, viewpoint(connection, NOW), numbers)
             numbers.close()
         waiting.result()
     assert action(database, sha256(1)) == Action.BLOCK

@@ -31,7 +31,7 @@ def log(database: Database) -> TestLog:
 def expire(database: Database, now: datetime = LATER) -> int:
     with database.write() as connection:
         numbers = Numbers(connection, now=int(now.timestamp()))
-        due = expire_due(connection, viewpoint(connection), numbers, now)
+        due = expire_due(connection, viewpoint(connection, now), numbers, now)
         numbers.close()
     return due
 

@@ -13,6 +13,7 @@ from hashpact_node.services.hashing import HashedFile, hash_stream
 from hashpact_node.services.index_feed import PDQ, IndexFeed
 from hashpact_node.services.matching import QUERIES_MAX, Matcher, strongest
 from hashpact_node.store.database import Database
+from hashpact_node.store.judging import number_rules, set_policy
 from hashpact_protocol.errors import RequestError, SignalError
 from hashpact_protocol.recommendations import Recommendation
 from hashpact_protocol.signals import Signal, make_signal
@@ -261,3 +262,39 @@ def test_a_file_has_one_recommendation(matcher: Matcher, acme: TestLog) -> None:
     wanting = recommending(matcher, Recommendation("of an upload", frozenset({"upload"})))
     assert wanting.match_file(file, surface="upload").recommendation == "of an upload"
     assert wanting.match_file(file).recommendation is None
+
+
+NEAR = """
+[distance]
+pdq = 10
+[peers.beta]
+distance = { pdq = 20 }
+[[rule]]
+name = "exact"
+when = { distance_at_most = 4 }
+then = "block"
+[[rule]]
+name = "near"
+when = { distance_over = 4 }
+then = "review"
+"""
+
+
+def test_a_match_is_judged_by_its_distance_if_the_policy_asks(matcher: Matcher, acme: TestLog, beta: TestLog) -> None:
+    with matcher.database.write() as connection:
+        number_rules(connection, ["exact", "near"])
+        set_policy(connection, NEAR, now=int(NOW.timestamp()))
+    acme.append(listing(1, pdq(bits(4))), listing(2, pdq(bits(11))))
+    beta.append(listing(1, pdq(bits(5))), listing(2, pdq(bits(20))), listing(3, pdq(bits(21))))
+    for detail in (True, False):
+        (result,) = matcher.match([query(pdq(0))], detail=detail)
+        assert [(hit.distance, hit.action, hit.rule) for hit in result.hits] == [
+            (4, "block", "exact"),
+            (5, "review", "near"),
+            (11, "ignore", "nothing-in-scope"),
+            (20, "review", "near"),
+            (21, "ignore", "nothing-in-scope"),
+        ]
+        assert result.action == "block"
+    (itself,) = matcher.match([query(pdq(bits(11)))])[0].hits[:1]
+    assert (itself.distance, itself.action, itself.rule) == (0, "block", "exact")

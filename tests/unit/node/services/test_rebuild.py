@@ -83,7 +83,7 @@ def rows_of(database: Database) -> dict[bytes, tuple[int, bytes]]:
 def change(database: Database, changes: dict[bytes, SignalChange]) -> None:
     with database.write() as connection:
         numbers = Numbers(connection, now=int(NOW.timestamp()))
-        change_signals(connection, changes, viewpoint(connection), numbers)
+        change_signals(connection, changes, viewpoint(connection, NOW), numbers)
         numbers.close()
 
 

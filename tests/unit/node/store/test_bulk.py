@@ -86,15 +86,15 @@ def test_a_duplicate_is_told_and_the_transaction_given_up(database: Database, co
 @SIZES
 def test_a_second_unique_column_counts_as_a_duplicate_too(database: Database, count: int) -> None:
     with database.write() as connection:
-        insert_new(connection, SIGNALS, [(1, b"key", 1, 1, b"")])
-    rows = [(number, key(number), 1, 1, b"") for number in range(10, 10 + count)]
+        insert_new(connection, SIGNALS, [(1, b"key", 1, 1, b"", 0)])
+    rows = [(number, key(number), 1, 1, b"", 0) for number in range(10, 10 + count)]
     with pytest.raises(DuplicateRowsError), database.write() as connection:
-        insert_new(connection, SIGNALS, [*rows, (9, b"key", 1, 1, b"")])
+        insert_new(connection, SIGNALS, [*rows, (9, b"key", 1, 1, b"", 0)])
 
 
 @SIZES
 def test_all_rows_are_inserted_if_all_are_new(database: Database, copies: list[str], count: int) -> None:
-    rows = [(number, key(number), 1, 1, b"") for number in range(10, 10 + count)]
+    rows = [(number, key(number), 1, 1, b"", 0) for number in range(10, 10 + count)]
     with database.write() as connection:
         assert insert_if_all_new(connection, SIGNALS, rows)
     assert signals_of(database) == [number for number, *_ in rows]
@@ -105,13 +105,13 @@ def test_all_rows_are_inserted_if_all_are_new(database: Database, copies: list[s
 @pytest.mark.parametrize("duplicate", ["standing", "within"])
 def test_none_is_inserted_and_all_else_stays_if_one_is_not_new(database: Database, count: int, duplicate: str) -> None:
     with database.write() as connection:
-        insert_new(connection, SIGNALS, [(1, b"key", 1, 1, b"")])
-    rows = [(number, key(number), 1, 1, b"") for number in range(10, 10 + count)]
+        insert_new(connection, SIGNALS, [(1, b"key", 1, 1, b"", 0)])
+    rows = [(number, key(number), 1, 1, b"", 0) for number in range(10, 10 + count)]
     with database.write() as connection:
-        insert_new(connection, SIGNALS, [(2, b"before", 1, 1, b"")])
+        insert_new(connection, SIGNALS, [(2, b"before", 1, 1, b"", 0)])
         again = b"key" if duplicate == "standing" else key(10)
-        assert not insert_if_all_new(connection, SIGNALS, [*rows, (10 + count, again, 1, 1, b"")])
-        insert_new(connection, SIGNALS, [(3, b"after", 1, 1, b"")])
+        assert not insert_if_all_new(connection, SIGNALS, [*rows, (10 + count, again, 1, 1, b"", 0)])
+        insert_new(connection, SIGNALS, [(3, b"after", 1, 1, b"", 0)])
     assert signals_of(database) == [1, 2, 3]
 
 
@@ -200,7 +200,7 @@ def test_the_kind_of_database_is_told(database: Database) -> None:
 
 def test_a_full_disk_says_so(sqlite_database: Database) -> None:
     limit_pages(sqlite_database, page_count(sqlite_database) + 4)
-    rows = [(number, number.to_bytes(1_000, "big"), 1, 1, b"") for number in range(1_000)]
+    rows = [(number, number.to_bytes(1_000, "big"), 1, 1, b"", 0) for number in range(1_000)]
     with pytest.raises(StoreFullError), sqlite_database.write() as connection:
         bulk.insert_new(connection, bulk.SIGNALS, rows)
     limit_pages(sqlite_database, PLENTY)
