@@ -273,6 +273,18 @@ class Job(Model):
     runner: str | None = Field(description="The process that ran it.", examples=["host-1:4242"])
 
 
+class Corrections(Model):
+    """How long withdrawals of a member took, within 7 days, from their time to their merge here."""
+
+    member: str = Field(description="The member.", examples=["beta"])
+    withdrawals: int = Field(description="How many, of listings that acted here.", examples=[3])
+    average_seconds: int = Field(description="On average.", examples=[4])
+    longest_seconds: int = Field(description="The slowest.", examples=[9])
+    within_minute: int = Field(description="How many within a minute.", examples=[3])
+    within_hour: int = Field(description="How many within an hour, those included.", examples=[3])
+    within_day: int = Field(description="How many within a day, those included.", examples=[3])
+
+
 class Status(Model):
     """How this node is doing."""
 
@@ -292,6 +304,8 @@ class Status(Model):
     )
     last_change: int = Field(description="The number of the newest change of the blocklist.", examples=[5120])
     queue: int = Field(description="How many own statements wait to be released.", examples=[0])
+    disputes: int = Field(description="How many disputes of own listings are open.", examples=[0])
+    corrections: list[Corrections] = Field(description="How fast withdrawals arrived.")
     audit_head: str = Field(description="The head of the audit log, `SIZE:HEX`.", examples=[f"17:{'ab' * 32}"])
     refused: dict[str, Any] = Field(
         description="How many requests the API refused for want of a valid `token`, because so many came from an "

@@ -58,6 +58,8 @@ def _show(status: NodeStatus, home: Path, database: str, *, running: bool) -> No
         ("signing", status.signing),
         ("blocklist", ", ".join(f"{figure(number)} {action}" for action, number in status.blocklist.items())),
         ("peers", _peers(status)),
+        ("disputes", f"{count(status.disputes, 'dispute')}: `hashpact disputes list`" if status.disputes else "none"),
+        ("corrections", _corrections(status)),
         ("alarms", f"{count(len(status.alarms), 'alarm')}: `hashpact alarms list`" if status.alarms else "none"),
         ("keys", _keys(status)),
         ("audit log", status.audit_head),
@@ -79,6 +81,12 @@ def _peers(status: NodeStatus) -> str:
         state = "failing" if peer.state == "active" and peer.failures else peer.state
         states[state] = states.get(state, 0) + 1
     return ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "none"
+
+
+def _corrections(status: NodeStatus) -> str:
+    """Say how fast withdrawals arrived within 7 days, by member."""
+    said = (f"{one.member}: {one.withdrawals:,}, {one.average_seconds:,} s on average" for one in status.corrections)
+    return "; ".join(said) or "none within 7 days"
 
 
 def _keys(status: NodeStatus) -> str:

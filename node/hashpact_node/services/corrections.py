@@ -220,7 +220,7 @@ def correction_figures(connection: Connection, first: datetime, last: datetime) 
         corrected=len(took),
         median_seconds=round(statistics.median(took)) if took else None,
         longest_seconds=max(took, default=None),
-        members=tuple(_delays(connection, begin // DAY, (end - 1) // DAY)),
+        members=delays_between(connection, first, last),
     )
 
 
@@ -233,7 +233,9 @@ def _took(disputes: Iterable[Dispute]) -> list[int]:
     return [max(0, answered - since) for (_, _, answered), since in first.items()]
 
 
-def _delays(connection: Connection, first_day: int, last_day: int) -> list[MemberDelays]:
+def delays_between(connection: Connection, first: datetime, last: datetime) -> tuple[MemberDelays, ...]:
+    """Give how fast withdrawals of each member arrived, on the days (UTC) from ``first`` up to ``last``."""
+    first_day, last_day = int(first.timestamp()) // DAY, (int(last.timestamp()) - 1) // DAY
     names = {peer.number: peer.member for peer in list_peers(connection, own=True, states=EVERY_STATE)}
     rows = list_delays(connection, first_day=first_day, last_day=last_day)
     found = []
@@ -251,7 +253,7 @@ def _delays(connection: Connection, first_day: int, last_day: int) -> list[Membe
                 sum(one.within_day for one in mine),
             )
         )
-    return found
+    return tuple(found)
 
 
 def _must_be_ours(wanted: Sequence[str], found: Iterable[str]) -> None:

@@ -70,6 +70,10 @@ METRICS: Final = (
     MetricKind("queue_statements", (), "how many own statements wait to be released"),
     MetricKind("audit_entries", (), "how many entries the audit log has; it never shrinks"),
     MetricKind("refused_requests", ("reason",), "how many requests the API refused, and why"),
+    MetricKind("disputes", (), "how many disputes of own listings are open"),
+    MetricKind("corrections", PEER, "how many of its withdrawals arrived within 7 days"),
+    MetricKind("correction_average_seconds", PEER, "how long they took on average, from their time to their merge"),
+    MetricKind("correction_longest_seconds", PEER, "how long the slowest of them took"),
     MetricKind("alarms", ("code", "member"), "how many alarms are open; `member` is empty where it concerns none"),
     MetricKind("alarm_oldest_timestamp_seconds", ("code", "member"), "when the oldest of them was first raised"),
     MetricKind("job_failed", ("job",), "1 if its last run failed"),
@@ -120,6 +124,11 @@ def _samples(status: NodeStatus) -> Iterator[Sample]:
         yield from _of_peer(peer)
     for log in status.logs:
         yield from _of_log(log)
+    yield "disputes", (), status.disputes
+    for one in status.corrections:
+        yield "corrections", (one.member,), one.withdrawals
+        yield "correction_average_seconds", (one.member,), one.average_seconds
+        yield "correction_longest_seconds", (one.member,), one.longest_seconds
     yield from _of_alarms(status.alarms)
     for job in status.jobs:
         yield from _of_job(job)

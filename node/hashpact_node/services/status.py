@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any, Final
 
 from hashpact_node.services.audit import shown_head
+from hashpact_node.services.corrections import MemberDelays, delays_between
 from hashpact_node.services.key_places import KeyPlaces
 from hashpact_node.services.key_status import HomeScan
 from hashpact_node.services.not_for_us import NOT_FOR_US
@@ -26,6 +27,7 @@ from hashpact_node.store.changes import last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.decisions import Decision
+from hashpact_node.store.disputes import count_open
 from hashpact_node.store.jobs import Job, list_jobs
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.migrate import check_version
@@ -51,6 +53,9 @@ MEMBERS_NOTICE: Final = (
 def notice_of(settings: Settings) -> str:
     """Say what everybody should know who opens a node to others."""
     return MEMBERS_NOTICE if settings.members_only else OPEN_NOTICE
+
+
+CORRECTIONS_OF: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,7 @@ class NodeStatus:
 
     ``audit_head`` is ``SIZE:HEX`` of the audit log.
     ``refused`` counts requests that the API refused, by the reason.
+    ``disputes`` counts the open ones of own listings; ``corrections``: how fast withdrawals arrived, within 7 days.
     """
 
     member: str
@@ -155,6 +161,8 @@ class NodeStatus:
     queue: int
     audit_head: str
     refused: dict[str, int]
+    disputes: int
+    corrections: tuple[MemberDelays, ...]
     alarms: tuple[AlarmStatus, ...]
     jobs: tuple[JobStatus, ...]
     keys: tuple[KeyStatus, ...]
@@ -215,6 +223,8 @@ class StatusReader:
                 queue=sum(log.waiting for log in shown),
                 audit_head=shown_head(connection),
                 refused={reason: refused.get(reason, 0) for reason in REFUSED_REASONS},
+                disputes=count_open(connection),
+                corrections=delays_between(connection, now - CORRECTIONS_OF, now),
                 alarms=tuple(alarm_status(alarm, names, origins) for alarm in list_alarms(connection)),
                 jobs=tuple(_job(job) for job in list_jobs(connection)),
                 keys=keys,

@@ -60,8 +60,8 @@ class TokenScope(StrEnum):
 SCOPE_MEANINGS: Final = {
     TokenScope.MATCH: "ask whether content is listed, a few signals at a time",
     TokenScope.READ: "read the whole blocklist, follow its changes, match in batches",
-    TokenScope.PUBLISH: "publish listings and take them back",
-    TokenScope.REVIEW: "approve or reject what others drafted",
+    TokenScope.PUBLISH: "publish listings and opinions, and take them back",
+    TokenScope.REVIEW: "approve or reject what others drafted, decide about what is listed, answer disputes",
     TokenScope.OPERATE: "add, pull, pause and remove peers",
     TokenScope.AUDIT: "look at the node: status, peers, keys, figures, evidence, audit log; never at the list",
     TokenScope.ADMIN: "all of it",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from sqlmodel import col
 
 from hashpact_node.store.database import insert_into
@@ -114,6 +114,11 @@ def list_disputes(
     if before is not None:
         query = query.where(number < before)
     return _read(connection, query if limit is None else query.limit(limit))
+
+
+def count_open(connection: Connection) -> int:
+    """Count the disputes that nobody has answered."""
+    return connection.execute(select(func.count()).select_from(Row).where(_OPEN)).scalar_one()
 
 
 def add_delays(connection: Connection, peer: int, seconds: Iterable[int], *, now: int) -> None:
