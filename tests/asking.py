@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,7 +13,15 @@ from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
 from independent.sign_request import Credentials
 
-MEMBERS_ONLY = ("/logs/", "/witness/", "/mirror/")
+MEMBERS_ONLY = ("/logs", "/witness", "/mirror")
+
+
+class Signs(Protocol):
+    """Whatever signs requests as a member, a test's own or a node's."""
+
+    def headers(self, method: str, url: str, body: bytes, /) -> Mapping[str, str]:
+        """Give the header fields that sign one request, now."""
+        ...
 
 
 class MemberAuth(httpx.Auth):
@@ -20,7 +29,7 @@ class MemberAuth(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, credentials: Credentials, url: str) -> None:
+    def __init__(self, credentials: Signs, url: str) -> None:
         self.credentials = credentials
         self.url = url
 

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
-import structlog
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
@@ -47,7 +46,7 @@ from hashpact_node.assembly import Node
 from hashpact_node.jobs.schedule import Schedule
 from hashpact_node.jobs.waking import Waking
 from hashpact_node.services.failed_entries import FailedEntries
-from hashpact_node.services.status import OPEN_NOTICE, StatusReader
+from hashpact_node.services.status import StatusReader
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.names import MemberUrl
 
@@ -97,8 +96,6 @@ ROUTERS: Final = (
     health.router,
 )
 
-log = structlog.get_logger(__name__)
-
 
 def create_app(node: Node | None = None, *, schedule: bool = True) -> FastAPI:
     """Make the application of a node, which runs the schedule between startup and shutdown unless told not to.
@@ -140,10 +137,10 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
     app.add_middleware(Reached)
     app.add_middleware(BodyCap)
     gates = gates_of(app)
-    if node is not None and node.settings.members_only:
+    if node is not None:
         app.add_middleware(TokenDoor, gates=gates, checks=node.token_checks, lanes=app.state.lanes)
     app.add_middleware(HeadAsGet)
-    if node is not None and node.settings.members_only:
+    if node is not None:
         app.add_middleware(MemberDoor, doorkeeper=node.doorkeeper)
     app.add_middleware(Guard, host=host_of(authority))
     if node is not None:  # around the doors, so that who is not let in is recorded, too
@@ -158,8 +155,6 @@ def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if node is None:
             raise ConfigurationError("no node stands behind this API", mend="start it with `hashpact serve`")
-        if not node.settings.members_only:
-            log.warning(OPEN_NOTICE, host=node.settings.host, port=node.settings.port)
         running = (Waking(node), Schedule(node)) if schedule else ()
         for one in running:
             one.start()

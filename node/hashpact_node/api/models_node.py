@@ -281,7 +281,6 @@ class Status(Model):
     url: str = Field(description="Its public URL.", examples=["https://acme.example"])
     version: str = Field(description="The version of Hashpact.", examples=["0.1.0"])
     time: str = Field(description="The time at this node.", examples=[TIME])
-    notice: str = Field(description="What everybody should know who opens this node to others.")
     signing: str = Field(description="Whether this member signs, or what that waits for.", examples=["signs"])
     database: Literal["sqlite", "postgresql"] = Field(description="The kind of database.")
     logs: list[Log] = Field(description="All logs, own ones first.")
