@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from asking import MEMBERS_ONLY, MemberAuth, credentials_of
 from hashpact_keys.keystore import KeyStore
 from hashpact_node import clock
 from hashpact_node.services.awakening import UNASKED
@@ -29,6 +30,8 @@ from hashpact_node.settings import Settings
 from hashpact_node.store.database import Database, open_database
 from hashpact_node.store.logs import Log, find_log
 from hashpact_node.store.migrate import migrate
+from independent.sign_request import Credentials
+from knowing import forget_known, know
 from warm_program import Program, run_program, start_program
 
 PASSPHRASE = "synthetic passphrase of a test"
@@ -170,18 +173,24 @@ class TestNode:
             self.process.wait(STOP_SECONDS)
             self.process = None
 
+    @property
+    def credentials(self) -> Credentials:
+        """What its own member signs requests with."""
+        return credentials_of(self.member, self.home, PASSPHRASE)
+
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """GET below its address, with its token."""
+        """GET below its address, with its token, and signed by its own member where members are asked for."""
         return self._ask("GET", path, options)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
-        """POST below its address, with its token."""
+        """POST below its address, as ``get`` does."""
         return self._ask("POST", path, options)
 
     def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         told = {**options, "headers": {**self.authorization, **options.get("headers", {})}}
         url = f"http://127.0.0.1:{self.port}{path}"
-        return httpx.request(method, url, timeout=ANSWER_SECONDS, verify=CERTIFICATES, **told)
+        auth = MemberAuth(self.credentials, self.url) if path.startswith(MEMBERS_ONLY) else None
+        return httpx.request(method, url, auth=auth, timeout=ANSWER_SECONDS, verify=CERTIFICATES, **told)
 
     def log(self, of: TestNode) -> Log:
         """Give the row that it keeps of another's first log, or of its own."""
@@ -225,7 +234,12 @@ class TestNode:
             database.dispose()
 
     def follow(self, other: TestNode) -> None:
-        """Add a peer by its fingerprint: through the API where it runs, else through the command line."""
+        """Add a peer by its fingerprint: through the API where it runs, else through the command line.
+
+        The other one then knows this one, since it answers nobody else.
+        """
+        know(other.database_url, self.database_url)
+        forget_known(self.database_url, other.member)
         if self.process is None:
             done = self.command("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint, "--yes")
             assert done.returncode == 0, done.stderr

@@ -113,7 +113,8 @@ def serving(node: Node, *, schedule: bool = False, port: int = 0) -> Iterator[Se
 
 def without_doors(app: FastAPI) -> FastAPI:
     """Take the doors off an application, for whoever stands in their place."""
-    app.user_middleware = [one for one in app.user_middleware if one.cls not in (MemberDoor, TokenDoor)]
+    doors: set[object] = {MemberDoor, TokenDoor}
+    app.user_middleware = [one for one in app.user_middleware if one.cls not in doors]
     return app
 
 

@@ -60,7 +60,7 @@ def flood(folder: Path) -> dict[str, float]:
     ``unsigned`` strangers sign nothing; ``forged`` ones sign in the name of a member, with a key that is not its own.
     Flooders, the member and the node share this machine.
     """
-    node = make_node(folder, "acme", HASHPACT_MEMBERS_ONLY="true")
+    node = make_node(folder, "acme")
     credentials = credentials_of("acme", node.home, PASSPHRASE)
     with running(node), httpx.Client(auth=MemberAuth(credentials, node.url), verify=CERTIFICATES, timeout=60) as client:
         found = {"quiet.p95": _p95(client, node)}

@@ -61,7 +61,7 @@ def status(asking: TestNode, asked: TestNode, path: str) -> int:
 def four(tmp_path: Path) -> Iterator[dict[str, TestNode]]:
     """Acme, which has an audience of beta and gamma, and delta, which has nothing to do with it."""
     members = ("acme", "beta", "gamma", OUTSIDE)
-    nodes = {member: make_node(tmp_path, member, HASHPACT_MEMBERS_ONLY="true") for member in members}
+    nodes = {member: make_node(tmp_path, member) for member in members}
     acme, beta, gamma, delta = nodes.values()
     with running(*nodes.values()):
         for other in (beta, gamma, delta):

@@ -117,7 +117,6 @@ def make(folder: Path, member: str, port: int, below: str, certificates: Certifi
     home = folder / member
     home.mkdir()
     told = {
-        "HASHPACT_MEMBERS_ONLY": "true",
         "HASHPACT_ALLOW_NETWORKS": "127.0.0.0/8,::1/128",
         "HASHPACT_PULL_INTERVAL_SECONDS": "3600",
         "SSL_CERT_FILE": str(certificates.certificate),

@@ -224,15 +224,3 @@ def test_the_schedule_runs_between_startup_and_shutdown(
     finally:
         node.close()
     assert seen == ["start", "stop"]
-
-
-def test_it_says_that_it_listens_on_loopback_only(
-    sqlite_database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where)
-    try:
-        with serving(node):
-            pass
-    finally:
-        node.close()
-    assert "listens on loopback only" in capsys.readouterr().out
