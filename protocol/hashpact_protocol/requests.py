@@ -140,9 +140,10 @@ def _fields(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in headers:
         if name in SIGNATURE_FIELDS:
-            if name in found or len(value) > FIELD_MAX_BYTES:
+            bare = value.strip(" \t")  # what stands around a value is no part of it (RFC 9110, section 5.5)
+            if name in found or len(bare) > FIELD_MAX_BYTES:
                 raise SignatureError(f"there is more than one {name}, or it is too long")
-            found[name] = value
+            found[name] = bare
     if "signature-input" not in found or "signature" not in found:
         raise SignatureError("the request is not signed", mend="sign it with a request key of your member card")
     return found

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,9 @@ def test_vectors(folder: Path) -> None:
         assert caught.value.code == case["error"]
         return
     found = check()
+    seed = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(case["seeds"][f"{case['member']}/{case['key']}"]))
+    signature = b64encode(seed.sign(case["base"].encode("ascii"))).decode()
+    assert dict(case["headers"])["signature"].partition("=")[2] == f":{signature}:"
     assert (found.member, found.key_id, found.nonce) == (case["member"], case["key"], case["nonce"])
 
 
