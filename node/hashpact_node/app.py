@@ -54,7 +54,8 @@ DESCRIPTION: Final = """\
 A node of Hashpact: a company's own list of hashes of confirmed terrorist content, its peers' lists, verified, and the
 blocklist that follows from them.
 
-`/trust` and `/logs` are what other members read (docs/protocol.md). `/v1` is for the company's own systems.
+`/trust`, `/logs`, `/witness` and `/mirror` are what other members read (docs/protocol.md), all but the first by signed
+requests. `/v1` is for the company's own systems, by tokens.
 Everything that goes wrong is a problem of RFC 9457.
 """
 
