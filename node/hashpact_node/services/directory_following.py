@@ -25,20 +25,19 @@ from hashpact_node.services.directory_plan import (
     Proposal,
     Step,
     because,
-    in_step,
     own_differences,
     propose,
     unlisted,
 )
 from hashpact_node.services.introducing import look_at_member
-from hashpact_node.services.peering import Peering
+from hashpact_node.services.peering import Check, Peering
 from hashpact_node.services.problems import problem
 from hashpact_node.services.views import own_peer
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.decisions import DIRECTORY, drop_decision, list_decisions
+from hashpact_node.store.decisions import DIRECTORY, find_decision, list_decisions
 from hashpact_node.store.directories import (
     HeldDirectory,
     find_directory,
@@ -47,10 +46,10 @@ from hashpact_node.store.directories import (
     save_directory_files,
 )
 from hashpact_node.store.locks import Locks
-from hashpact_node.store.peers import EVERY_STATE, Peer, list_peers
+from hashpact_node.store.peers import EVERY_STATE, Peer, find_peer, list_peers
 from hashpact_node.store.trust import ROOT_SUFFIX, load_files
 from hashpact_protocol.directory import DIRECTORY_PATH, Directory, DirectoryMember, parse_directory
-from hashpact_protocol.errors import ConfigurationError, HashpactError, NotFoundError, TrustError
+from hashpact_protocol.errors import ConfigurationError, ConflictError, HashpactError, NotFoundError, TrustError
 
 AUTO: Final = "auto"
 OFF: Final = "off"
@@ -105,7 +104,6 @@ class DirectoryFollower:
             directory = self._read()
             done = Followed()
             if self.settings.directory_policy == AUTO:
-                self._adopt(directory)
                 self._apply(directory, done)
             self._look(directory, done)
         return done
@@ -192,13 +190,24 @@ class DirectoryFollower:
             known, own = self._known(connection), own_peer(connection).member
         return [one for one in propose(directory, known) if one.entry.member != own]
 
-    def _adopt(self, directory: Directory) -> None:
-        """Let the directory's later word count about whom both want to be followed now."""
-        with self.database.write() as connection:
-            known, own = self._known(connection), own_peer(connection).member
-            for member in in_step(directory, known):
-                if member != own:
-                    drop_decision(connection, member)
+    def _still_proposes(self, connection: Connection, one: Proposal) -> bool:
+        """Whether a proposal that was computed a while ago would be made of what stands here now."""
+        member = one.entry.member
+        peer, decision = find_peer(connection, member), find_decision(connection, member)
+        known = {} if peer is None else {member: Known(peer, _roots(connection, peer), decision)}
+        return propose(Directory("", (one.entry,)), known) == [one]
+
+    def _check(self, one: Proposal) -> Check:
+        """Refuse a step in the transaction in which it would begin, where somebody has decided since; ConflictError."""
+
+        def check(connection: Connection) -> None:
+            if not self._still_proposes(connection, one):
+                member = one.entry.member
+                raise ConflictError(
+                    f"somebody decided about {member} meanwhile", mend="see `hashpact directory pending`"
+                )
+
+        return check
 
     def _apply(self, directory: Directory, done: Followed) -> None:
         until, audit = clock.monotonic() + RUN_SECONDS, AuditLog(self.database, self.now)
@@ -209,7 +218,12 @@ class DirectoryFollower:
             try:
                 self._take(one)
             except HashpactError as error:
-                done.refused[one.entry.member] = f"{one.step.value}: {error}"
+                with self.database.read() as connection:
+                    overtaken = isinstance(error, ConflictError) and not self._still_proposes(connection, one)
+                if overtaken:
+                    log.info("somebody decided meanwhile, and that stands", member=one.entry.member)
+                else:
+                    done.refused[one.entry.member] = f"{one.step.value}: {error}"
             else:
                 log.info("the directory's word was followed", member=one.entry.member, step=one.step.value)
                 told = {"fingerprint": one.entry.fingerprint, "reason": one.entry.reason}
@@ -217,18 +231,18 @@ class DirectoryFollower:
                 lists[one.step].append(one.entry.member)
 
     def _take(self, one: Proposal) -> None:
-        entry = one.entry
+        """Take a step, unless somebody here decides otherwise before; ConflictError, and what steps raise."""
+        entry, check = one.entry, self._check(one)
         if one.step is Step.SUSPEND:
-            self.peering.suspend(entry.member, reason=entry.reason, by=DIRECTORY)
+            self.peering.suspend(entry.member, reason=entry.reason, by=DIRECTORY, check=check)
         elif one.step is Step.READMIT:
-            self.peering.resume(entry.member, by=DIRECTORY)
-        else:
-            if one.step is Step.MOVE:
-                look_at_member(
-                    self.source, entry.member, entry.url, entry.fingerprint, self.now()
-                )  # or nothing is done
-                self.peering.remove(entry.member)
+            self.peering.resume(entry.member, by=DIRECTORY, check=check)
+        elif one.step is Step.MOVE:
+            look_at_member(self.source, entry.member, entry.url, entry.fingerprint, self.now())  # or nothing is done
+            self.peering.remove(entry.member, check=check)
             self.peering.add(entry.member, entry.url, fingerprint=entry.fingerprint, by=DIRECTORY)
+        else:
+            self.peering.add(entry.member, entry.url, fingerprint=entry.fingerprint, by=DIRECTORY, check=check)
 
     def _look(self, directory: Directory, done: Followed, *, tell: bool = True) -> None:
         """Find what is left to people, and tell them."""

@@ -98,7 +98,7 @@ class DirectoryHome:
         """List a member under a root, or list it anew under another root or URL.
 
         Raises MemberNameError, DirectoryError for a URL that collides with another's, and ConflictError for one that
-        is listed so already.
+        is listed so already, or is suspended: only ``readmit`` ends that.
         """
         parse_member_id(member)
         entry = DirectoryMember(
@@ -106,6 +106,11 @@ class DirectoryHome:
         )
         with self._changing() as members:
             before = members.get(member)
+            if before is not None and before.standing is Standing.SUSPENDED:
+                raise ConflictError(
+                    f"{member} is suspended: {before.reason or 'no reason was given'}",
+                    mend=f"`hashpact directory readmit {member}` first, if the secretariat decided so",
+                )
             if before is not None and replace(before, since=entry.since) == entry:
                 raise ConflictError(f"{member} is admitted so already", mend="see `hashpact directory list`")
             members[member] = entry

@@ -1,7 +1,7 @@
 """What a directory would change here, and what is left to people: a pure comparison, by rules that stand here alone.
 
-A person's word stands: whoever was paused, suspended or removed by a person here, or added under another pin, is left
-as it is, and so is whom a person took up against the directory. The difference is told.
+A person's word stands: whoever was added, paused, suspended, resumed or removed by a person here is left as it is,
+until a person takes the directory's word. The difference is told.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hashpact_node.store.decisions import DIRECTORY, LOCAL, Decision
+from hashpact_node.store.decisions import DIRECTORY, Decision
 from hashpact_node.store.peers import ACTIVE, FOLLOWED, PAUSED, REMOVED, SHOWN, SUSPENDED, Peer
 from hashpact_protocol.directory import Directory, DirectoryMember, Standing
 
@@ -69,23 +69,6 @@ def propose(directory: Directory, known: Mapping[str, Known]) -> list[Proposal]:
     return proposals
 
 
-def in_step(directory: Directory, known: Mapping[str, Known]) -> list[str]:
-    """Give those whom a person here added or took up, and whom the directory admits under the same root and URL.
-
-    What the directory says of them later counts.
-    """
-    return [
-        entry.member
-        for entry in directory.members
-        if (here := known.get(entry.member)) is not None
-        and here.peer.state == ACTIVE
-        and entry.standing is Standing.ADMITTED
-        and _step(entry, here) is None
-        and here.decision is not None
-        and here.decision.by == LOCAL
-    ]
-
-
 def unlisted(directory: Directory, known: Mapping[str, Known]) -> list[str]:
     """Give those who came from the directory, are peers still, and are listed there no more."""
     listed = {entry.member for entry in directory.members}
@@ -141,6 +124,6 @@ def _left(entry: DirectoryMember, step: Step, here: Known) -> str | None:
         return "a person paused it here"
     if state == SUSPENDED and not by_directory:
         return "a person suspended it here"
-    if step is Step.SUSPEND and here.decision is not None and not by_directory:
+    if step is Step.SUSPEND and not by_directory:
         return "a person here wants it to be followed"
     return None

@@ -40,7 +40,7 @@ class Doorkeeper:
     hints: Budgets = field(
         default_factory=lambda: Budgets(per_second=1 / TRUST_HINT_INTERVAL.total_seconds(), burst=1), repr=False
     )
-    _keys: dict[tuple[str, int], tuple[RequestKey, ...]] = field(default_factory=dict, init=False, repr=False)
+    _keys: dict[int, tuple[bytes, tuple[RequestKey, ...]]] = field(default_factory=dict, init=False, repr=False)
     _guard: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def admit(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> str:
@@ -68,22 +68,26 @@ class Doorkeeper:
     def _key(self, member: str, key_id: str, now: datetime) -> bytes | None:
         with self.database.read() as connection:
             peer = find_peer(connection, member)
-        if peer is None or peer.state not in WELCOME or peer.card_version is None:
+        if peer is None or peer.state not in WELCOME or peer.card is None or peer.card_version is None:
             return None
-        for one in self._keys_of(peer, peer.card_version):
+        for one in self._keys_of(peer, peer.card):
             if one.id == key_id:
                 return one.public if one.valid_from <= now <= one.valid_until else None
         self._hint(peer, peer.card_version)
         return None
 
-    def _keys_of(self, peer: Peer, version: int) -> tuple[RequestKey, ...]:
-        """Give a card's request keys; cards are read once, and a version of a member's card is one card."""
-        found = self._keys.get((peer.member, version))
-        if found is None:
-            found = card_of(peer).request_keys
-            with self._guard:
-                self._keys = {known: keys for known, keys in self._keys.items() if known[0] != peer.member}
-                self._keys[peer.member, version] = found
+    def _keys_of(self, peer: Peer, card: bytes) -> tuple[RequestKey, ...]:
+        """Give a card's request keys; cards are read once.
+
+        They are told apart by their bytes: a member that was removed and added under another root may begin anew with
+        a version that another's card had before.
+        """
+        read = self._keys.get(peer.number)
+        if read is not None and read[0] == card:
+            return read[1]
+        found = card_of(peer).request_keys
+        with self._guard:
+            self._keys[peer.number] = card, found
         return found
 
     def _hint(self, peer: Peer, version: int) -> None:

@@ -70,6 +70,15 @@ def test_what_cannot_be_is_refused_and_changes_nothing(kept: Secretariat) -> Non
             home.admit(member, url, pin)
     with pytest.raises(DirectoryError, match="begin alike"):
         home.admit("gamma", "https://beta.example/gamma", FINGERPRINT)
+    home.admit("delta", "https://delta.example", FINGERPRINT)
+    home.suspend("delta", "theft")
+    suspended = home.state()
+    for url in ("https://delta.example", "https://elsewhere.example"):
+        with pytest.raises(ConflictError, match="delta is suspended: theft") as caught:
+            home.admit("delta", url, FINGERPRINT)
+        assert "readmit delta` first" in str(caught.value.mend)
+    assert home.state() == suspended
+    before = suspended
     with pytest.raises(DirectoryError, match="reason"):
         home.suspend("beta", "x" * 257)
     assert home.state() == before

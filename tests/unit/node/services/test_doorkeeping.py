@@ -168,6 +168,17 @@ def test_who_is_not_read_for_a_while_may_read_and_who_is_removed_may_not(door: D
         door.ask()
 
 
+def test_whoever_is_added_under_another_root_brings_its_own_keys(door: Door) -> None:
+    assert door.ask() == "beta"
+    door.state(REMOVED)
+    add_member(door.database, "beta")
+    door.version = None
+    door.card(request_key("beta-request-1", 2))  # of the same version as the one before
+    assert door.ask(seed=2) == "beta"
+    with pytest.raises(SignatureError):
+        door.ask(seed=1)
+
+
 def test_a_request_that_changes_something_counts_once_and_a_get_as_often_as_it_comes(door: Door) -> None:
     assert door.ask(method="POST") == "beta"
     with pytest.raises(SignatureError, match="sent before"):
