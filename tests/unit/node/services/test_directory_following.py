@@ -141,12 +141,12 @@ def test_with_off_nothing_is_read(scene: Scene) -> None:
 @pytest.mark.parametrize("state", ["paused", "suspended", "removed"])
 def test_a_persons_word_stands(scene: Scene, state: str) -> None:
     scene.acme.add(scene.beta)
-    decide: Callable[[str], object] = {
+    changes: dict[str, Callable[[str], object]] = {
         "paused": scene.acme.peering.pause,
         "suspended": scene.acme.peering.suspend,
         "removed": scene.acme.peering.remove,
-    }[state]
-    decide("beta")
+    }
+    changes[state]("beta")
     scene.admit()
     for _ in range(2):
         done = scene.follow()
