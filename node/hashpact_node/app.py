@@ -142,7 +142,7 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
         app.add_middleware(TokenDoor, gates=gates, checks=node.token_checks, lanes=app.state.lanes)
     app.add_middleware(HeadAsGet)
     if node is not None:
-        app.add_middleware(MemberDoor, doorkeeper=node.doorkeeper)
+        app.add_middleware(MemberDoor, doorkeeper=node.doorkeeper, checks=node.token_checks, lanes=app.state.lanes)
     app.add_middleware(Guard, host=host_of(authority))
     if node is not None:  # around the doors, so that who is not let in is recorded, too
         app.add_middleware(Audited, audit=node.audit, failed=app.state.failed_entries)

@@ -118,21 +118,15 @@ def check_request(
     safe = method in _SAFE
     resolver = _Keys(keys)
     try:
-        (found,) = _Verifier(signature_algorithm=ED25519, key_resolver=resolver).verify(_Message(method, url, fields))
-        covered = {name for name in found.covered_components if name != '"@signature-params"'}
-        if covered != {f'"{name}"' for name in (_BARE if safe else _WITH_BODY)}:
-            raise SignatureError(
-                "the signature covers something else than what is signed of such a request",
-                mend=f"cover {', '.join(_BARE if safe else _WITH_BODY)}",
-            )
+        verifier = _Verifier(resolver, _BARE if safe else _WITH_BODY, now)
+        (found,) = verifier.verify(_Message(method, url, fields))
         if not safe:
             ContentDigest.verify(fields["content-digest"], body)
     except HTTPMessageSignaturesException as error:
         if resolver.failed is not None:
             raise resolver.failed from None
         raise SignatureError(f"the request is not signed as it should be: {error}") from None
-    forget_at = _check_times(found.parameters, now)
-    return SignedRequest(*resolver.named, _nonce(found.parameters, safe=safe), forget_at)
+    return SignedRequest(*resolver.named, _nonce(found.parameters, safe=safe), verifier.forget_at)
 
 
 def _fields(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -150,10 +144,22 @@ def _fields(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 class _Verifier(HTTPMessageVerifier):
-    """Leaves times to :func:`_check_times`, which is told what time it is."""
+    """Looks at what costs nothing before any key is looked up: what is covered, the tag, and times."""
 
-    def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
-        """Look at nothing."""
+    def __init__(self, keys: _Keys, components: tuple[str, ...], now: int) -> None:
+        super().__init__(signature_algorithm=ED25519, key_resolver=keys)
+        self._components = components
+        self._now = now
+        self.forget_at = 0
+
+    def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:  # noqa: ARG002  as the library has it
+        """Check what is signed; the library asks for it first of all."""
+        if sorted(map(str, sig_input)) != sorted(f'"{name}"' for name in self._components):
+            raise SignatureError(
+                "the signature covers something else than what is signed of such a request",
+                mend=f"cover {', '.join(self._components)}",
+            )
+        self.forget_at = _check_times(sig_input.params, self._now)
 
 
 class _Keys(HTTPSignatureKeyResolver):

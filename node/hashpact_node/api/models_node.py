@@ -293,9 +293,10 @@ class Status(Model):
     queue: int = Field(description="How many own statements wait to be released.", examples=[0])
     audit_head: str = Field(description="The head of the audit log, `SIZE:HEX`.", examples=[f"17:{'ab' * 32}"])
     refused: dict[str, Any] = Field(
-        description="How many requests the API refused for want of a valid `token`, because so many came from an "
-        "`address`, for want of a `scope`, because of a token's `rate`; what a process counted comes here in seconds.",
-        examples=[{"token": 12, "address": 0, "scope": 1, "rate": 0}],
+        description="How many requests were refused for want of a valid `token`, because so many came from an "
+        "`address`, for want of a `scope`, because of a token's `rate`; at the door for members for want of a valid "
+        "`signature`, or of a `member` too often. What a process counted comes here in seconds.",
+        examples=[{"token": 12, "address": 0, "scope": 1, "rate": 0, "signature": 3, "member": 0}],
     )
     alarms: list[Alarm] = Field(description="What a person must see, the newest first.")
     jobs: list[Job] = Field(description="The jobs of the schedule.")

@@ -19,7 +19,7 @@ from hashpact_node.store.peers import ACTIVE, PAUSED, Peer, find_peer
 from hashpact_protocol.card import RequestKey
 from hashpact_protocol.errors import SignatureError
 from hashpact_protocol.names import MemberUrl
-from hashpact_protocol.requests import check_request
+from hashpact_protocol.requests import SignedRequest, check_request
 
 WELCOME = frozenset({ACTIVE, PAUSED})
 """Whose requests are answered: who is not read for a while may still read."""
@@ -41,29 +41,50 @@ class Doorkeeper:
         default_factory=lambda: Budgets(per_second=1 / TRUST_HINT_INTERVAL.total_seconds(), burst=1), repr=False
     )
     _keys: dict[int, tuple[bytes, tuple[RequestKey, ...]]] = field(default_factory=dict, init=False, repr=False)
+    _hinted: list[tuple[Peer, int]] = field(default_factory=list, init=False, repr=False)
     _guard: Lock = field(default_factory=Lock, init=False, repr=False)
 
-    def admit(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> str:
-        """Give the member who signed a request for ``target``, a path below our URL with its query.
+    def check(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> SignedRequest:
+        """Give who signed a request for ``target``, a path below our URL with its query; nothing is written.
 
-        Raises SignatureError when nobody did whose requests are answered, or when it was sent before; StoreError.
+        Raises SignatureError when nobody did whose requests are answered; StoreError.
         """
         now = self.now()
-        seconds = int(now.timestamp())
-        found = check_request(
+        return check_request(
             method,
             f"{self.url}{target}",
             headers,
             body,
             keys=lambda member, key_id: self._key(member, key_id, now),
-            now=seconds,
+            now=int(now.timestamp()),
         )
-        if found.nonce is not None:
+
+    def remember(self, found: SignedRequest) -> None:
+        """Remember that a request came that may come once only; SignatureError when it did before, StoreError."""
+        if found.nonce is None:
+            return
+        now = int(self.now().timestamp())
+        with self.database.write() as connection:
+            new = remember_nonce(connection, found.member, found.nonce, forget_at=found.forget_at, now=now)
+        if not new:
+            raise SignatureError("this request was sent before", mend="sign each one anew, with a new nonce")
+
+    @property
+    def has_hints(self) -> bool:
+        """Whether a member used a key that its card here does not name, and its card should be looked for."""
+        return bool(self._hinted)
+
+    def give_hints(self) -> None:
+        """Let the cards be looked for that may name keys that were used; StoreError."""
+        while self._hinted:
+            try:
+                peer, version = self._hinted.pop()
+            except IndexError:  # another thread gave it
+                return
             with self.database.write() as connection:
-                new = remember_nonce(connection, found.member, found.nonce, forget_at=found.forget_at, now=seconds)
-            if not new:
-                raise SignatureError("this request was sent before", mend="sign each one anew, with a new nonce")
-        return found.member
+                asked = _ring(connection, peer, version, int(self.now().timestamp() * 1_000))
+            if asked:
+                self.on_hint()
 
     def _key(self, member: str, key_id: str, now: datetime) -> bytes | None:
         with self.database.read() as connection:
@@ -91,13 +112,9 @@ class Doorkeeper:
         return found
 
     def _hint(self, peer: Peer, version: int) -> None:
-        """Let a member's card be looked for where it may name the key that was used, now and then."""
-        if peer.own or peer.state != ACTIVE or self.hints.spend(peer.member):
-            return
-        with self.database.write() as connection:
-            asked = _ring(connection, peer, version, int(self.now().timestamp() * 1_000))
-        if asked:
-            self.on_hint()
+        """Note that a member's card may name the key that was used, now and then; whoever checks writes nothing."""
+        if not (peer.own or peer.state != ACTIVE or self.hints.spend(peer.member)):
+            self._hinted.append((peer, version))
 
 
 def _ring(connection: Connection, peer: Peer, version: int, due_ms: int) -> bool:

@@ -69,7 +69,7 @@ METRICS: Final = (
     MetricKind("blocklist_last_change", (), "the number of the newest change"),
     MetricKind("queue_statements", (), "how many own statements wait to be released"),
     MetricKind("audit_entries", (), "how many entries the audit log has; it never shrinks"),
-    MetricKind("refused_requests", ("reason",), "how many requests the API refused, and why"),
+    MetricKind("refused_requests", ("reason",), "how many requests were refused, and why"),
     MetricKind("alarms", ("code", "member"), "how many alarms are open; `member` is empty where it concerns none"),
     MetricKind("alarm_oldest_timestamp_seconds", ("code", "member"), "when the oldest of them was first raised"),
     MetricKind("job_failed", ("job",), "1 if its last run failed"),

@@ -138,3 +138,32 @@ def test_a_key_that_could_not_be_looked_up_is_no_forgery() -> None:
 
     with pytest.raises(StoreError):
         check_request("GET", URL, [(n.lower(), v) for n, v in signed().items()], b"", keys=broken, now=1_000)
+
+
+@pytest.mark.parametrize(
+    ("told", "changes"),
+    [
+        ({"now": 1_121}, {}),
+        ({"now": 939}, {}),
+        ({}, {'hashpact"': 'other"'}),
+        ({}, {' "@query"': ""}),
+        ({}, {' "@query"': ' "@query" "@scheme"'}),
+        ({}, {' "@query"': ' "@query";req'}),
+        ({}, {";expires=1060": ""}),
+    ],
+    ids=str,
+)
+def test_no_key_is_looked_up_for_what_cannot_count(told: dict[str, int], changes: dict[str, str]) -> None:
+    headers = [(name.lower(), value) for name, value in signed().items()]
+    for old, new in changes.items():
+        headers = [(name, value.replace(old, new)) for name, value in headers]
+
+    asked: list[str] = []
+
+    def keys(member: str, _key: str) -> bytes:
+        asked.append(member)
+        return PUBLIC
+
+    with pytest.raises(SignatureError):
+        check_request("GET", URL, headers, b"", keys=keys, now=told.get("now", 1_000))
+    assert asked == []
