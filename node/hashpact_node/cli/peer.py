@@ -119,7 +119,8 @@ app.command(epilog=examples("hashpact peer undone beta", "hashpact peer undone b
 def pull(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Pull a peer now, whatever the schedule says.
 
-    What fails is told and ends with exit code 1; what was verified before that stays.
+    What fails is told and ends with exit code 1; what was verified before that stays. It needs the passphrase, for the
+    request key signs what is asked; without it, the peer is not blamed.
     """
     from hashpact_node.services.pulling import ASKED_WAIT_SECONDS
 
