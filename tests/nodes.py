@@ -24,6 +24,7 @@ from sqlalchemy import text
 from asking import MEMBERS_ONLY, MemberAuth, credentials_of
 from hashpact_keys.keystore import KeyStore
 from hashpact_node import clock
+from hashpact_node.assembly import Node
 from hashpact_node.services.awakening import UNASKED
 from hashpact_node.services.setup import Founding, make_home
 from hashpact_node.settings import Settings
@@ -238,8 +239,7 @@ class TestNode:
 
         The other one then knows this one, since it answers nobody else.
         """
-        know(other.database_url, self.database_url)
-        forget_known(self.database_url, other.member)
+        meet(self.database_url, other)
         if self.process is None:
             done = self.command("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint, "--yes")
             assert done.returncode == 0, done.stderr
@@ -247,6 +247,18 @@ class TestNode:
             told = {"member": other.member, "url": other.url, "fingerprint": other.fingerprint}
             answer = self.post("/v1/peers", json=told)
             assert answer.status_code == 201, answer.text
+
+
+def meet(url: str, other: TestNode) -> None:
+    """Prepare that the member on the database at ``url`` adds another one, which then knows it."""
+    know(other.database_url, url)
+    forget_known(url, other.member)
+
+
+def follow(node: Node, other: TestNode) -> None:
+    """Let a node that is open in this process add a peer, which then knows it."""
+    meet(node.settings.database_url, other)
+    node.peering.add(other.member, other.url, fingerprint=other.fingerprint)
 
 
 MakeNode = Callable[..., TestNode]

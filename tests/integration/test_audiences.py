@@ -12,7 +12,7 @@ import pytest
 
 from asking import MemberAuth, credentials_of
 from hashpact_protocol.witness import origin_hash
-from nodes import CERTIFICATES, PASSPHRASE, TestNode, make_node, running
+from nodes import CERTIFICATES, PASSPHRASE, TestNode, make_node, meet, running
 
 OUTSIDE = "delta"
 
@@ -24,6 +24,7 @@ def run(node: TestNode, *arguments: str) -> Any:
 
 
 def follow(node: TestNode, other: TestNode) -> None:
+    meet(node.database_url, other)
     run(node, "peer", "add", other.member, other.url, "--fingerprint", other.fingerprint, "--yes")
 
 

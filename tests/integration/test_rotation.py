@@ -37,7 +37,7 @@ from hashpact_protocol.notes import (
 )
 from hashpact_protocol.witness import format_signatures
 from material import drafts
-from nodes import PASSPHRASE, MakeNode, TestNode, wait_until
+from nodes import PASSPHRASE, MakeNode, TestNode, follow, wait_until
 from serving import serving
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])  # what the databases do is tested with each part
@@ -70,10 +70,6 @@ def here(of: TestNode) -> Iterator[Node]:
         yield node
     finally:
         node.close()
-
-
-def follow(node: Node, other: TestNode) -> None:
-    node.peering.add(other.member, other.url, fingerprint=other.fingerprint)
 
 
 def card_here(node: Node, member: str) -> Card:

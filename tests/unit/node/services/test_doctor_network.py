@@ -93,7 +93,7 @@ def test_the_url_serves_our_repository(node: Node) -> None:
         assert told(check_url(visit(node))) == [("ok", "ok")]
         there = visit(node, url=f"{node.settings.url}/elsewhere")
         (found,) = check_url(there)
-        assert (found.code, found.what) == ("url-unreachable", "the member's URL answers with status 404")
+        assert (found.code, found.what) == ("url-unreachable", "the member's URL answers with status 401")
 
 
 def test_the_url_serves_another_repository(node: Node, tmp_path: Path) -> None:
