@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 from typing import Annotated, Final
 
@@ -15,13 +16,14 @@ from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models import FileMatch, MatchAnswer
 from hashpact_node.api.models_requests import MatchRequest
 from hashpact_node.api.plain import PlainRoute, encoded
-from hashpact_node.api.problems import PROBLEM_RESPONSES
+from hashpact_node.api.problems import PROBLEM_RESPONSES, ManyErrors
 from hashpact_node.api.schemas import request_body
 from hashpact_node.api.token_door import refuse_bulk
 from hashpact_node.assembly import Node
 from hashpact_node.services.hashing import hash_stream
 from hashpact_node.services.matching import QUERIES_MAX, MatchResult
-from hashpact_protocol.errors import RequestError, SignalError
+from hashpact_protocol.errors import HashpactError, RequestError, SignalError
+from hashpact_protocol.signals import signal_key
 
 FILE_MAX_BYTES: Final = 64 * 1024 * 1024
 MATCH_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -99,7 +101,16 @@ async def match_file(
 def _match(node: Node, batch: _Batch) -> list[MatchResult]:
     try:
         return node.matcher.match([(query.type, query.value) for query in batch.signals], detail=batch.detail)
-    except SignalError as error:
-        # The matcher numbers its queries; in a request they are called signals.
-        where = (error.where or "").replace("queries[", "signals[", 1) or None
-        raise SignalError(error.what, where=where, mend=error.mend) from None
+    except SignalError:
+        wrong = list(_malformed(batch.signals))
+        raise (ManyErrors(wrong, count=len(wrong)) if len(wrong) > 1 else wrong[0]) from None
+
+
+def _malformed(signals: list[_Query]) -> Iterator[HashpactError]:
+    """Find all that is wrong, which the matcher does not: it stops at the first."""
+    for at, query in enumerate(signals):
+        try:
+            signal_key(query.type, query.value)
+        except SignalError as error:
+            where = f"signals[{at}].{error.where}" if error.where else f"signals[{at}]"
+            yield SignalError(error.what, where=where, mend=error.mend)

@@ -140,12 +140,12 @@ def problem_of(error: errors.HashpactError) -> dict[str, Any]:
         "title": title,
         "status": status,
         "code": code,
-        "detail": without_passwords(error.what),
+        "detail": without_passwords(_sentence(error.what, error.where)),
         "where": without_passwords(error.where),
         "mend": error.mend,
     }
     if isinstance(error, ManyErrors):
-        problem["errors"] = [_item(one.what, one.where, one.mend) for one in error.errors]
+        problem["errors"] = [_item(_sentence(one.what, one.where), one.where, one.mend) for one in error.errors]
     return {key: value for key, value in problem.items() if value is not None}
 
 
@@ -238,6 +238,11 @@ def _place(location: tuple[int | str, ...]) -> str | None:
     for part in location[1:] if location and location[0] in {"body", "path", "query", "header"} else location:
         text += f"[{part}]" if isinstance(part, int) and text else f".{part}" if text else str(part)
     return text or "body"
+
+
+def _sentence(what: str, where: str | None) -> str:
+    """Give what is wrong its subject: "is no string" becomes "signals[0].value is no string"."""
+    return f"{where.rpartition(': ')[2]} {what}" if where and what.startswith("is ") else what
 
 
 def _item(what: str, where: str | None, mend: str | None) -> dict[str, str]:
