@@ -99,6 +99,15 @@ def test_a_malformed_hash_is_named(sqlite_served: Served) -> None:
     assert answer.status_code == 422
     problem = answer.json()
     assert (problem["code"], problem["where"]) == ("signal-malformed", "signals[1].value")
+    assert "errors" not in problem
+
+
+def test_all_malformed_hashes_are_named(sqlite_served: Served) -> None:
+    asked = [{"type": "sha256", "value": "A" * 64}, {"type": "md5", "value": "0" * 32}, {"type": "!", "value": "1"}]
+    problem = sqlite_served.post(PATH, json={"signals": asked}).json()
+    assert (problem["status"], problem["code"], problem["where"]) == (422, "signal-malformed", "signals[0].value")
+    assert "(and 1 more)" in problem["detail"]
+    assert [one["where"] for one in problem["errors"]] == ["signals[0].value", "signals[2].type"]
 
 
 def test_a_batch_is_json(sqlite_served: Served) -> None:

@@ -81,6 +81,20 @@ def test_what_is_not_said_is_left_out() -> None:
     assert set(problem_of(errors.NotFoundError("gone"))) == {"type", "title", "status", "code", "detail"}
 
 
+@pytest.mark.parametrize(
+    ("where", "what", "detail"),
+    [
+        ("content", "is missing", "content is missing"),
+        ("line 3: signals[0].value", "is no string", "signals[0].value is no string"),
+        (None, "is no string", "is no string"),
+        ("body", "this is no JSON", "this is no JSON"),
+    ],
+)
+def test_what_is_wrong_has_a_subject(where: str | None, what: str, detail: str) -> None:
+    problem = problem_of(ManyErrors([errors.RequestError(what, where=where)] * 2, count=1))
+    assert (problem["detail"], problem["errors"][0]["detail"]) == (detail, detail)
+
+
 def test_many_errors_are_listed_up_to_a_cap() -> None:
     found = [errors.SignalError(f"wrong {n}", where=f"line {n}", mend="mend" if n else None) for n in range(150)]
     problem = problem_of(ManyErrors(found, count=150))
