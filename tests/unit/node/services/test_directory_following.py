@@ -13,12 +13,20 @@ from follower import Follower
 from hashpact_node.services import directory_following
 from hashpact_node.services.directory_following import DirectoryFollower, Followed
 from hashpact_node.services.directory_plan import Step
+from hashpact_node.services.introducing import look_at_member
 from hashpact_node.services.peering import Peering, PeerView
 from hashpact_node.store.audit import page_entries
 from hashpact_node.store.decisions import DIRECTORY, LOCAL, list_decisions
 from hashpact_node.store.directories import find_directory, load_directory_files
 from hashpact_node.store.peers import find_peer
-from hashpact_protocol.errors import ConfigurationError, FetchError, NotFoundError, StoreBusyError, TrustError
+from hashpact_protocol.errors import (
+    ConfigurationError,
+    ConflictError,
+    FetchError,
+    NotFoundError,
+    StoreBusyError,
+    TrustError,
+)
 from hashpact_protocol.policy import Action
 from members import listing, sha256
 from publisher import Publisher, says
@@ -200,13 +208,12 @@ def test_a_person_who_decides_while_the_directory_is_followed_is_not_overridden(
     scene.follow()
     scene.secretariat.admit("aaa", "http://127.0.0.1:1", FINGERPRINT)
     scene.secretariat.readmit("beta")
-    add = Peering.add
 
-    def slow(peering: Peering, member: str, *told: Any, **more: Any) -> PeerView:
-        peering.suspend("beta", reason="a person says so")
-        return add(peering, member, *told, **more)
+    def slow(*told: Any) -> object:
+        scene.acme.peering.suspend("beta", reason="a person says so")
+        return look_at_member(*told)
 
-    monkeypatch.setattr(Peering, "add", slow)
+    monkeypatch.setattr(directory_following, "look_at_member", slow)
     done = scene.follow()
     assert (done.readmitted, set(done.refused), scene.state(), scene.decided()) == ([], {"aaa"}, "suspended", LOCAL)
     assert "a person suspended it here" in done.differs[0]
@@ -262,6 +269,31 @@ def test_whom_a_person_added_under_another_root_is_left_alone(scene: Scene) -> N
                 scene.follower().accept("beta")
             assert scene.state() == "active", "nobody is lost for one who cannot be read"
             scene.secretariat.suspend("beta")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("Acrne", "may be taken for that of acme"), ("Be\u0442a", "mixes Cyrillic and Latin"), (None, "the id acrne")],
+)
+def test_whoever_may_be_taken_for_another_is_left_to_a_person(scene: Scene, name: str | None, words: str) -> None:
+    with Publisher("acrne" if name is None else "delta") as other:
+        if name is not None:
+            other.publish(name=name)
+        scene.secretariat.admit(other.member, other.url, other.fingerprint)
+        scene.admit()
+        done = scene.follow()
+        assert (done.added, done.refused, scene.codes()) == (["beta"], {}, {"directory-differs"})
+        assert [one.entry.member for one in done.pending] == [other.member]
+        assert words in (done.pending[0].left or "")
+        assert words in scene.acme.alarms()["directory-differs"].what
+        with pytest.raises(ConflictError, match="look twice") as caught:
+            scene.follower().accept(other.member)
+        assert words in caught.value.what
+        assert f"accept {other.member} --yes" in str(caught.value.mend)
+        assert [one.peer.member for one in scene.acme.peering.list()] == ["beta"]
+        scene.follower().accept(other.member, sure=True)
+        assert scene.acme.peer(other.member).state == "active"
+        assert scene.follow() == Followed()
 
 
 def test_a_move_is_asked_and_accepted(scene: Scene) -> None:

@@ -85,6 +85,26 @@ def test_what_is_left_to_a_person(entry: DirectoryMember, here: Known, step: Ste
     assert left in (found[1] or "")
 
 
+def test_whoever_is_new_and_may_be_taken_for_another_is_left_to_a_person() -> None:
+    others = [known(ACTIVE).peer]
+    like = replace(BETA, member="8eta", url="https://elsewhere.example")
+    assert not propose(Directory("", (like,)), {}, others)[0].left, "this does not read alike"
+    for entry, words in (
+        (replace(BETA, member="be-ta", url="https://elsewhere.example"), "the id be-ta may be taken for beta"),
+        (replace(BETA, member="delta", url="https://be-ta.example"), "the address be-ta.example may be taken for"),
+    ):
+        (found,) = propose(Directory("", (entry,)), {}, others)
+        assert found.step is Step.ADD
+        assert words in (found.left or "")
+    assert propose(Directory("", (BETA,)), {}, others)[0].left is None, "nobody is taken for itself"
+
+
+def test_of_this_member_nothing_is_proposed() -> None:
+    here = known(ACTIVE)
+    own = replace(here, peer=replace(here.peer, own=True))
+    assert propose(Directory("", (OUT,)), {"beta": own}) == []
+
+
 def test_a_root_that_is_newer_than_all_that_are_held_is_no_difference() -> None:
     here = known(ACTIVE)
     assert here.agrees(replace(BETA, fingerprint=f"3:sha256:{'c' * 64}"))

@@ -130,9 +130,11 @@ def test_urls_that_begin_alike_collide(sqlite_follower: Follower, publisher: Pub
         with pytest.raises(ConflictError, match=r"that of acme \(https://acme.example\)"):
             add("delta", url, fingerprint=publisher.fingerprint)
     sqlite_follower.add(publisher)
-    for member, url in (("beta", publisher.url), ("delta", publisher.url), ("delta", f"{publisher.url}/sub")):
+    for member, url in (("delta", publisher.url), ("delta", f"{publisher.url}/sub")):
         with pytest.raises(ConflictError, match="that of beta"):
             add(member, url, fingerprint=publisher.fingerprint)
+    with pytest.raises(ConflictError, match="beta is followed already"):
+        add("beta", publisher.url, fingerprint=publisher.fingerprint)
     with pytest.raises(ConflictError, match="beta, or its URL, is there already"):
         add("beta", "https://elsewhere.example", fingerprint=publisher.fingerprint)
     assert [view.peer.url for view in sqlite_follower.peering.list()] == [publisher.url]
