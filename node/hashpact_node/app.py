@@ -32,6 +32,7 @@ from hashpact_node.api import (
     witness_cards,
 )
 from hashpact_node.api.audited import Audited, Reached
+from hashpact_node.api.forwarded import Forwarded
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.member_door import MemberDoor
@@ -146,6 +147,7 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
     app.add_middleware(Guard, host=host_of(authority))
     if node is not None:  # around the doors, so that who is not let in is recorded, too
         app.add_middleware(Audited, audit=node.audit, failed=app.state.failed_entries)
+        app.add_middleware(Forwarded, proxies=node.settings.trusted_proxies)
     app.add_middleware(BelowPath, path=slash + path)
     app.add_middleware(Shield)
     app.add_middleware(SafeHeaders)

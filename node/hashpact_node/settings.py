@@ -66,6 +66,7 @@ class Settings:
     pull_interval_seconds: float = _PULL_INTERVAL_SECONDS
     pull_jitter_seconds: float = _PULL_INTERVAL_SECONDS / 10
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     require_witnesses: int | Path = 0
     publish_witnesses: int = 2
     worker_processes: int = 1
@@ -156,6 +157,13 @@ SETTINGS = (
     Setting(
         "allow_networks",
         "networks beyond the public internet in which peers may be; separated by commas in the environment",
+        "none",
+        forms.networks,
+    ),
+    Setting(
+        "trusted_proxies",
+        "networks of the proxies before this node that say in X-Forwarded-For who asked them; separated by commas in "
+        "the environment",
         "none",
         forms.networks,
     ),

@@ -52,6 +52,7 @@ http {{
         server_name localhost;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
+        proxy_set_header X-Forwarded-For $remote_addr;
         location ~ ^/pact/(trust|logs|witness|mirror)/ {{ proxy_pass http://127.0.0.1:{behind}; }}
         location / {{ return 404; }}
     }}

@@ -40,6 +40,9 @@ _CARRIERS = tuple(
     ip_network(text) for text in ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
 )
 
+# What some versions of Python take for global: site-local addresses (RFC 3879), documentation (RFC 9637).
+_INSIDE = tuple(ip_network(text) for text in ("fec0::/10", "3fff::/20"))
+
 
 @dataclass(frozen=True, slots=True)
 class PeerUrl:
@@ -182,7 +185,8 @@ class AddressRules:
         if address.is_loopback and loopback:
             return
         carrier = any(address in network for network in _CARRIERS if network.version == address.version)
-        if carrier or not address.is_global or address.is_multicast or address.is_reserved:
+        inside = any(address in network for network in _INSIDE if network.version == address.version)
+        if carrier or inside or not address.is_global or address.is_multicast or address.is_reserved:
             raise FetchRefusedError(
                 "this address is not on the public internet",
                 where=where,

@@ -60,6 +60,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         pull_interval_seconds = 5
         pull_jitter_seconds = 0.5
         allow_networks = ["10.1.0.0/16", "fd00::/8"]
+        trusted_proxies = ["127.0.0.1/32", "::1/128"]
         require_witnesses = 2
         publish_witnesses = 3
         blob_quota_mib = 5
@@ -96,6 +97,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         "HASHPACT_PULL_INTERVAL_SECONDS": "5",
         "HASHPACT_PULL_JITTER_SECONDS": "0.5",
         "HASHPACT_ALLOW_NETWORKS": "10.1.0.0/16, fd00::/8",
+        "HASHPACT_TRUSTED_PROXIES": "127.0.0.1/32, ::1/128",
         "HASHPACT_REQUIRE_WITNESSES": "2",
         "HASHPACT_PUBLISH_WITNESSES": "3",
         "HASHPACT_BLOB_QUOTA_MIB": "5",
@@ -112,6 +114,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
     empty.mkdir()
     assert dataclasses.replace(load_settings(said, empty), home=tmp_path) == from_file
     assert from_file.allow_networks == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
+    assert from_file.trusted_proxies == (ip_network("127.0.0.1/32"), ip_network("::1/128"))
     assert set(said) == {setting.variable for setting in SETTINGS}
 
 
