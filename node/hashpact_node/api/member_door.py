@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hashpact_node.api.clients import client_key
+from hashpact_node.api.connections import tell_known
 from hashpact_node.api.lanes import Lanes, run_in
 from hashpact_node.api.problems import plain_problem
 from hashpact_node.net.rates import Budgets
@@ -79,6 +80,7 @@ class MemberDoor:
             await member(scope, receive, send)
             await self._write_news()
             return
+        tell_known(scope)
         actor = Actor(ActorKind.MEMBER, member, (scope.get("client") or (None,))[0])
         scope = {**scope, "state": {**scope.get("state", {}), "actor": actor}}
         await self._app(scope, receive if method in _SAFE else _again(body, receive), send)

@@ -19,6 +19,7 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from hashpact_node.api.connections import tell_known
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.problems import DETAILS, HttpProblem, plain_problem
 from hashpact_node.api.scopes import TOKENLESS, Gate, Gates, Need
@@ -73,6 +74,7 @@ class TokenDoor:
         except StoreError as error:
             log.warning("tokens could not be read, so nobody is let in", error=str(error))
             return _busy()
+        tell_known(request.scope)
         # Whoever may not do what they ask for is known all the same, to the audit log.
         request.state.actor = Actor(ActorKind.TOKEN, holder.id, request.client.host if request.client else None)
         wait = self._checks.spend(holder)
