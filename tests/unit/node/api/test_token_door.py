@@ -187,7 +187,14 @@ def test_the_last_use_is_shown_and_refusals_are_counted(
     def told() -> bool:
         used = {one.id for one in sqlite_served.node.tokens.list() if one.last_used_at is not None}
         refused = sqlite_served.get("/v1/status").json()["refused"]
-        return split_token(token)[0] in used and refused == {"token": 1, "address": 0, "scope": 1, "rate": 0}
+        return split_token(token)[0] in used and refused == {
+            "token": 1,
+            "address": 0,
+            "scope": 1,
+            "rate": 0,
+            "signature": 0,
+            "member": 0,
+        }
 
     wait_until(told)
     assert 'hashpact_refused_requests{reason="scope"} 1.0' in sqlite_served.get("/metrics").text
