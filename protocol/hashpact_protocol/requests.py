@@ -6,12 +6,14 @@ closed here: one signature a request, exactly these components, all of these par
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, HTTPSignatureKeyResolver
 from http_message_signatures.algorithms import ED25519
@@ -37,6 +39,8 @@ _WITH_BODY: Final = (*_BARE, "content-digest")
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _KEY_ID = re.compile(r"([a-z0-9][a-z0-9-]{1,62})/([!#-\[\]-~]{1,128})")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_NOBODYS_KEY: Final = hashlib.sha256(b"hashpact: nobody's request key 0").digest()
+"""A public key whose private key nobody knows: it is the hash of these words, and happens to be a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,11 @@ def check_request(
     except HTTPMessageSignaturesException as error:
         if resolver.failed is not None:
             raise resolver.failed from None
+        if isinstance(error.__cause__, InvalidSignature):
+            raise _nobodys() from None
         raise SignatureError(f"the request is not signed as it should be: {error}") from None
+    if resolver.is_unknown:
+        raise _nobodys()
     return SignedRequest(*resolver.named, _nonce(found.parameters, safe=safe), verifier.forget_at)
 
 
@@ -162,23 +170,34 @@ class _Verifier(HTTPMessageVerifier):
         self.forget_at = _check_times(sig_input.params, self._now)
 
 
+def _nobodys() -> SignatureError:
+    """Give the error of a forgery and of an unknown key alike: who is known here is told to nobody."""
+    return SignatureError(
+        "no request key that counts here made this signature",
+        mend="see whether the member that is asked follows yours, whether your card names the key, and whether what is "
+        "signed is as docs/protocol.md has it (Requests)",
+    )
+
+
 class _Keys(HTTPSignatureKeyResolver):
     """Remembers whose key was asked for, and why it could not be looked up, which the verifier takes for a forgery."""
 
     def __init__(self, keys: PublicKeys) -> None:
         self._keys = keys
         self.named = ("", "")
+        self.is_unknown = False
         self.failed: HashpactError | None = None
 
-    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey | None:
-        """Give the key that a signature names."""
+    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey:
+        """Give the key that a signature names; nobody's where it is not known, so that a refusal takes as long."""
         self.named = _key_name(key_id)
         try:
             public = self._keys(*self.named)
         except HashpactError as error:
             self.failed = error
             raise
-        return None if public is None else Ed25519PublicKey.from_public_bytes(public)
+        self.is_unknown = public is None
+        return Ed25519PublicKey.from_public_bytes(_NOBODYS_KEY if public is None else public)
 
 
 def _key_name(key_id: str) -> tuple[str, str]:

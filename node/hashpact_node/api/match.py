@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Annotated, Final
 
@@ -18,7 +18,7 @@ from hashpact_node.api.models_requests import MatchRequest
 from hashpact_node.api.plain import PlainRoute, encoded
 from hashpact_node.api.problems import PROBLEM_RESPONSES, ManyErrors
 from hashpact_node.api.schemas import request_body
-from hashpact_node.api.token_door import refuse_bulk
+from hashpact_node.api.token_door import is_brief, refuse_bulk
 from hashpact_node.assembly import Node
 from hashpact_node.services.hashing import hash_stream
 from hashpact_node.services.matching import QUERIES_MAX, MatchResult
@@ -56,7 +56,10 @@ async def match(request: Request) -> Response:
     if not 1 <= len(batch.signals) <= QUERIES_MAX:
         raise RequestError(f"a batch holds 1 to {QUERIES_MAX:,} signals, not {len(batch.signals):,}", where="signals")
     refuse_bulk(request, len(batch.signals))
-    return encoded({"results": await run_in_threadpool(_match, get_node(request), batch)})
+    brief = is_brief(request)
+    batch.detail = batch.detail and not brief
+    results = await run_in_threadpool(_match, get_node(request), batch)
+    return encoded({"results": _unnamed(results) if brief else results})
 
 
 @router.post(
@@ -83,7 +86,8 @@ async def match_file(
     node = get_node(request)
     body = await read_body(request, max_bytes=FILE_MAX_BYTES)
     hashed = await run_in(lanes_of(request).hashing, hash_stream, BytesIO(body), name=name)
-    found = await run_in_threadpool(node.matcher.match_file, hashed)
+    brief = is_brief(request)
+    found = await run_in_threadpool(node.matcher.match_file, hashed, detail=not brief)
     return encoded(
         {
             "action": found.action,
@@ -93,9 +97,17 @@ async def match_file(
                 {"type": signal.type, "value": signal.value, "quality": signal.quality} for signal in hashed.signals
             ],
             "notices": hashed.notices,
-            "results": found.results,
+            "results": _unnamed(found.results) if brief else found.results,
         }
     )
+
+
+def _unnamed(results: Sequence[MatchResult]) -> Sequence[MatchResult]:
+    """Leave out who lists what, for whoever is told what to do and no more."""
+    for result in results:
+        for hit in result.hits:
+            hit.publishers = ()
+    return results
 
 
 def _match(node: Node, batch: _Batch) -> list[MatchResult]:

@@ -138,6 +138,12 @@ def refuse_bulk(request: Request, count: int) -> None:
         )
 
 
+def is_brief(request: Request) -> bool:
+    """Say whether a token is told what to do and no more: it matches, and does not read."""
+    holder = holder_of(request)
+    return holder is not None and holder.only_matches
+
+
 def _insufficient(need: TokenScope) -> Response:
     return plain_problem(
         HTTPStatus.FORBIDDEN,

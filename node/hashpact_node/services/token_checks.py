@@ -62,8 +62,8 @@ class Holder:
 
     @property
     def only_matches(self) -> bool:
-        """Whether it may match and nothing else, as an outside platform may that is not to have the list."""
-        return self.scopes == {TokenScope.MATCH}
+        """Whether it may match and not read, as an outside platform may that is not to have the list."""
+        return not self.may(TokenScope.READ)
 
 
 class TokenChecks:

@@ -102,6 +102,8 @@ def test_a_token_that_only_matches_gets_nothing_in_bulk(sqlite_served: Served, b
     answer = match(bare, narrow, token_door.BATCH_MAX + 1)
     assert answer.status_code == 403
     assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+    more = make_token(sqlite_served.node, "match", "audit", "publish")
+    assert match(bare, more, token_door.BATCH_MAX + 1).status_code == 403
     assert match(bare, wide, 1_000).status_code == 200
     bulk = [operation for operation, need in SCOPES.items() if need is TokenScope.MATCH]
     assert bulk == ["match", "match_file"]
