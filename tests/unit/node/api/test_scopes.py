@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -47,9 +48,9 @@ def tokens(node: Node) -> tuple[dict[TokenScope, str], dict[str, str]]:
     return by_scope, {"none": "", "expired": expired, "revoked": revoked, "unknown": f"hp_0123456789_{'a' * 43}"}
 
 
-def other_than(need: object) -> TokenScope:
-    """Give a scope that a route does not want."""
-    return TokenScope.READ if need is TokenScope.MATCH else TokenScope.MATCH
+def others_than(need: object) -> list[TokenScope]:
+    """Give the scopes that do not open a route."""
+    return [scope for scope in TokenScope if scope not in (need, TokenScope.ADMIN)]
 
 
 def test_every_route_wants_a_token_of_its_scope(
@@ -65,12 +66,26 @@ def test_every_route_wants_a_token_of_its_scope(
         assert isinstance(entry.need, TokenScope)
         for method in entry.methods:
             refused = [ask(bare, entry, method, token).status_code for token in bad.values()]
-            wrong = ask(bare, entry, method, by_scope[other_than(entry.need)]).status_code
+            wrong = [ask(bare, entry, method, by_scope[scope]).status_code for scope in others_than(entry.need)]
             right = [ask(bare, entry, method, by_scope[scope]).status_code for scope in (entry.need, TokenScope.ADMIN)]
             passed = [status not in (401, 403, 429) and status < 500 for status in right]
-            if refused != [401] * len(bad) or wrong != 403 or not all(passed):
-                found[f"{method} {entry.path}"] = [*refused, wrong, *right]
+            if refused != [401] * len(bad) or set(wrong) != {403} or not all(passed):
+                found[f"{method} {entry.path}"] = [*refused, *wrong, *right]
     assert found == {}
+
+
+def test_what_is_for_members_is_opened_by_no_token(sqlite_served: Served, bare: httpx.Client) -> None:
+    by_scope, _ = tokens(sqlite_served.node)
+    entries = [one for one in gates_of(sqlite_served.app).entries if one.need is Gate.MEMBER]
+    assert {one.path.split("/")[1] for one in entries} == {"logs", "witness", "mirror"}
+    answers = {
+        (answer.status_code, answer.content)
+        for one in entries
+        for method in one.methods
+        for token in ("", by_scope[TokenScope.ADMIN])
+        for answer in [bare.request(method, re.sub(r"{[^}]*}", "x", one.path), headers=bearer(token))]
+    }
+    assert [status for status, _ in answers] == [401], "and all are told the same"
 
 
 def test_what_is_public_wants_none(sqlite_served: Served, bare: httpx.Client) -> None:
