@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hashpact_protocol import requests
 from hashpact_protocol.errors import HashpactError, RequestError, SignatureError, StoreError
 from hashpact_protocol.requests import SignedRequest, check_request, sign_request
 from independent.sign_request import Credentials, content_digest, covered_lines
@@ -167,3 +168,21 @@ def test_no_key_is_looked_up_for_what_cannot_count(told: dict[str, int], changes
     with pytest.raises(SignatureError):
         check_request("GET", URL, headers, b"", keys=keys, now=told.get("now", 1_000))
     assert asked == []
+
+
+def test_an_unknown_key_is_refused_as_a_forgery_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    said = set()
+    for keys in (lambda *_: None, lambda *_: other):
+        with pytest.raises(SignatureError) as caught:
+            check_request("GET", URL, signed_fields(), b"", keys=keys, now=1_000)
+        said.add((caught.value.what, caught.value.mend))
+    assert len(said) == 1
+    # Not even whoever had nobody's private key would be let in by it.
+    monkeypatch.setattr(requests, "_NOBODYS_KEY", KEY.public_key().public_bytes_raw())
+    with pytest.raises(SignatureError, match="no request key that counts"):
+        check_request("GET", URL, signed_fields(), b"", keys=lambda *_: None, now=1_000)
+
+
+def signed_fields() -> list[tuple[str, str]]:
+    return [(name.lower(), value) for name, value in signed().items()]
