@@ -11,6 +11,8 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
+from hashpact_node import clock
+from hashpact_protocol.card import Card
 from independent.sign_request import Credentials
 
 MEMBERS_ONLY = ("/logs", "/witness", "/mirror")
@@ -42,9 +44,24 @@ class MemberAuth(httpx.Auth):
         yield request
 
 
-def credentials_of(member: str, home: Path, passphrase: str, clock: Callable[[], float] | None = None) -> Credentials:
-    """Give the credentials of a member by the first request key in its home; ``clock`` gives Unix seconds."""
-    key = load_ssh_private_key((home / "keys/request.key").read_bytes(), passphrase.encode())
-    assert isinstance(key, Ed25519PrivateKey)
+def credentials_of(member: str, home: Path, passphrase: str, time: Callable[[], float] | None = None) -> Credentials:
+    """Give the credentials of a member by the first request key in its home; ``time`` gives Unix seconds."""
+    key = _read_key(home / "keys/request.key", passphrase)
     found = Credentials(member, f"{member}-request-1", key)
-    return found if clock is None else replace(found, clock=clock)
+    return found if time is None else replace(found, clock=time)
+
+
+def newest_credentials(card: Card, home: Path, passphrase: str) -> Credentials:
+    """Give the credentials of a member by the last of its card's request keys that counts, and lies in its home."""
+    now = clock.now()
+    keys = [_read_key(file, passphrase) for file in home.glob("keys/request*.key")]
+    here = {key.public_key().public_bytes_raw(): key for key in keys}
+    counting = (one for one in card.request_keys if one.public in here and one.valid_from <= now <= one.valid_until)
+    newest = max(counting, key=lambda one: one.valid_from)
+    return Credentials(card.member, newest.id, here[newest.public])
+
+
+def _read_key(file: Path, passphrase: str) -> Ed25519PrivateKey:
+    key = load_ssh_private_key(file.read_bytes(), passphrase.encode())
+    assert isinstance(key, Ed25519PrivateKey)
+    return key

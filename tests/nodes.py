@@ -21,16 +21,18 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
-from asking import MEMBERS_ONLY, MemberAuth, credentials_of
+from asking import MEMBERS_ONLY, MemberAuth, credentials_of, newest_credentials
 from hashpact_keys.keystore import KeyStore
 from hashpact_node import clock
 from hashpact_node.assembly import Node
 from hashpact_node.services.awakening import UNASKED
+from hashpact_node.services.log_trust import card_of
 from hashpact_node.services.setup import Founding, make_home
 from hashpact_node.settings import Settings
 from hashpact_node.store.database import Database, open_database
 from hashpact_node.store.logs import Log, find_log
 from hashpact_node.store.migrate import migrate
+from hashpact_node.store.peers import find_own
 from independent.sign_request import Credentials
 from knowing import forget_known, know
 from warm_program import Program, run_program, start_program
@@ -176,8 +178,17 @@ class TestNode:
 
     @property
     def credentials(self) -> Credentials:
-        """What its own member signs requests with."""
-        return credentials_of(self.member, self.home, PASSPHRASE)
+        """What its own member signs requests with: the last key of its card, once that has been replaced."""
+        if [file.name for file in self.home.glob("keys/request*.key")] == ["request.key"]:
+            return credentials_of(self.member, self.home, PASSPHRASE)
+        database = open_database(self.database_url)
+        try:
+            with database.read() as connection:
+                own = find_own(connection)
+        finally:
+            database.dispose()
+        assert own is not None
+        return newest_credentials(card_of(own), self.home, PASSPHRASE)
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         """GET below its address, with its token, and signed by its own member where members are asked for."""
