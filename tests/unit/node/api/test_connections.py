@@ -114,6 +114,16 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
 
 
+def ask_as_one_let_in(link: socket.socket) -> bytes:
+    link.sendall(b"GET /known HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"\r\n\r\ntrue"):
+        piece = link.recv(65_536)
+        assert piece, "it was closed"
+        answer += piece
+    return answer
+
+
 def post(*headers: str, body: bytes = b"", close: bool = True) -> bytes:
     lines = ["POST /count HTTP/1.1", "Host: x", *headers, f"Content-Length: {len(body)}"]
     if close:
@@ -202,10 +212,12 @@ def test_an_answer_is_read_whole_by_who_reads(server: Server) -> None:
 
 def test_more_connections_than_there_may_be(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.server.config, "limit_concurrency", 3)
-    idle = [server.connect() for _ in range(3)]
-    wait_until(lambda: server.open_connections == 3)
+    known = []
+    for _ in range(2):
+        known.append(server.connect())
+        ask_as_one_let_in(known[-1])
     assert server.exchange(post()).startswith(b"HTTP/1.1 503 ")
-    for link in idle:
+    for link in known:
         link.close()
     wait_until(lambda: not server.open_connections)
     assert server.exchange(post()).startswith(b"HTTP/1.1 200 ")
@@ -338,22 +350,13 @@ def test_one_address_has_a_part_of_the_connections(server: Server, monkeypatch: 
 
 def test_who_is_idle_and_was_never_let_in_makes_room(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.server.config, "limit_concurrency", 4)
-
-    def ask_as_one_let_in(link: socket.socket) -> bytes:
-        link.sendall(b"GET /known HTTP/1.1\r\nHost: x\r\n\r\n")
-        answer = b""
-        while not answer.endswith(b"\r\n\r\ntrue"):
-            piece = link.recv(65_536)
-            assert piece, "it was closed"
-            answer += piece
-        return answer
-
     with server.connect() as member, server.connect() as oldest:
         assert ask_as_one_let_in(member).startswith(b"HTTP/1.1 200 ")
         wait_until(lambda: server.open_connections == 2)
         sleep(0.05)  # a loop's clock counts milliseconds
         with server.connect(), server.connect() as newest:
             assert rest_of(oldest) == b"", "it is closed"
+            sleep(0.05)
             newest.sendall(post(close=False))
             assert newest.recv(65_536).startswith(b"HTTP/1.1 200 ")
             with server.connect():
