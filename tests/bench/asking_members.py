@@ -73,9 +73,9 @@ def flood(folder: Path) -> dict[str, float]:
             with _flooded(folder, node, fields) as told:
                 found[f"{kind}.p95"] = _p95(client, node)
             statuses = told["statuses"]
-            if set(statuses) != {"401"}:
-                raise RuntimeError(f"strangers were answered otherwise than 401: {statuses}")
-            found[f"{kind}.rate"] = statuses["401"] / told["seconds"]
+            if not set(statuses) <= {"401", "429"}:  # the latter, once too many came from one address
+                raise RuntimeError(f"strangers were answered otherwise than 401 and 429: {statuses}")
+            found[f"{kind}.rate"] = sum(statuses.values()) / told["seconds"]
     return found
 
 
