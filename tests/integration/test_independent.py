@@ -32,7 +32,7 @@ def read_log(node: TestNode, card: Path, *options: str) -> subprocess.CompletedP
     credentials = ("--as", f"{node.member}/{node.member}-request-1", "--key", str(node.home / "keys/request.key"))
     line = [sys.executable, "-m", "independent.read_log", "--card", str(card), *credentials, *options]
     told = {"env": os.environ | {"PASSPHRASE": PASSPHRASE}, "capture_output": True, "text": True}
-    return subprocess.run(line, cwd=TESTS, timeout=600, check=False, **told)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(line, cwd=TESTS, timeout=600, check=False, **told)  # type: ignore[call-overload,no-any-return]  # of options
 
 
 def publish(node: TestNode, *listings: dict[str, Any]) -> list[str]:

@@ -7,7 +7,6 @@ in what words it is refused and nothing else: behind a proxy it is the address o
 
 from __future__ import annotations
 
-import math
 from http import HTTPStatus
 from typing import Final
 
@@ -18,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hashpact_node.api.clients import client_key
 from hashpact_node.api.connections import tell_known
 from hashpact_node.api.lanes import Lanes, run_in
-from hashpact_node.api.problems import plain_problem
+from hashpact_node.api.problems import plain_problem, too_often
 from hashpact_node.net.rates import Budgets
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.doorkeeping import Doorkeeper
@@ -93,7 +92,7 @@ class MemberDoor:
             wait = self._budgets.spend(found.member)
             if wait:
                 self._checks.note_refusal("member")
-                return _too_often(f"a member is answered {MEMBER_PER_SECOND:,.0f} times a second at most", wait)
+                return too_often(f"a member is answered {MEMBER_PER_SECOND:,.0f} times a second at most", wait)
             if found.nonce is not None:
                 await run_in(self._lanes.nonces, keeper.remember, found)
         except SignatureError as error:
@@ -104,7 +103,7 @@ class MemberDoor:
         wait = self._failures.spend(client_key((scope.get("client") or ("",))[0]))
         self._checks.note_refusal("address" if wait else "signature")
         if wait:
-            return _too_often("too many requests that no member signed came from this address", wait)
+            return too_often("too many requests that no member signed came from this address", wait)
         return _refusal(error.what, error.mend)
 
     async def _write_news(self) -> None:
@@ -120,15 +119,6 @@ class MemberDoor:
 
 def _refusal(what: str, mend: str | None) -> Response:
     return plain_problem(HTTPStatus.UNAUTHORIZED, what, mend=mend, headers=_HEADERS)
-
-
-def _too_often(detail: str, seconds: float) -> Response:
-    return plain_problem(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        detail,
-        mend="wait as Retry-After says",
-        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
-    )
 
 
 _UNSIGNED: Final = _refusal("the request is not signed", "sign it with a request key of your member card")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -162,6 +163,16 @@ def plain_problem(
     code = title.lower().replace(" ", "-").replace("'", "")
     problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
     return _response(problem if mend is None else problem | {"mend": mend}, headers)
+
+
+def too_often(detail: str, seconds: float) -> Response:
+    """Make the answer to whoever is to come again after so many seconds."""
+    return plain_problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        detail,
+        mend="wait as Retry-After says",
+        headers={"Retry-After": str(max(RETRY_AFTER_SECONDS, math.ceil(seconds)))},
+    )
 
 
 def add_handlers(app: FastAPI) -> None:

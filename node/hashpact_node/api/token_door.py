@@ -7,7 +7,6 @@ wants a token, paths that lead nowhere, too. Whoever guesses is told the same in
 
 from __future__ import annotations
 
-import math
 from http import HTTPStatus
 from typing import Final
 
@@ -21,7 +20,7 @@ from starlette.types import Scope as AsgiScope
 
 from hashpact_node.api.connections import tell_known
 from hashpact_node.api.lanes import Lanes
-from hashpact_node.api.problems import DETAILS, HttpProblem, plain_problem
+from hashpact_node.api.problems import DETAILS, HttpProblem, plain_problem, too_often
 from hashpact_node.api.scopes import TOKENLESS, Gate, Gates, Need
 from hashpact_node.api.witness import client_of
 from hashpact_node.net.rates import Budgets
@@ -80,7 +79,7 @@ class TokenDoor:
         wait = self._checks.spend(holder)
         if wait:
             self._checks.note_refusal("rate")
-            return _too_often(f"this token may ask {holder.per_minute:,} times a minute", wait)
+            return too_often(f"this token may ask {holder.per_minute:,} times a minute", wait)
         if isinstance(need, TokenScope) and not holder.may(need):
             self._checks.note_refusal("scope")
             return _insufficient(need)
@@ -105,7 +104,7 @@ class TokenDoor:
         wait = self._failures.spend(client_of(request))
         self._checks.note_refusal("address" if wait else "token")
         if wait:
-            return _too_often("too many requests without a valid token came from this address", wait)
+            return too_often("too many requests without a valid token came from this address", wait)
         challenge = f'{_REALM}, error="invalid_token"' if "authorization" in request.headers else _REALM
         return plain_problem(
             HTTPStatus.UNAUTHORIZED,
@@ -128,8 +127,7 @@ def holder_of(request: Request) -> Holder | None:
 
 def refuse_bulk(request: Request, count: int) -> None:
     """Raise HttpProblem 403 for a batch that is larger than a token may ask about that only matches."""
-    holder = holder_of(request)
-    if holder is not None and holder.only_matches and count > BATCH_MAX:
+    if is_brief(request) and count > BATCH_MAX:
         raise HttpProblem(
             HTTPStatus.FORBIDDEN,
             f"this token may ask about {BATCH_MAX} signals at once, not {count:,}",
@@ -155,15 +153,6 @@ def _insufficient(need: TokenScope) -> Response:
 
 def _insufficient_scope(need: TokenScope) -> str:
     return f'{_REALM}, error="insufficient_scope", scope="{need}"'
-
-
-def _too_often(detail: str, seconds: float) -> Response:
-    return plain_problem(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        detail,
-        mend="wait as Retry-After says",
-        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
-    )
 
 
 def _busy() -> Response:

@@ -19,6 +19,7 @@ from hashpact_node.services.actors import Actor
 from hashpact_node.services.blobs import NewBlob, store_own
 from hashpact_node.services.draft_views import DraftDetail, DraftView, draft_view
 from hashpact_node.services.drafts import ListingDraft, encode_withdrawal, new_id
+from hashpact_node.services.entry_heads import decode_head
 from hashpact_node.services.file_drafts import columns, missing_files, prepare_files
 from hashpact_node.services.hashing import HashedFile
 from hashpact_node.services.own_listings import check_id, find_contents, find_listings, sha256_contents
@@ -63,15 +64,6 @@ ENTRIES_SHOWN: Final = 100
 LIST_MAX: Final = 1_000
 _COMMA: Final = ", "
 UNDECIDED: Final = (DraftState.WRITING, DraftState.WAITING)
-
-
-class _Head(msgspec.Struct, gc=False):
-    kind: str
-    id: str
-    listing: str = ""
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +249,7 @@ class Approving:
             _check_restated(connection, log, draft, since)
             self._check_files(connection, log, draft)
             queue_draft(connection, draft.number, name, log.number, now=now)
-            last = _decode_head(entry)
+            last = decode_head(entry)
             waiting.append(Waiting(log, last.listing or last.id, withdrawn=draft.listing is not None))
         _decide(connection, draft, DraftState.APPROVED, actor, now=now)
         return waiting
@@ -265,7 +257,7 @@ class Approving:
     def _check_files(self, connection: Connection, log: Log, draft: Draft) -> None:
         """Raise ConflictError where a file of a draft is listed in that log by now; remember that it is published."""
         found = draft_contents(connection, draft.number, log.name)
-        files = {content: id_bytes(_decode_head(entry).id) for content, entry in found}
+        files = {content: id_bytes(decode_head(entry).id) for content, entry in found}
         if files and find_contents(connection, log, list(files)):
             raise ConflictError(
                 "a file of this draft has been listed meanwhile",
@@ -308,7 +300,7 @@ def _check_restated(connection: Connection, log: Log, draft: Draft, withdrawn: C
     """Raise ConflictError where a draft would bring back what two people withdrew after it was proposed."""
     if not withdrawn:
         return
-    ids = {_decode_head(entry).id for entry in stream_draft(connection, draft.number, log.name)} & set(withdrawn)
+    ids = {decode_head(entry).id for entry in stream_draft(connection, draft.number, log.name)} & set(withdrawn)
     gone = sorted(one for one, found in find_listings(connection, log, ids).items() if not found.live)
     if gone:
         raise ConflictError(

@@ -15,14 +15,11 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.doorbells import ring
 from hashpact_node.store.logs import list_logs
 from hashpact_node.store.nonces import remember_nonce
-from hashpact_node.store.peers import ACTIVE, PAUSED, Peer, find_peer
+from hashpact_node.store.peers import ACTIVE, FOLLOWED, Peer, find_peer
 from hashpact_protocol.card import RequestKey
 from hashpact_protocol.errors import SignatureError
 from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.requests import SignedRequest, check_request
-
-WELCOME = frozenset({ACTIVE, PAUSED})
-"""Whose requests are answered: who is not read for a while may still read."""
 
 
 @dataclass(slots=True)
@@ -89,7 +86,7 @@ class Doorkeeper:
     def _key(self, member: str, key_id: str, now: datetime) -> bytes | None:
         with self.database.read() as connection:
             peer = find_peer(connection, member)
-        if peer is None or peer.state not in WELCOME or peer.card is None or peer.card_version is None:
+        if peer is None or peer.state not in FOLLOWED or peer.card is None or peer.card_version is None:
             return None
         for one in self._keys_of(peer, peer.card):
             if one.id == key_id:
