@@ -185,7 +185,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     places = KeyPlaces(settings)
     keyring = Keyring(keystore, places)
     credentials = Credentials(database, keyring, now)
-    fetcher = Fetcher(AddressRules(settings.allow_networks), signs=credentials.headers)
+    fetcher = Fetcher(AddressRules.of(settings.url, settings.allow_networks), signs=credentials.headers)
     workers = Workers(settings.worker_processes)
     awakening = Awakening(database, locks, fetcher, now, again_seconds=COMMAND_ASKS_AGAIN_SECONDS)
     witness_lines = WitnessLines(database, fetcher, now, settings.publish_witnesses)

@@ -151,21 +151,28 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
-
-
 class _Signs(urllib.request.BaseHandler):
-    """Signs every request."""
+    """Signs every request, once it is known who asks."""
 
-    def __init__(self, credentials: Credentials) -> None:
-        self.credentials = credentials
+    credentials: Credentials | None = None
 
     def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        if self.credentials is None:
+            return request
         for name, value in self.credentials.headers(request.get_method(), request.full_url).items():
             request.add_header(name, value)
         return request
 
     https_request = http_request
+
+
+_SIGNS = _Signs()
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects, _SIGNS)
+
+
+def ask_as(credentials: Credentials) -> None:
+    """Sign whatever is asked for from now on."""
+    _SIGNS.credentials = credentials
 
 
 def fetch(url: str, max_bytes: int, accept: str = "identity") -> bytes:
@@ -299,7 +306,7 @@ def main() -> int:
     if not isinstance(key, Ed25519PrivateKey):
         parser.error("the key is no Ed25519 key")
     member, _, key_id = given.name.partition("/")
-    _OPENER.add_handler(_Signs(Credentials(member, key_id, key)))
+    ask_as(Credentials(member, key_id, key))
     try:
         told = read_member(json.loads(given.card.read_bytes()))
     except (RefusedError, ValueError) as error:

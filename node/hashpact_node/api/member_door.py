@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 from fastapi.responses import Response
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hashpact_node.api.clients import client_key
@@ -74,21 +75,24 @@ class MemberDoor:
         if body is None:
             await _TOO_LONG(scope, receive, send)
             return
-        member = await self._enter(scope, fields, body)
-        if isinstance(member, Response):
-            await member(scope, receive, send)
+        refused = await self._enter(scope, fields, body)
+        if refused is not None:
+            await refused(scope, receive, send)
             await self._write_news()
             return
         tell_known(scope)
-        actor = Actor(ActorKind.MEMBER, member, (scope.get("client") or (None,))[0])
-        scope = {**scope, "state": {**scope.get("state", {}), "actor": actor}}
         await self._app(scope, receive if method in _SAFE else _again(body, receive), send)
 
-    async def _enter(self, scope: Scope, fields: list[tuple[str, str]], body: bytes) -> str | Response:
-        """Give the member who asks, or what a request is refused with; who asks too often has nothing written."""
+    async def _enter(self, scope: Scope, fields: list[tuple[str, str]], body: bytes) -> Response | None:
+        """Tell the route and the audit log which member asks, or give what a request is refused with.
+
+        Whoever asks too often has nothing written.
+        """
         keeper = self._doorkeeper
         try:
             found = await run_in(self._lanes.admission, keeper.check, scope["method"], _target(scope), fields, body)
+            host = (scope.get("client") or (None,))[0]
+            Request(scope).state.actor = Actor(ActorKind.MEMBER, found.member, host)
             wait = self._budgets.spend(found.member)
             if wait:
                 self._checks.note_refusal("member")
@@ -97,7 +101,7 @@ class MemberDoor:
                 await run_in(self._lanes.nonces, keeper.remember, found)
         except SignatureError as error:
             return self._refuse(scope, error)
-        return found.member
+        return None
 
     def _refuse(self, scope: Scope, error: SignatureError) -> Response:
         wait = self._failures.spend(client_key((scope.get("client") or ("",))[0]))

@@ -205,7 +205,10 @@ class Shield:
         except ClientDisconnect:
             return  # nobody is there to be answered, and nothing is wrong here
         except Exception as error:
-            response = respond(error) if isinstance(error, errors.HashpactError) else _unforeseen(error, scope)
+            if isinstance(error, errors.HashpactError):
+                response = respond(_for_strangers(error))
+            else:
+                response = _unforeseen(error, scope)
             if started:
                 raise
             await response(scope, receive, send)
@@ -227,8 +230,16 @@ def _unforeseen(error: Exception, scope: Scope) -> Response:
     return _response(problem, None)
 
 
-async def _on_error(_request: Request, error: errors.HashpactError) -> Response:
-    return respond(error)
+async def _on_error(request: Request, error: errors.HashpactError) -> Response:
+    return respond(error if getattr(request.state, "token", None) else _for_strangers(error))
+
+
+def _for_strangers(error: errors.HashpactError) -> errors.HashpactError:
+    """Leave out where the database is and what it said, for whoever has no token; the operator finds it in the log."""
+    if not isinstance(error, errors.StoreError):
+        return error
+    log.warning("the database could not do what a request needed", error=str(error))
+    return type(error)("the node's database could not do it", mend="try again later; the node's output says why")
 
 
 async def _on_http(_request: Request, error: HTTPException) -> Response:

@@ -144,6 +144,12 @@ def _parse_ipv6(text: str, where: str) -> IPv6Address:
     return address
 
 
+def is_loopback_url(url: str) -> bool:
+    """Say whether a member's URL leads to this machine alone; FetchRefusedError where it is none."""
+    place = parse_url(f"{url}/")
+    return _is_loopback(place.host, parse_literal(f"[{place.host}]" if ":" in place.host else place.host, where=url))
+
+
 def _is_loopback(host: str, literal: Address | None) -> bool:
     return host == "localhost" if literal is None else literal.is_loopback
 
@@ -156,10 +162,22 @@ def resolve(host: str, port: int) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """What the operator allows beyond public addresses; ``resolver`` is replaced in tests."""
+    """What the operator allows beyond public addresses; ``resolver`` is replaced in tests.
+
+    ``loopback`` lets URLs that name this very machine be asked, without a network that allows it.
+    """
 
     allow_networks: tuple[Network, ...] = ()
     resolver: Resolver = resolve
+    loopback: bool = True
+
+    @classmethod
+    def of(cls, url: str | None, allow_networks: tuple[Network, ...]) -> AddressRules:
+        """Give the rules of a member's node: its peers may be on loopback where its own URL is, as on trial.
+
+        Else an URL that somebody talks its operator into would reach what this machine offers to itself alone.
+        """
+        return cls(allow_networks, loopback=url is not None and is_loopback_url(url))
 
     def addresses(self, host: str, port: int, *, timeout_seconds: float) -> tuple[str, ...]:
         """Return the checked addresses to which a connection to ``host`` may go, in the resolver's order.
@@ -170,13 +188,12 @@ class AddressRules:
         """
         literal = parse_literal(f"[{host}]" if ":" in host else host, where=host)
         if literal is not None:
-            # Whoever wrote a loopback address into a peer's URL meant this machine.
-            self._check(literal, where=host, loopback=True)
+            self._check(literal, where=host, loopback=self.loopback)
             return (str(literal),)
         texts = self._ask(host, port, timeout_seconds)
         for text in texts:
             # A public name that leads to loopback is how outsiders reach for a machine's inner services.
-            self._check(ip_address(text), where=f"{host} ({text})", loopback=host == "localhost")
+            self._check(ip_address(text), where=f"{host} ({text})", loopback=self.loopback and host == "localhost")
         return texts
 
     def _check(self, address: Address, *, where: str, loopback: bool) -> None:

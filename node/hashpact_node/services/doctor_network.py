@@ -100,7 +100,7 @@ def check_peers(visit: Visit) -> Iterator[Diagnosis]:
     peers = _active(visit)
     if not peers:
         yield diagnosis("no-peers")
-    with Fetcher(AddressRules(visit.settings.allow_networks)) as fetcher:
+    with Fetcher(visit.rules) as fetcher:
         answers = list(_asked(fetcher, peers))
     for peer, trouble in answers:
         if trouble is not None:
@@ -115,7 +115,7 @@ def check_peers(visit: Visit) -> Iterator[Diagnosis]:
 def check_clock(visit: Visit) -> Iterator[Diagnosis]:
     """Say how far our clock is from our peers', asked now; else by what they said in the last hours."""
     peers = _active(visit)
-    with Fetcher(AddressRules(visit.settings.allow_networks)) as fetcher:
+    with Fetcher(visit.rules) as fetcher:
         list(_asked(fetcher, peers))
         readings = [fetcher.clocks.of(peer.url) for peer in peers]
     heard = [one.offset / _SECOND for one in readings if one is not None]

@@ -14,12 +14,15 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.doorbells import ring
 from hashpact_node.store.logs import list_logs
-from hashpact_node.store.nonces import remember_nonce
-from hashpact_node.store.peers import ACTIVE, FOLLOWED, Peer, find_peer
+from hashpact_node.store.nonces import forget_nonces, remember_nonce
+from hashpact_node.store.peers import ACTIVE, FOLLOWED, CardHolder, find_card_holder
 from hashpact_protocol.card import RequestKey
 from hashpact_protocol.errors import SignatureError
 from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.requests import SignedRequest, check_request
+
+FORGET_EVERY_SECONDS = 60
+"""How often each process looks for nonces that nobody needs any more; each time costs more than one to remember."""
 
 
 @dataclass(slots=True)
@@ -38,7 +41,8 @@ class Doorkeeper:
         default_factory=lambda: Budgets(per_second=1 / TRUST_HINT_INTERVAL.total_seconds(), burst=1), repr=False
     )
     _keys: dict[int, tuple[bytes, tuple[RequestKey, ...]]] = field(default_factory=dict, init=False, repr=False)
-    _hinted: list[tuple[Peer, int]] = field(default_factory=list, init=False, repr=False)
+    _forgot_at: int = field(default=0, init=False, repr=False)
+    _hinted: list[tuple[CardHolder, int]] = field(default_factory=list, init=False, repr=False)
     _guard: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def check(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> SignedRequest:
@@ -62,7 +66,10 @@ class Doorkeeper:
             return
         now = int(self.now().timestamp())
         with self.database.write() as connection:
-            new = remember_nonce(connection, found.member, found.nonce, forget_at=found.forget_at, now=now)
+            if abs(now - self._forgot_at) >= FORGET_EVERY_SECONDS:
+                forget_nonces(connection, now=now)
+                self._forgot_at = now
+            new = remember_nonce(connection, found.member, found.nonce, forget_at=found.forget_at)
         if not new:
             raise SignatureError("this request was sent before", mend="sign each one anew, with a new nonce")
 
@@ -85,7 +92,7 @@ class Doorkeeper:
 
     def _key(self, member: str, key_id: str, now: datetime) -> bytes | None:
         with self.database.read() as connection:
-            peer = find_peer(connection, member)
+            peer = find_card_holder(connection, member)
         if peer is None or peer.state not in FOLLOWED or peer.card is None or peer.card_version is None:
             return None
         for one in self._keys_of(peer, peer.card):
@@ -94,7 +101,7 @@ class Doorkeeper:
         self._hint(peer, peer.card_version)
         return None
 
-    def _keys_of(self, peer: Peer, card: bytes) -> tuple[RequestKey, ...]:
+    def _keys_of(self, peer: CardHolder, card: bytes) -> tuple[RequestKey, ...]:
         """Give a card's request keys; cards are read once.
 
         They are told apart by their bytes: a member that was removed and added under another root may begin anew with
@@ -108,13 +115,13 @@ class Doorkeeper:
             self._keys[peer.number] = card, found
         return found
 
-    def _hint(self, peer: Peer, version: int) -> None:
+    def _hint(self, peer: CardHolder, version: int) -> None:
         """Note that a member's card may name the key that was used, now and then; whoever checks writes nothing."""
         if not (peer.own or peer.state != ACTIVE or self.hints.spend(peer.member)):
             self._hinted.append((peer, version))
 
 
-def _ring(connection: Connection, peer: Peer, version: int, due_ms: int) -> bool:
+def _ring(connection: Connection, peer: CardHolder, version: int, due_ms: int) -> bool:
     logs = [log for log in list_logs(connection, peer=peer.number) if log.named and log.state == "open"]
     for log in logs[:1]:
         ring(connection, log.number, size=0, due_ms=due_ms, card=version + 1)

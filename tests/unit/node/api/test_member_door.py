@@ -227,7 +227,9 @@ def nonces(node: Node) -> int:
 def test_a_member_that_asks_too_often_waits(members_node: Node, credentials: Credentials) -> None:
     """Two places for a member, and a clock that stands still."""
     budgets = Budgets(per_second=1, burst=2, monotonic=lambda: 0.0)
-    assert ask_at_a_door(members_node, [scope_of(credentials)] * 3, budgets) == [200, 200, 429]
+    scopes = [scope_of(credentials) for _ in range(3)]
+    assert ask_at_a_door(members_node, scopes, budgets) == [200, 200, 429]
+    assert [one["state"]["actor"].name for one in scopes] == ["acme"] * 3, "the audit log must know who waits"
 
 
 def test_a_member_over_its_rate_has_nothing_written(members_node: Node, credentials: Credentials) -> None:

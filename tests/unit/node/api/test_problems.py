@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from hashpact_node.api.problems import (
     DETAILS_MAX,
@@ -119,7 +119,8 @@ def app() -> FastAPI:
         return number + wanted
 
     @app.get("/known")
-    async def known() -> None:
+    async def known(request: Request) -> None:
+        request.state.token = "token" in request.query_params  # as the door for tokens says who asks
         raise errors.StoreBusyError("the database is busy", where="sqlite:///x", mend="try again")
 
     @app.get("/http")
@@ -178,7 +179,14 @@ def test_several_wrong_parameters_are_all_named(app: FastAPI) -> None:
 def test_a_busy_store_says_when_to_come_again(app: FastAPI) -> None:
     answer = ask(app, "GET", "/known")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    assert answer.json()["mend"] == "try again"
+    assert answer.json()["code"] == "store-busy"
+
+
+def test_strangers_are_not_told_where_the_database_is(app: FastAPI, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "sqlite:///x" not in ask(app, "GET", "/known").text
+    assert "sqlite:///x: the database is busy" in capsys.readouterr().out
+    problem = ask(app, "GET", "/known?token=1").json()
+    assert (problem["where"], problem["mend"]) == ("sqlite:///x", "try again")
 
 
 def test_a_status_of_http_keeps_its_headers(app: FastAPI) -> None:

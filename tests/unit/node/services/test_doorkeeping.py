@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select
 
 from hashpact_keys.rows import RowName
 from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.store.database import Database
 from hashpact_node.store.doorbells import list_rings
 from hashpact_node.store.peers import PAUSED, REMOVED, accept_card, get_peer, set_state
+from hashpact_node.store.tables_requests import RequestNonce
 from hashpact_protocol.card import Card, RequestKey, encode_card
 from hashpact_protocol.errors import SignatureError
 from hashpact_protocol.names import MemberUrl
@@ -122,6 +124,20 @@ def test_a_peer_is_let_in_by_its_signature(door: Door) -> None:
     assert door.ask() == "beta"
     assert door.ask(target="/logs/listings-1/tile/0/000?x=1") == "beta"
     assert door.ask(method="POST", body=b"a checkpoint") == "beta"
+
+
+def test_nonces_are_forgotten_by_the_way(door: Door) -> None:
+    def remembered() -> int:
+        with door.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(RequestNonce)).scalar_one()
+
+    door.ask(method="POST", nonce="a" * 16)
+    door.now += timedelta(seconds=30)
+    door.ask(method="POST", nonce="b" * 16, created=door.now)
+    assert remembered() == 2
+    door.now += timedelta(minutes=5)
+    door.ask(method="POST", nonce="c" * 16, created=door.now)
+    assert remembered() == 1
 
 
 def test_this_member_may_ask_itself(door: Door) -> None:
