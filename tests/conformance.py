@@ -83,7 +83,7 @@ def fill(node: TestNode, folder: Path) -> None:
 @contextmanager
 def running_subject(folder: Path, **settings: str) -> Iterator[Subject]:
     """Run a node of ours that has published, for the body; ``settings`` are told to its processes."""
-    node = make_node(folder, "acme", HASHPACT_MEMBERS_ONLY="true", **settings)
+    node = make_node(folder, "acme", **settings)
     fill(node, folder)
     node.start()
     try:

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from independent.fetch_card import fetch_card
-from independent.read_log import leaf_hash, open_note, read_log, read_member, tree_hash, unbase64
+from independent.read_log import ask_as, leaf_hash, open_note, read_log, read_member, tree_hash, unbase64
 from material import drafts, hex_of
 from nodes import PASSPHRASE, TestNode, wait_until
 
@@ -204,6 +204,7 @@ def _check(node: TestNode, ledger: Ledger, folder: Path) -> dict[str, Any]:
     assert "Traceback" not in said, said[said.index("Traceback") - 1_000 :][:4_000]
     assert PASSPHRASE not in said
     card = json.loads(fetch_card(node.url, node.fingerprint, folder / "stock").read_bytes())
+    ask_as(node.credentials)
     entries, _tiles = read_log(card, card["logs"][0])
     statements = [json.loads(entry) for entry in entries]
     places = {one["id"]: place for place, one in enumerate(statements)}

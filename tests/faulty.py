@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -67,11 +67,14 @@ class FaultyProxy:
         self._thread.join()
         self._server.server_close()
 
-    def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Reply | None:
+    def ask(self, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes) -> Reply | None:
         """Ask the server, and give what is to be answered."""
         link = http.client.HTTPConnection("127.0.0.1", self.behind, timeout=TIMEOUT_SECONDS)
         try:
-            link.request(method, path, headers=headers, body=body or None)
+            link.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers:  # as they came, doubled ones included
+                link.putheader(name, value)
+            link.endheaders(body or None)
             answer = link.getresponse()
             told = {name.lower(): value for name, value in answer.headers.items()}
             told.pop("transfer-encoding", None)
@@ -88,7 +91,7 @@ def _server(proxy: FaultyProxy, port: int) -> ThreadingHTTPServer:
 
         def _any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            passed_on = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+            passed_on = [(name, value) for name, value in self.headers.items() if name.lower() != "connection"]
             reply = proxy.ask(self.command, self.path, passed_on, self.rfile.read(length))
             if reply is None:
                 self.close_connection = True

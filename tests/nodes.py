@@ -21,14 +21,20 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from asking import MEMBERS_ONLY, MemberAuth, credentials_of, newest_credentials
 from hashpact_keys.keystore import KeyStore
 from hashpact_node import clock
+from hashpact_node.assembly import Node
 from hashpact_node.services.awakening import UNASKED
+from hashpact_node.services.log_trust import card_of
 from hashpact_node.services.setup import Founding, make_home
 from hashpact_node.settings import Settings
 from hashpact_node.store.database import Database, open_database
 from hashpact_node.store.logs import Log, find_log
 from hashpact_node.store.migrate import migrate
+from hashpact_node.store.peers import find_own
+from independent.sign_request import Credentials
+from knowing import forget_known, know
 from warm_program import Program, run_program, start_program
 
 PASSPHRASE = "synthetic passphrase of a test"
@@ -170,18 +176,33 @@ class TestNode:
             self.process.wait(STOP_SECONDS)
             self.process = None
 
+    @property
+    def credentials(self) -> Credentials:
+        """What its own member signs requests with: the last key of its card, once that has been replaced."""
+        if [file.name for file in self.home.glob("keys/request*.key")] == ["request.key"]:
+            return credentials_of(self.member, self.home, PASSPHRASE)
+        database = open_database(self.database_url)
+        try:
+            with database.read() as connection:
+                own = find_own(connection)
+        finally:
+            database.dispose()
+        assert own is not None
+        return newest_credentials(card_of(own), self.home, PASSPHRASE)
+
     def get(self, path: str, **options: Any) -> httpx.Response:
-        """GET below its address, with its token."""
+        """GET below its address, with its token, and signed by its own member where members are asked for."""
         return self._ask("GET", path, options)
 
     def post(self, path: str, **options: Any) -> httpx.Response:
-        """POST below its address, with its token."""
+        """POST below its address, as ``get`` does."""
         return self._ask("POST", path, options)
 
     def _ask(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
         told = {**options, "headers": {**self.authorization, **options.get("headers", {})}}
         url = f"http://127.0.0.1:{self.port}{path}"
-        return httpx.request(method, url, timeout=ANSWER_SECONDS, verify=CERTIFICATES, **told)
+        auth = MemberAuth(self.credentials, self.url) if path.startswith(MEMBERS_ONLY) else None
+        return httpx.request(method, url, auth=auth, timeout=ANSWER_SECONDS, verify=CERTIFICATES, **told)
 
     def log(self, of: TestNode) -> Log:
         """Give the row that it keeps of another's first log, or of its own."""
@@ -225,7 +246,11 @@ class TestNode:
             database.dispose()
 
     def follow(self, other: TestNode) -> None:
-        """Add a peer by its fingerprint: through the API where it runs, else through the command line."""
+        """Add a peer by its fingerprint: through the API where it runs, else through the command line.
+
+        The other one then knows this one, since it answers nobody else.
+        """
+        meet(self.database_url, other)
         if self.process is None:
             done = self.command("peer", "add", other.member, other.url, "--fingerprint", other.fingerprint, "--yes")
             assert done.returncode == 0, done.stderr
@@ -233,6 +258,18 @@ class TestNode:
             told = {"member": other.member, "url": other.url, "fingerprint": other.fingerprint}
             answer = self.post("/v1/peers", json=told)
             assert answer.status_code == 201, answer.text
+
+
+def meet(url: str, other: TestNode) -> None:
+    """Prepare that the member on the database at ``url`` adds another one, which then knows it."""
+    know(other.database_url, url)
+    forget_known(url, other.member)
+
+
+def follow(node: Node, other: TestNode) -> None:
+    """Let a node that is open in this process add a peer, which then knows it."""
+    meet(node.settings.database_url, other)
+    node.peering.add(other.member, other.url, fingerprint=other.fingerprint)
 
 
 MakeNode = Callable[..., TestNode]

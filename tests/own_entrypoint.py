@@ -112,7 +112,6 @@ def environment(home: Path) -> dict[str, str]:
         "HASHPACT_PASSPHRASE": PASSPHRASE,
         "HASHPACT_LOG_FORMAT": "json",
         "HASHPACT_PULL_INTERVAL_SECONDS": "3600",
-        "HASHPACT_MEMBERS_ONLY": "true",
         **told,
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 
 from hashpact_keys.keystore import KeyStore
@@ -46,7 +47,13 @@ class OwnMember:
 
 def found_member(database: Database, home: Path, database_url: str) -> OwnMember:
     """Make acme in ``home``, on ``database``."""
-    settings = Settings(home=home, member="acme", url="https://acme.example", database_url=database_url)
+    settings = Settings(
+        home=home,
+        member="acme",
+        url="https://acme.example",
+        database_url=database_url,
+        allow_networks=(ip_network("127.0.0.0/8"),),  # where the peers of a test are
+    )
     keystore = KeyStore(home, lambda: b"passphrase of a test", kdf_rounds=1)
     make_home(settings, Founding("acme", "https://acme.example", "Acme"), keystore, database, now=lambda: NOW)
     keyring = Keyring(keystore, settings.keys)

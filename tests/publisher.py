@@ -178,7 +178,7 @@ class Publisher:
         self.log = ScriptedLog(self.url)
         self.logs = [self.log]
         self.witness = Ed25519PrivateKey.generate()
-        self._request = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+        self.request = Ed25519PrivateKey.generate()
         self._signers = TrustSigners((new_signer(),), (new_signer(),), root=(new_signer(),))
         self.files: TrustFiles = create_trust(self._signers, self.card(), now)
 
@@ -208,7 +208,11 @@ class Publisher:
         """Write its card as things stand, with fields changed."""
         since, until = (f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in (self.begun - VALID_FOR, self.begun + VALID_FOR))
         period = {"from": since, "until": until}
-        request_key = {"id": f"{self.member}-request-1", "key": base64.b64encode(self._request).decode(), **period}
+        request_key = {
+            "id": f"{self.member}-request-1",
+            "key": base64.b64encode(self.request.public_key().public_bytes_raw()).decode(),
+            **period,
+        }
         value = {
             "contacts": [],
             "logs": [_card_log(log) for log in self.logs],

@@ -15,10 +15,14 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from asking import MEMBERS_ONLY, MemberAuth
 from hashpact_node.api.connections import server_config
+from hashpact_node.api.member_door import MemberDoor
+from hashpact_node.api.token_door import TokenDoor
 from hashpact_node.app import create_app
 from hashpact_node.assembly import Node, open_node
 from hashpact_node.services.actors import Actor, ActorKind
+from hashpact_node.services.credentials import Credentials
 from hashpact_node.services.tokens import TokenPlan, scopes_of
 from hashpact_node.store.database import Database
 from own_member import NOW, found_member
@@ -33,6 +37,8 @@ class Served:
     port: int
     client: httpx.Client
     token: str = ""
+    signs: bool = True
+    """Whether requests that are written by hand are signed, too."""
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -47,10 +53,12 @@ class Served:
         """POST to a path."""
         return self.client.post(path, **options)
 
-    @property
-    def header_lines(self) -> list[str]:
-        """The same as lines of a request."""
-        return [f"{name}: {value}" for name, value in self.authorization.items()]
+    def header_lines(self, path: str) -> list[str]:
+        """Give the lines of a GET that its API, or its door for members, asks for."""
+        fields = dict(self.authorization)
+        if self.signs and path.startswith(MEMBERS_ONLY):
+            fields.update(credentials_of_node(self.node).headers("GET", f"{self.node.doorkeeper.url}{path}", b""))
+        return [f"{name}: {value}" for name, value in fields.items()]
 
     def raw(self, request: bytes) -> bytes:
         """Send bytes that no client would, and give all that comes back."""
@@ -63,7 +71,15 @@ class Served:
 
     def raw_get(self, path: str, *headers: str) -> tuple[int, bytes]:
         """GET a path exactly as written; status and the rest."""
-        lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *headers, *self.header_lines, "", ""]
+        lines = [
+            f"GET {path} HTTP/1.1",
+            "Host: 127.0.0.1",
+            "Connection: close",
+            *headers,
+            *self.header_lines(path),
+            "",
+            "",
+        ]
         answer = self.raw("\r\n".join(lines).encode("latin-1"))
         return int(answer.split(b" ", 2)[1]), answer
 
@@ -72,9 +88,9 @@ class Served:
 def serving(node: Node, *, schedule: bool = False, port: int = 0) -> Iterator[Served]:
     """Serve a node, without its schedule unless that is wanted, for the body.
 
-    Where it answers members only, its client has a token that may do everything.
+    Its client has a token that may do everything, and signs as the node's own member.
     """
-    token = make_token(node) if node.settings.members_only else ""
+    token = make_token(node)
     app = create_app(node, schedule=schedule)
     listener = socket.create_server(("127.0.0.1", port))
     # uvloop does this for each connection; asyncio does not for those of such a listener, and each answer waits 40 ms.
@@ -87,11 +103,24 @@ def serving(node: Node, *, schedule: bool = False, port: int = 0) -> Iterator[Se
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client:
             client.headers.update(bearer(token))
+            client.auth = MemberAuth(credentials_of_node(node), str(node.doorkeeper.url))
             yield Served(node, app, port, client, token)
     finally:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def without_doors(app: FastAPI) -> FastAPI:
+    """Take the doors off an application, for whoever stands in their place."""
+    doors: set[object] = {MemberDoor, TokenDoor}
+    app.user_middleware = [one for one in app.user_middleware if one.cls not in doors]
+    return app
+
+
+def credentials_of_node(node: Node) -> Credentials:
+    """Give a node's own credentials, at its own time."""
+    return Credentials(node.database, node.keyring, node.doorkeeper.now)
 
 
 def make_token(node: Node, *scopes: str, **plan: Any) -> str:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
-import structlog
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.concurrency import run_in_threadpool
@@ -39,6 +38,7 @@ from hashpact_node.api import (
     witness_cards,
 )
 from hashpact_node.api.audited import Audited, Reached
+from hashpact_node.api.forwarded import Forwarded
 from hashpact_node.api.front import BelowPath, BodyCap, Guard, HeadAsGet, host_of
 from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.member_door import MemberDoor
@@ -56,7 +56,7 @@ from hashpact_node.assembly import Node
 from hashpact_node.jobs.schedule import Schedule
 from hashpact_node.jobs.waking import Waking
 from hashpact_node.services.failed_entries import FailedEntries
-from hashpact_node.services.status import OPEN_NOTICE, StatusReader
+from hashpact_node.services.status import StatusReader
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.names import MemberUrl
 
@@ -64,7 +64,8 @@ DESCRIPTION: Final = """\
 A node of Hashpact: a company's own list of hashes of confirmed terrorist content, its peers' lists, verified, and the
 blocklist that follows from them.
 
-`/trust` and `/logs` are what other members read (docs/protocol.md). `/v1` is for the company's own systems.
+`/trust`, `/logs`, `/witness` and `/mirror` are what other members read (docs/protocol.md), all but the first by signed
+requests. `/v1` is for the company's own systems, by tokens.
 Everything that goes wrong is a problem of RFC 9457.
 """
 
@@ -115,8 +116,6 @@ ROUTERS: Final = (
     health.router,
 )
 
-log = structlog.get_logger(__name__)
-
 
 def create_app(node: Node | None = None, *, schedule: bool = True) -> FastAPI:
     """Make the application of a node, which runs the schedule between startup and shutdown unless told not to.
@@ -158,14 +157,15 @@ def _add_front(app: FastAPI, node: Node | None) -> None:
     app.add_middleware(Reached)
     app.add_middleware(BodyCap)
     gates = gates_of(app)
-    if node is not None and node.settings.members_only:
+    if node is not None:
         app.add_middleware(TokenDoor, gates=gates, checks=node.token_checks, lanes=app.state.lanes)
     app.add_middleware(HeadAsGet)
-    if node is not None and node.settings.members_only:
-        app.add_middleware(MemberDoor, doorkeeper=node.doorkeeper)
+    if node is not None:
+        app.add_middleware(MemberDoor, doorkeeper=node.doorkeeper, checks=node.token_checks, lanes=app.state.lanes)
     app.add_middleware(Guard, host=host_of(authority))
     if node is not None:  # around the doors, so that who is not let in is recorded, too
         app.add_middleware(Audited, audit=node.audit, failed=app.state.failed_entries)
+        app.add_middleware(Forwarded, proxies=node.settings.trusted_proxies)
     app.add_middleware(BelowPath, path=slash + path)
     app.add_middleware(Shield)
     app.add_middleware(SafeHeaders)
@@ -176,8 +176,6 @@ def _lifespan(node: Node | None, *, schedule: bool) -> Callable[[FastAPI], Any]:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if node is None:
             raise ConfigurationError("no node stands behind this API", mend="start it with `hashpact serve`")
-        if not node.settings.members_only:
-            log.warning(OPEN_NOTICE, host=node.settings.host, port=node.settings.port)
         running = (Waking(node), Schedule(node)) if schedule else ()
         for one in running:
             one.start()

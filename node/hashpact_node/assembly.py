@@ -213,7 +213,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     places = KeyPlaces(settings)
     keyring = Keyring(keystore, places)
     credentials = Credentials(database, keyring, now)
-    addresses = AddressRules(settings.allow_networks)
+    addresses = AddressRules.of(settings.url, settings.allow_networks)
     fetcher = Fetcher(addresses, signs=credentials.headers)
     receivers = Fetcher(addresses, connections=WEBHOOKS_MAX, escapes=True)
     workers = Workers(settings.worker_processes)

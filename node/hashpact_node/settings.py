@@ -59,7 +59,6 @@ class Settings:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(DEFAULT_KEYS))
     keys_fixed: bool = field(default=False, compare=False)
     host: str = "127.0.0.1"
-    members_only: bool = False
     port: int = DEFAULT_PORT
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -67,6 +66,7 @@ class Settings:
     pull_interval_seconds: float = _PULL_INTERVAL_SECONDS
     pull_jitter_seconds: float = _PULL_INTERVAL_SECONDS / 10
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     require_witnesses: int | Path = 0
     publish_witnesses: int = 2
     worker_processes: int = 1
@@ -131,13 +131,7 @@ SETTINGS = (
         forms.database_url,
         secret=True,
     ),
-    Setting("host", "the address to listen on; beyond loopback only with members_only", "127.0.0.1", forms.host),
-    Setting(
-        "members_only",
-        "whether requests between nodes must be signed by a member, and those to the API carry a token",
-        "false",
-        forms.yes_or_no,
-    ),
+    Setting("host", "the address to listen on", "127.0.0.1", forms.host),
     Setting("port", "the TCP port to listen on", str(DEFAULT_PORT), forms.integer(1, _PORT_MAX)),
     Setting(
         "tls_certificate",
@@ -164,6 +158,13 @@ SETTINGS = (
     Setting(
         "allow_networks",
         "networks beyond the public internet in which peers may be; separated by commas in the environment",
+        "none",
+        forms.networks,
+    ),
+    Setting(
+        "trusted_proxies",
+        "networks of the proxies before this node that say in X-Forwarded-For who asked them; separated by commas in "
+        "the environment",
         "none",
         forms.networks,
     ),
@@ -247,7 +248,6 @@ def load_settings(environment: Mapping[str, str], home: Path) -> Settings:
         raise ConfigurationError(
             "pull_jitter_seconds is longer than pull_interval_seconds", where=str(home), mend="make it shorter"
         )
-    _check_host(values)
     _check_tls(values)
     _check_directory(values, home)
     if isinstance(values.get("require_witnesses"), Path):
@@ -260,15 +260,6 @@ def _check_tls(values: Mapping[str, Any]) -> None:
         missing = "tls_key" if "tls_certificate" in values else "tls_certificate"
         raise ConfigurationError(
             f"to end TLS, {missing} is missing", mend="give both, or neither where a proxy ends TLS"
-        )
-
-
-def _check_host(values: Mapping[str, Any]) -> None:
-    if not values.get("members_only", False) and not forms.is_loopback(values.get("host", "127.0.0.1")):
-        raise ConfigurationError(
-            f"this node would listen at {values['host']}, and answer everybody there",
-            where="host",
-            mend="set members_only = true, or let it listen at 127.0.0.1, ::1 or localhost",
         )
 
 

@@ -7,6 +7,7 @@ anything. What is found here is a reason to look twice, never to refuse: in spir
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 # Written by their numbers: in this file, too, they would be taken for the letters that they look like.
@@ -37,6 +38,7 @@ _ALPHABETS: Final = frozenset({"ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GE
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
 
+@lru_cache(maxsize=8_192)  # a directory compares each new member with each known one
 def skeleton(text: str) -> str:
     """What is left of a text once all that a hurried reader does not tell apart is one; letters and digits only.
 

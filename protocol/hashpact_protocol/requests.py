@@ -6,12 +6,14 @@ closed here: one signature a request, exactly these components, all of these par
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, HTTPSignatureKeyResolver
 from http_message_signatures.algorithms import ED25519
@@ -37,6 +39,8 @@ _WITH_BODY: Final = (*_BARE, "content-digest")
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _KEY_ID = re.compile(r"([a-z0-9][a-z0-9-]{1,62})/([!#-\[\]-~]{1,128})")
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_NOBODYS_KEY: Final = hashlib.sha256(b"hashpact: nobody's request key 0").digest()
+"""A public key whose private key nobody knows: it is the hash of these words, and happens to be a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +122,19 @@ def check_request(
     safe = method in _SAFE
     resolver = _Keys(keys)
     try:
-        (found,) = _Verifier(signature_algorithm=ED25519, key_resolver=resolver).verify(_Message(method, url, fields))
-        covered = {name for name in found.covered_components if name != '"@signature-params"'}
-        if covered != {f'"{name}"' for name in (_BARE if safe else _WITH_BODY)}:
-            raise SignatureError(
-                "the signature covers something else than what is signed of such a request",
-                mend=f"cover {', '.join(_BARE if safe else _WITH_BODY)}",
-            )
+        verifier = _Verifier(resolver, _BARE if safe else _WITH_BODY, now)
+        (found,) = verifier.verify(_Message(method, url, fields))
         if not safe:
             ContentDigest.verify(fields["content-digest"], body)
     except HTTPMessageSignaturesException as error:
         if resolver.failed is not None:
             raise resolver.failed from None
+        if isinstance(error.__cause__, InvalidSignature):
+            raise _nobodys() from None
         raise SignatureError(f"the request is not signed as it should be: {error}") from None
-    forget_at = _check_times(found.parameters, now)
-    return SignedRequest(*resolver.named, _nonce(found.parameters, safe=safe), forget_at)
+    if resolver.is_unknown:
+        raise _nobodys()
+    return SignedRequest(*resolver.named, _nonce(found.parameters, safe=safe), verifier.forget_at)
 
 
 def _fields(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -140,19 +142,41 @@ def _fields(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in headers:
         if name in SIGNATURE_FIELDS:
-            if name in found or len(value) > FIELD_MAX_BYTES:
+            bare = value.strip(" \t")  # what stands around a value is no part of it (RFC 9110, section 5.5)
+            if name in found or len(bare) > FIELD_MAX_BYTES:
                 raise SignatureError(f"there is more than one {name}, or it is too long")
-            found[name] = value
+            found[name] = bare
     if "signature-input" not in found or "signature" not in found:
         raise SignatureError("the request is not signed", mend="sign it with a request key of your member card")
     return found
 
 
 class _Verifier(HTTPMessageVerifier):
-    """Leaves times to :func:`_check_times`, which is told what time it is."""
+    """Looks at what costs nothing before any key is looked up: what is covered, the tag, and times."""
 
-    def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
-        """Look at nothing."""
+    def __init__(self, keys: _Keys, components: tuple[str, ...], now: int) -> None:
+        super().__init__(signature_algorithm=ED25519, key_resolver=keys)
+        self._components = components
+        self._now = now
+        self.forget_at = 0
+
+    def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:  # noqa: ARG002  as the library has it
+        """Check what is signed; the library asks for it first of all."""
+        if sorted(map(str, sig_input)) != sorted(f'"{name}"' for name in self._components):
+            raise SignatureError(
+                "the signature covers something else than what is signed of such a request",
+                mend=f"cover {', '.join(self._components)}",
+            )
+        self.forget_at = _check_times(sig_input.params, self._now)
+
+
+def _nobodys() -> SignatureError:
+    """Give the error of a forgery and of an unknown key alike: who is known here is told to nobody."""
+    return SignatureError(
+        "no request key that counts here made this signature",
+        mend="see whether the member that is asked follows yours, whether your card names the key, and whether what is "
+        "signed is as docs/protocol.md has it (Requests)",
+    )
 
 
 class _Keys(HTTPSignatureKeyResolver):
@@ -161,17 +185,19 @@ class _Keys(HTTPSignatureKeyResolver):
     def __init__(self, keys: PublicKeys) -> None:
         self._keys = keys
         self.named = ("", "")
+        self.is_unknown = False
         self.failed: HashpactError | None = None
 
-    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey | None:
-        """Give the key that a signature names."""
+    def resolve_public_key(self, key_id: str) -> Ed25519PublicKey:
+        """Give the key that a signature names; nobody's where it is not known, so that a refusal takes as long."""
         self.named = _key_name(key_id)
         try:
             public = self._keys(*self.named)
         except HashpactError as error:
             self.failed = error
             raise
-        return None if public is None else Ed25519PublicKey.from_public_bytes(public)
+        self.is_unknown = public is None
+        return Ed25519PublicKey.from_public_bytes(_NOBODYS_KEY if public is None else public)
 
 
 def _key_name(key_id: str) -> tuple[str, str]:

@@ -43,12 +43,15 @@ def costs(folder: Path) -> dict[str, float]:
 
         signed = [received("GET", b"") for _ in range(ROUNDS)]
         posted = [received("POST", body) for _ in range(ROUNDS)]
-        admit = node.doorkeeper.admit
+
+        def admit(method: str, fields: list[tuple[str, str]], sent: bytes) -> None:
+            node.doorkeeper.remember(node.doorkeeper.check(method, PATH, fields, sent))
+
         return {
             "sign.get": _each(lambda _: signs("GET", url, b"")),
             "sign.post": _each(lambda _: signs("POST", url, body)),
-            "verify.get": _each(lambda number: admit("GET", PATH, signed[number], b"")),
-            "verify.post": _each(lambda number: admit("POST", PATH, posted[number], body)),
+            "verify.get": _each(lambda number: admit("GET", signed[number], b"")),
+            "verify.post": _each(lambda number: admit("POST", posted[number], body)),
         }
     finally:
         node.close()
@@ -60,7 +63,7 @@ def flood(folder: Path) -> dict[str, float]:
     ``unsigned`` strangers sign nothing; ``forged`` ones sign in the name of a member, with a key that is not its own.
     Flooders, the member and the node share this machine.
     """
-    node = make_node(folder, "acme", HASHPACT_MEMBERS_ONLY="true")
+    node = make_node(folder, "acme")
     credentials = credentials_of("acme", node.home, PASSPHRASE)
     with running(node), httpx.Client(auth=MemberAuth(credentials, node.url), verify=CERTIFICATES, timeout=60) as client:
         found = {"quiet.p95": _p95(client, node)}
@@ -70,9 +73,9 @@ def flood(folder: Path) -> dict[str, float]:
             with _flooded(folder, node, fields) as told:
                 found[f"{kind}.p95"] = _p95(client, node)
             statuses = told["statuses"]
-            if set(statuses) != {"401"}:
-                raise RuntimeError(f"strangers were answered otherwise than 401: {statuses}")
-            found[f"{kind}.rate"] = statuses["401"] / told["seconds"]
+            if not set(statuses) <= {"401", "429"}:  # the latter, once too many came from one address
+                raise RuntimeError(f"strangers were answered otherwise than 401 and 429: {statuses}")
+            found[f"{kind}.rate"] = sum(statuses.values()) / told["seconds"]
     return found
 
 

@@ -3,9 +3,10 @@
 A reader written apart from the node, to check it by: it has nothing but the standard library, ``cryptography``, the
 C2SP documents signed-note, tlog-checkpoint, tlog-cosignature and tlog-tiles, RFC 6962 and docs/protocol.md. It is slow
 and plain on purpose, and holds everything in memory. It is given the card that the member's trust repository leads to,
-as any TUF client fetches it, and run in the folder ``tests``::
+as any TUF client fetches it, and with a request key of a member whom the node answers (RFC 9421; its passphrase, where
+it has one, is in the variable PASSPHRASE), and run in the folder ``tests``::
 
-    python -m independent.read_log --card member.json
+    python -m independent.read_log --card member.json --as beta/beta-request-1 --key keys/request.key
 
 and writes JSON with logs, counts and digest; with ``--list`` each live listing, too. Exit code 1: it refused.
 """
@@ -18,6 +19,7 @@ import binascii
 import gzip
 import hashlib
 import json
+import os
 import re
 import sys
 import time
@@ -28,8 +30,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
+from independent.sign_request import Credentials
 from independent.statements import Merged
 
 WIDTH = 256
@@ -147,7 +151,28 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
+class _Signs(urllib.request.BaseHandler):
+    """Signs every request, once it is known who asks."""
+
+    credentials: Credentials | None = None
+
+    def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        if self.credentials is None:
+            return request
+        for name, value in self.credentials.headers(request.get_method(), request.full_url).items():
+            request.add_header(name, value)
+        return request
+
+    https_request = http_request
+
+
+_SIGNS = _Signs()
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects, _SIGNS)
+
+
+def ask_as(credentials: Credentials) -> None:
+    """Sign whatever is asked for from now on."""
+    _SIGNS.credentials = credentials
 
 
 def fetch(url: str, max_bytes: int, accept: str = "identity") -> bytes:
@@ -273,8 +298,15 @@ def main() -> int:
     """Read the logs that a card names, and write what they say."""
     parser = argparse.ArgumentParser(description="Read a member's logs, and check every entry.")
     parser.add_argument("--card", type=Path, required=True, help="the member's card, as its trust repository gave it")
+    parser.add_argument("--as", dest="name", required=True, help="who asks: MEMBER/KEY-ID")
+    parser.add_argument("--key", type=Path, required=True, help="the private request key, as OpenSSH writes it")
     parser.add_argument("--list", action="store_true", help="write every live listing, too")
     given = parser.parse_args()
+    key = load_ssh_private_key(given.key.read_bytes(), os.environ.get("PASSPHRASE", "").encode() or None)
+    if not isinstance(key, Ed25519PrivateKey):
+        parser.error("the key is no Ed25519 key")
+    member, _, key_id = given.name.partition("/")
+    ask_as(Credentials(member, key_id, key))
     try:
         told = read_member(json.loads(given.card.read_bytes()))
     except (RefusedError, ValueError) as error:

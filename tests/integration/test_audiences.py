@@ -12,7 +12,7 @@ import pytest
 
 from asking import MemberAuth, credentials_of
 from hashpact_protocol.witness import origin_hash
-from nodes import CERTIFICATES, PASSPHRASE, TestNode, make_node, running
+from nodes import CERTIFICATES, PASSPHRASE, TestNode, make_node, meet, running
 
 OUTSIDE = "delta"
 
@@ -24,6 +24,7 @@ def run(node: TestNode, *arguments: str) -> Any:
 
 
 def follow(node: TestNode, other: TestNode) -> None:
+    meet(node.database_url, other)
     run(node, "peer", "add", other.member, other.url, "--fingerprint", other.fingerprint, "--yes")
 
 
@@ -61,7 +62,7 @@ def status(asking: TestNode, asked: TestNode, path: str) -> int:
 def four(tmp_path: Path) -> Iterator[dict[str, TestNode]]:
     """Acme, which has an audience of beta and gamma, and delta, which has nothing to do with it."""
     members = ("acme", "beta", "gamma", OUTSIDE)
-    nodes = {member: make_node(tmp_path, member, HASHPACT_MEMBERS_ONLY="true") for member in members}
+    nodes = {member: make_node(tmp_path, member) for member in members}
     acme, beta, gamma, delta = nodes.values()
     with running(*nodes.values()):
         for other in (beta, gamma, delta):

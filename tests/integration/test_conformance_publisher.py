@@ -13,8 +13,9 @@ import pytest
 
 from conformance import fill
 from faulty import Fault, FaultyProxy, Reply, honest
+from hashpact_conformance.main import PASSPHRASE as CREDENTIALS_PASSPHRASE
 from hashpact_conformance.main import main
-from nodes import free_port, make_node
+from nodes import PASSPHRASE, free_port, make_node
 
 
 @dataclass
@@ -25,15 +26,15 @@ class Stage:
     root: Path
     proxy: FaultyProxy
     folder: Path
+    credentials: tuple[str, ...]
 
     def outcomes(self, pattern: str, fault: Fault = honest, root: Path | None = None) -> dict[str, Any]:
         """Run the cases whose id holds a pattern; gives each outcome with its message."""
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         self.proxy.fault = fault
-        code = main(
-            ["publisher", "--url", self.url, "--root", str(root or self.root), "-k", pattern, "--json", str(report)]
-        )
+        told = ["--url", self.url, "--root", str(root or self.root), "-k", pattern, "--json", str(report)]
+        code = main(["publisher", *self.credentials, *told])
         cases = json.loads(report.read_bytes())["cases"]
         assert code == (1 if any(case["outcome"] == "failed" for case in cases) else 0)
         return {case["id"]: (case["outcome"], case["message"]) for case in cases}
@@ -47,12 +48,16 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     node.port = free_port()  # it listens there; its member URL is the proxy's address
     fill(node, folder)
     node.start()
+    patch = pytest.MonkeyPatch()
+    patch.setenv(CREDENTIALS_PASSPHRASE, PASSPHRASE)
     try:
         root = folder / "1.root.json"
         root.write_bytes(node.get("/trust/metadata/1.root.json").content)
         with FaultyProxy(port, node.port) as proxy:
-            yield Stage(url, root, proxy, folder)
+            credentials = ("--as", "acme/acme-request-1", "--key", str(node.home / "keys/request.key"))
+            yield Stage(url, root, proxy, folder, credentials)
     finally:
+        patch.undo()
         node.kill()
 
 

@@ -57,7 +57,6 @@ def consortium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consortium]
             "HASHPACT_DIRECTORY_URL": url,
             "HASHPACT_DIRECTORY_FINGERPRINT": secretariat.fingerprint,
             "HASHPACT_DIRECTORY_POLICY": "auto",
-            "HASHPACT_MEMBERS_ONLY": "true",
         }
         acme, beta = (make_node(folder, member, **told) for member in ("acme", "beta"))
         done = acme.command("publish", str(picture(folder / "a.png", 1)))

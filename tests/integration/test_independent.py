@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -26,10 +27,12 @@ from vectors_lookup import Vector, vectors
 TESTS = Path(__file__).parents[1]
 
 
-def read_log(card: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the reader as its own program."""
-    line = [sys.executable, "-m", "independent.read_log", "--card", str(card), *options]
-    return subprocess.run(line, cwd=TESTS, capture_output=True, text=True, timeout=600, check=False)
+def read_log(node: TestNode, card: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the reader as its own program, in the name of the node's own member."""
+    credentials = ("--as", f"{node.member}/{node.member}-request-1", "--key", str(node.home / "keys/request.key"))
+    line = [sys.executable, "-m", "independent.read_log", "--card", str(card), *credentials, *options]
+    told = {"env": os.environ | {"PASSPHRASE": PASSPHRASE}, "capture_output": True, "text": True}
+    return subprocess.run(line, cwd=TESTS, timeout=600, check=False, **told)  # type: ignore[call-overload,no-any-return]  # of options
 
 
 def publish(node: TestNode, *listings: dict[str, Any]) -> list[str]:
@@ -77,7 +80,7 @@ def acme(make: MakeNode) -> Iterator[tuple[TestNode, Proxy]]:
 def test_it_finds_the_same_listings_and_refuses_one_altered_byte(acme: tuple[TestNode, Proxy], tmp_path: Path) -> None:
     node, proxy = acme
     card = fetch_card(node.url, node.fingerprint, tmp_path / "stock")
-    done = read_log(card, "--list")
+    done = read_log(node, card, "--list")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     told = node.get("/v1/blocklist/digest", params={"members": "acme"}).json()
@@ -100,12 +103,12 @@ def test_it_finds_the_same_listings_and_refuses_one_altered_byte(acme: tuple[Tes
     ):
         (asked,) = {one for one in proxy.asked if one.startswith(f"{log}{path}")}
         proxy.alterations = {asked: flip(place)}
-        refused = read_log(card)
+        refused = read_log(node, card)
         assert refused.returncode == 1, path
         assert refused.stderr.startswith("refused: "), path
         assert refusal in refused.stderr
     proxy.alterations.clear()
-    assert json.loads(read_log(card).stdout)["digest"] == told["digest"]
+    assert json.loads(read_log(node, card).stdout)["digest"] == told["digest"]
 
 
 def test_it_shares_no_code_with_the_node() -> None:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from hashpact_keys.rotation import DATED_ROWS, LOG_ROWS, dated_keys, named_keys
 from hashpact_keys.rows import RowName
@@ -37,7 +38,7 @@ from hashpact_protocol.notes import (
 )
 from hashpact_protocol.witness import format_signatures
 from material import drafts
-from nodes import PASSPHRASE, MakeNode, TestNode, wait_until
+from nodes import PASSPHRASE, MakeNode, TestNode, follow, wait_until
 from serving import serving
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])  # what the databases do is tested with each part
@@ -70,10 +71,6 @@ def here(of: TestNode) -> Iterator[Node]:
         yield node
     finally:
         node.close()
-
-
-def follow(node: Node, other: TestNode) -> None:
-    node.peering.add(other.member, other.url, fingerprint=other.fingerprint)
 
 
 def card_here(node: Node, member: str) -> Card:
@@ -286,6 +283,8 @@ def test_every_row_is_rotated_and_revoked_while_peers_pull(make: MakeNode, monke
         assert delta.puller.pull("acme").errors == []  # which then hears nothing until the end
         drill = Drill(acme, beta, gamma, iter(drafts(20)))
         drill.publish_one()
+        with gamma.database.write() as connection:
+            connection.execute(text("DELETE FROM alarm"))  # of before the others knew gamma
         busy = Busy(gamma, drill.listed)
         with busy.running("acme", "beta"):
             drill.rotate()

@@ -26,7 +26,7 @@ from hashpact_node.services.views import own_peer
 from hashpact_node.store.peers import get_peer, record_trust_check
 from hashpact_node.store.trust import load_files
 from hashpact_protocol.card import encode_card
-from nodes import PASSPHRASE, MakeNode, TestNode
+from nodes import PASSPHRASE, MakeNode, TestNode, follow
 from proxy import Proxy
 from serving import serving
 from unit.keys.ceremonies import change, people, signed
@@ -113,7 +113,7 @@ def staged(acme: TestNode, beta: TestNode) -> Iterator[Stage]:
         one.awakening.alone = True
         one.upkeep.release_waiting()
         one.upkeep.renew_cosignatures()
-        two.peering.add("acme", acme.url, fingerprint=acme.fingerprint)
+        follow(two, acme)
         assert two.puller.pull("acme").errors == []
         yield Stage(one, two, thief)
 
@@ -170,9 +170,9 @@ def test_peers_who_compare_cards_notice_that_one_of_them_is_kept_behind(make: Ma
         stack.callback(other.close)
         stack.enter_context(serving(other, port=delta.port))
         stage.thief.files, kept = None, stage.thief.files
-        other.peering.add("acme", acme.url, fingerprint=acme.fingerprint)
+        follow(other, acme)
         stage.thief.files = kept
-        stage.beta.peering.add("delta", delta.url, fingerprint=delta.fingerprint)
+        follow(stage.beta, delta)
         stage.beta.comparer.compare("delta")  # it looked a moment ago, so this may be no more than news
         assert not stage.beta.peering.show("acme").alarms
         stage.let_time_pass()

@@ -52,6 +52,7 @@ http {{
         server_name localhost;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
+        proxy_set_header X-Forwarded-For $remote_addr;
         location ~ ^/pact/(trust|logs|witness|mirror)/ {{ proxy_pass http://127.0.0.1:{behind}; }}
         location / {{ return 404; }}
     }}
@@ -117,7 +118,6 @@ def make(folder: Path, member: str, port: int, below: str, certificates: Certifi
     home = folder / member
     home.mkdir()
     told = {
-        "HASHPACT_MEMBERS_ONLY": "true",
         "HASHPACT_ALLOW_NETWORKS": "127.0.0.0/8,::1/128",
         "HASHPACT_PULL_INTERVAL_SECONDS": "3600",
         "SSL_CERT_FILE": str(certificates.certificate),

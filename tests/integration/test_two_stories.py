@@ -16,7 +16,7 @@ from hashpact_node import clock
 from hashpact_node.assembly import Node, open_node, open_settings
 from hashpact_protocol.statements import encode_statement
 from members import listing, sha256
-from nodes import PASSPHRASE, MakeNode, TestNode
+from nodes import PASSPHRASE, MakeNode, TestNode, follow
 from publisher import Publisher
 from serving import serving
 
@@ -71,7 +71,7 @@ def test_both_readers_find_out_and_prove_it_apart(
         tell(liar, acme, entries(1, ours))
         tell(liar, delta, entries(900, 1) + entries(2, theirs - 1))
         for reader, other in ((acme, homes["delta"]), (delta, homes["acme"])):
-            reader.peering.add(other.member, other.url, fingerprint=other.fingerprint)
+            follow(reader, other)
             compared = reader.comparer.compare(other.member)
             assert (len(compared.evidence), compared.notices) == (1, [])
             file = tmp_path / "apart" / f"{reader.member}.json"

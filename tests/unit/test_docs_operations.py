@@ -41,6 +41,7 @@ from hashpact_node.settings import ENVIRONMENT_ONLY, SETTINGS, load_settings
 from hashpact_protocol.card_changes import CardChange, ChangeCode
 from hashpact_protocol.errors import ForkError, HashpactError
 from hashpact_protocol.limits import LIMITS
+from hashpact_protocol.signals import SIGNAL_TYPES
 
 REPOSITORY = Path(__file__).parents[2]
 NODE = REPOSITORY / "node" / "hashpact_node"
@@ -347,6 +348,11 @@ def test_examples_have_the_fields_of_the_api() -> None:
             if set(schema.get("required", ())) <= example.keys() <= schema.get("properties", {}).keys()
         ]
         assert fit, f"no answer has the fields {sorted(example)}"
+
+
+def test_the_order_of_the_blocklist_is_that_of_the_codes() -> None:
+    types = ", ".join(f"`{known.name}`" for known in sorted(SIGNAL_TYPES.values(), key=lambda known: known.code))
+    assert f"in order of type ({types}, then all others by name)" in " ".join(text_of(API).split())
 
 
 def test_the_table_of_scopes_is_that_of_the_program() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hashpact_keys.rows import ROWS
 from hashpact_node import store
@@ -33,6 +34,7 @@ from hashpact_protocol.notes import VerifierKey, cosignatures, parse_checkpoint,
 from hashpact_protocol.parsing import parse_entries
 from hashpact_protocol.policy import DECISIONS
 from hashpact_protocol.proofs import parse_proof, verify_proof
+from hashpact_protocol.requests import check_request
 from hashpact_protocol.signals import QUALITY_MAX, SIGNAL_TYPES, Comparison, SignalType, make_signal
 from hashpact_protocol.statements import _FORMS, HANDLINGS, STATUSES, VERDICTS, Listing, Unknown, parse_statement
 from hashpact_protocol.tlog_policy import TlogPolicy
@@ -280,6 +282,26 @@ def test_the_proof_holds() -> None:
     assert proof.index == int(how)
     leaf = leaf_hash(worked("entries")[proof.index].encode())
     assert verify_proof(proof, leaf, TlogPolicy.of_keys([log], [witness], 1)).size == len(worked("entries"))
+
+
+def test_the_signed_request_is_a_vector() -> None:
+    """Fields, body, base, URL, key and seed of the example are those of the vector, and lead to each other."""
+    case = json.loads((VECTORS / "requests" / "post" / "case.json").read_bytes())
+    body = (VECTORS / "requests" / "post" / "body").read_bytes()
+    shown = dict(examples("request"))
+    headers = [(line.partition(": ")[0].lower(), line.partition(": ")[2]) for line in shown["fields"].splitlines()]
+    assert [list(pair) for pair in headers] == case["headers"]
+    assert shown["body"].encode() == body
+    assert shown["base"] == f"{case['base']}\n"
+    for told in (case["url"], case["keys"]["beta/beta-request-1"], case["seeds"]["beta/beta-request-1"]):
+        assert f"`{told}`" in section("Requests")
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(case["seeds"]["beta/beta-request-1"]))
+    public = key.public_key().public_bytes_raw()
+    assert public.hex() == case["keys"]["beta/beta-request-1"]
+    signature = f"sig1=:{b64encode(key.sign(shown['base'].removesuffix(chr(10)).encode())).decode()}:"
+    assert dict(headers)["signature"] == signature
+    found = check_request("POST", case["url"], headers, body, keys=lambda *_: public, now=case["now"])
+    assert (found.member, found.key_id) == ("beta", "beta-request-1")
 
 
 def test_a_blob_and_a_value_of_one_text_are_one_claim() -> None:

@@ -20,7 +20,7 @@ AREAS = sorted({case.parent.name for case in CASES})
 PAGE = (VECTORS / "README.md").read_text()
 QUOTED = frozenset(re.findall(r"`([^`\n]+)`", PAGE))
 # Maps whose names are free: log names, sizes, members, origins.
-FREE = frozenset({"counting", "keys", "roots", "witnesses", "unknown", "stopped"})
+FREE = frozenset({"counting", "keys", "roots", "seeds", "witnesses", "unknown", "stopped"})
 
 
 def by_name(folder: Path) -> str:

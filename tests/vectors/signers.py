@@ -21,8 +21,13 @@ class Signer:
     seed: str = "a"
 
     @property
+    def secret(self) -> bytes:
+        """The private key, 32 bytes (RFC 8032); it protects nothing."""
+        return sha256(f"hashpact vectors {self.seed}".encode()).digest()
+
+    @property
     def private(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(sha256(f"hashpact vectors {self.seed}".encode()).digest())
+        return Ed25519PrivateKey.from_private_bytes(self.secret)
 
     @property
     def material(self) -> bytes:

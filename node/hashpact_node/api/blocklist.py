@@ -40,7 +40,10 @@ async def page(
     type: Annotated[str | None, Query(description="Only signals of this type.", examples=["pdq"])] = None,  # noqa: A002 - as clients write it
     limit: Annotated[int, Query(description="How many signals at most.", ge=1, le=blocklist.PAGE_MAX)] = 1_000,
 ) -> Response:
-    """List claimed signals in order of type and value. To follow what changes, use the change feed."""
+    """List claimed signals in order of type (docs/api.md, Blocklist) and value.
+
+    To follow what changes, use the change feed.
+    """
     wanted = None if action is None else ACTION_OF_WORD[action]
 
     def read() -> Response:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from hashpact_node.api.clients import client_key
+from hashpact_node.api.clients import client_key, organisation_key
 from hashpact_node.api.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, RETRY_STATUSES, plain_problem
 from hashpact_node.api.safe_headers import SAFE_HEADERS, SafeHeaders
 
@@ -51,10 +53,20 @@ a megabit a second."""
 
 LOOK_SECONDS: Final = 5.0
 CONNECTIONS_MAX: Final = 800
-"""Open connections; whoever comes beyond them is answered 503. It stays below the 1 024 files that systems allow."""
+"""Open connections. It stays below the 1 024 files that systems allow. Whoever comes beyond them takes the place of
+who is idle for the longest and was never let in by a door; where there is nobody like that, it is answered 503."""
 
 CLIENT_CONNECTIONS_MAX: Final = 100
 """Of one client on the public internet. Elsewhere a proxy may stand between, which asks for everybody."""
+
+ORGANISATION_CONNECTIONS_MAX: Final = 200
+"""Of one /48 of IPv6, in which whoever has it is as many clients as they like."""
+
+_KNOWN: Final = "hashpact.known"
+"""The extension of ASGI by which a door says that whoever asks on this connection was let in."""
+
+_CLIENTS: Final[WeakKeyDictionary[object, Counter[str]]] = WeakKeyDictionary()
+"""How many connections each client and each /48 has, by server."""
 
 _MISTAKES: Final = logging.getLogger("hashpact.connections")
 _MISTAKES.setLevel(logging.ERROR)
@@ -77,6 +89,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_since: float | None = None
         self._unread_since: float | None = None
         self._closing_since: float | None = None
+        self._known = False
+        self.asked_at = self.loop.time()
+        self._keys: tuple[str, ...] = ()
         self._look = self.loop.call_later(LOOK_SECONDS, self._look_at_the_clock)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -84,11 +99,33 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         host = self.client[0] if self.client else ""
         if is_public(host):
-            key = client_key(host)
-            others = (one for one in self.connections if isinstance(one, BoundedProtocol))
-            here = sum(client_key(one.client[0]) == key for one in others if one.client)
-            if here > CLIENT_CONNECTIONS_MAX:
+            organisation = organisation_key(host)
+            self._keys = (client_key(host), *((organisation,) if organisation else ()))
+            counts = _CLIENTS.setdefault(self.server_state, Counter())
+            counts.update(self._keys)
+            most = (CLIENT_CONNECTIONS_MAX, ORGANISATION_CONNECTIONS_MAX)
+            if any(counts[key] > limit for key, limit in zip(self._keys, most, strict=False)):
                 self._refuse(HTTPStatus.TOO_MANY_REQUESTS, "this client has too many connections open")
+                return
+        if self._most is not None and len(self.connections) >= self._most:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close who is idle for the longest of those that no door let in; members and holders of tokens stay."""
+        others = (one for one in self.connections if isinstance(one, BoundedProtocol) and one is not self)
+        strangers = [one for one in others if one.is_idle_stranger]
+        if strangers:
+            min(strangers, key=lambda one: one.asked_at).transport.abort()
+
+    @property
+    def is_idle_stranger(self) -> bool:
+        """Whether nobody who was let in ever asked here, and nobody waits for an answer."""
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn says it is always there
+        return not self._known and not self.transport.is_closing() and (cycle is None or cycle.response_complete)
+
+    def become_known(self) -> None:
+        """Keep this connection when others need room: somebody was let in on it."""
+        self._known = True
 
     def data_received(self, data: bytes) -> None:
         """Take what came in pieces, so that a head that is too long ends soon after it is."""
@@ -138,7 +175,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """A head has ended; its body follows, if it has one."""
         self._head_bytes, self._head_since = 0, None
         self._body_since, self._frame_bytes = self.loop.time(), 0
+        self.asked_at = self.loop.time()
         self.app = self._who_answers()
+        self.scope.setdefault("extensions", {})[_KNOWN] = {"tell": self.become_known}
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -166,6 +205,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there any more."""
         self._look.cancel()
+        if self._keys:
+            counts = _CLIENTS[self.server_state]
+            counts.subtract(self._keys)
+            for key in self._keys:
+                if counts[key] <= 0:
+                    del counts[key]
+            self._keys = ()
         super().connection_lost(exc)
 
     def _look_at_the_clock(self) -> None:
@@ -203,6 +249,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(_problem(status, detail))
         self.transport.close()
+
+
+def tell_known(scope: Scope) -> None:
+    """Say that whoever asks was let in, so that their connection is not closed to make room for others."""
+    extension = (scope.get("extensions") or {}).get(_KNOWN)
+    if extension is not None:
+        extension["tell"]()
 
 
 def server_config(app: FastAPI, **options: Any) -> uvicorn.Config:

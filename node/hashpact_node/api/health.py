@@ -48,7 +48,7 @@ def readyz(request: Request, node: NodeOf) -> Ready:
 
     What hinders it, and whether the node signs, is told to whoever sends a valid token, of any scope.
     """
-    tells = not node.settings.members_only or holder_of(request) is not None
+    tells = holder_of(request) is not None
     try:
         check_ready(node.database)
     except HashpactError as error:

@@ -20,7 +20,9 @@ class Lanes:
     240 MB while it is decoded. ``reading`` reads whole logs, ``pages`` up to 10 000 signals with their claims,
     ``blobs`` up to 16 MiB each,
     ``scraping`` counts what is listed after each change.
-    ``witness`` checks signatures that anybody may send. ``tokens`` reads the tokens, and writes who used them.
+    ``witness`` checks what members ask to be cosigned. ``tokens`` reads the tokens, and writes who used them.
+    ``admission`` checks signatures of requests, which anybody may send; ``nonces`` writes down what members signed, and
+    waits for whoever writes before.
     """
 
     def __init__(self) -> None:
@@ -33,6 +35,8 @@ class Lanes:
         self.scraping = CapacityLimiter(1)
         self.witness = CapacityLimiter(4)
         self.tokens = CapacityLimiter(2)
+        self.admission = CapacityLimiter(4)
+        self.nonces = CapacityLimiter(4)
 
 
 def lanes_of(request: Request) -> Lanes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from io import BytesIO
 from typing import Annotated, Final
@@ -269,7 +269,7 @@ def read_drafts(body: bytes, *, many: bool) -> list[ListingDraft]:
         if isinstance(exact, HashpactError):
             wrong.append(exact)
         else:
-            drafts.append(exact)
+            drafts.append(exact if many else replace(exact, where=None))
     if wrong:
         told = wrong[:DETAILS_MAX] if many else [_without_line(wrong[0])]
         raise ManyErrors(told, count=len(wrong)) if many else told[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from io import BytesIO
 from typing import Annotated, Final
@@ -16,14 +17,15 @@ from hashpact_node.api.lanes import lanes_of, run_in
 from hashpact_node.api.models import FileMatch, MatchAnswer
 from hashpact_node.api.models_requests import MatchRequest
 from hashpact_node.api.plain import PlainRoute, encoded
-from hashpact_node.api.problems import PROBLEM_RESPONSES
+from hashpact_node.api.problems import PROBLEM_RESPONSES, ManyErrors
 from hashpact_node.api.schemas import request_body
-from hashpact_node.api.token_door import refuse_bulk
+from hashpact_node.api.token_door import is_brief, refuse_bulk
 from hashpact_node.assembly import Node
 from hashpact_node.services.hashing import hash_stream
 from hashpact_node.services.matching import QUERIES_MAX, MatchResult
-from hashpact_protocol.errors import RequestError, SignalError
+from hashpact_protocol.errors import HashpactError, RequestError, SignalError
 from hashpact_protocol.recommendations import check_surface
+from hashpact_protocol.signals import signal_key
 
 FILE_MAX_BYTES: Final = 64 * 1024 * 1024
 MATCH_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -58,7 +60,10 @@ async def match(request: Request) -> Response:
         raise RequestError(f"a batch holds 1 to {QUERIES_MAX:,} signals, not {len(batch.signals):,}", where="signals")
     check_surface(batch.surface)
     refuse_bulk(request, len(batch.signals))
-    return encoded({"results": await run_in_threadpool(_match, get_node(request), batch)})
+    brief = is_brief(request)
+    batch.detail = batch.detail and not brief
+    results = await run_in_threadpool(_match, get_node(request), batch)
+    return encoded({"results": _unnamed(results) if brief else results})
 
 
 @router.post(
@@ -89,7 +94,8 @@ async def match_file(
     check_surface(surface)
     body = await read_body(request, max_bytes=FILE_MAX_BYTES)
     hashed = await run_in(lanes_of(request).hashing, hash_stream, BytesIO(body), name=name)
-    found = await run_in_threadpool(partial(node.matcher.match_file, hashed, surface=surface))
+    brief = is_brief(request)
+    found = await run_in_threadpool(partial(node.matcher.match_file, hashed, surface=surface, detail=not brief))
     node.match_tally.add(found.results, surface)
     return encoded(
         {
@@ -100,19 +106,36 @@ async def match_file(
                 {"type": signal.type, "value": signal.value, "quality": signal.quality} for signal in hashed.signals
             ],
             "notices": hashed.notices,
-            "results": found.results,
+            "results": _unnamed(found.results) if brief else found.results,
             "recommendation": found.recommendation,
         }
     )
+
+
+def _unnamed(results: Sequence[MatchResult]) -> Sequence[MatchResult]:
+    """Leave out who lists what, for whoever is told what to do and no more."""
+    for result in results:
+        for hit in result.hits:
+            hit.publishers = ()
+    return results
 
 
 def _match(node: Node, batch: _Batch) -> list[MatchResult]:
     queries = [(query.type, query.value) for query in batch.signals]
     try:
         results = node.matcher.match(queries, detail=batch.detail, surface=batch.surface)
-    except SignalError as error:
-        # The matcher numbers its queries; in a request they are called signals.
-        where = (error.where or "").replace("queries[", "signals[", 1) or None
-        raise SignalError(error.what, where=where, mend=error.mend) from None
+    except SignalError:
+        wrong = list(_malformed(batch.signals))
+        raise (ManyErrors(wrong, count=len(wrong)) if len(wrong) > 1 else wrong[0]) from None
     node.match_tally.add(results, batch.surface)
     return results
+
+
+def _malformed(signals: list[_Query]) -> Iterator[HashpactError]:
+    """Find all that is wrong, which the matcher does not: it stops at the first."""
+    for at, query in enumerate(signals):
+        try:
+            signal_key(query.type, query.value)
+        except SignalError as error:
+            where = f"signals[{at}].{error.where}" if error.where else f"signals[{at}]"
+            yield SignalError(error.what, where=where, mend=error.mend)

@@ -57,7 +57,7 @@ class Signal(Model):
 
 
 class BlocklistPage(Model):
-    """A page of the blocklist, in order of type and value."""
+    """A page of the blocklist, in order of type (docs/api.md, Blocklist) and value."""
 
     signals: list[Signal] = Field(description="The signals of this page.")
     cursor: str | None = Field(description="Where the next page begins; null on the last one.", examples=["AQID"])

@@ -293,7 +293,6 @@ class Status(Model):
     url: str = Field(description="Its public URL.", examples=["https://acme.example"])
     version: str = Field(description="The version of Hashpact.", examples=["0.1.0"])
     time: str = Field(description="The time at this node.", examples=[TIME])
-    notice: str = Field(description="What everybody should know who opens this node to others.")
     signing: str = Field(description="Whether this member signs, or what that waits for.", examples=["signs"])
     database: Literal["sqlite", "postgresql"] = Field(description="The kind of database.")
     logs: list[Log] = Field(description="All logs, own ones first.")
@@ -308,9 +307,10 @@ class Status(Model):
     corrections: list[Corrections] = Field(description="How fast withdrawals arrived.")
     audit_head: str = Field(description="The head of the audit log, `SIZE:HEX`.", examples=[f"17:{'ab' * 32}"])
     refused: dict[str, Any] = Field(
-        description="How many requests the API refused for want of a valid `token`, because so many came from an "
-        "`address`, for want of a `scope`, because of a token's `rate`; what a process counted comes here in seconds.",
-        examples=[{"token": 12, "address": 0, "scope": 1, "rate": 0}],
+        description="How many requests were refused for want of a valid `token`, because so many came from an "
+        "`address`, for want of a `scope`, because of a token's `rate`; at the door for members for want of a valid "
+        "`signature`, or of a `member` too often. What a process counted comes here in seconds.",
+        examples=[{"token": 12, "address": 0, "scope": 1, "rate": 0, "signature": 3, "member": 0}],
     )
     alarms: list[Alarm] = Field(description="What a person must see, the newest first.")
     jobs: list[Job] = Field(description="The jobs of the schedule.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,14 +15,25 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def _never_null(schema: dict[str, Any]) -> None:
+    """Say of a field that it is left out where it does not apply: null is refused, and no default."""
+    (kind,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
+    schema.update(kind)
+    del schema["default"]
+
+
 class NewSignal(RequestModel):
     """A signal: a value or, for types that come as blobs, a SHA-256 and a length."""
 
     type: str = Field(description="The signal type.", examples=["pdq"])
-    value: str | None = Field(None, description="The value, in full and in lower case.", examples=[PDQ])
-    quality: int | None = Field(None, description="0 to 100, of `pdq` only, and required there.", examples=[98])
-    sha256: str | None = Field(None, description="Of a blob: its SHA-256.")
-    length: int | None = Field(None, description="Of a blob: its length in bytes.")
+    value: str | None = Field(
+        None, description="The value, in full and in lower case.", examples=[PDQ], json_schema_extra=_never_null
+    )
+    quality: int | None = Field(
+        None, description="0 to 100, of `pdq` only, and required there.", examples=[98], json_schema_extra=_never_null
+    )
+    sha256: str | None = Field(None, description="Of a blob: its SHA-256.", json_schema_extra=_never_null)
+    length: int | None = Field(None, description="Of a blob: its length in bytes.", json_schema_extra=_never_null)
 
 
 class NewListing(RequestModel):
@@ -31,13 +42,21 @@ class NewListing(RequestModel):
     content: str = Field(description="What it is: `image`, `video`, …", examples=["image"])
     signals: list[NewSignal] = Field(description="Its hashes, 1 to 128.")
     labels: list[str] = Field([], description="Labels, at most 64.", examples=[["behaviour:glorification"]])
-    confirmed: str | None = Field(None, description="Who or what confirmed it.", examples=["human"])
+    confirmed: str | None = Field(
+        None, description="Who or what confirmed it.", examples=["human"], json_schema_extra=_never_null
+    )
     handling: str = Field("members", description="`members`, `this-log` or `no-reshare`.")
     origin: str = Field("own", description="Whose material it is; another's takes `allow_foreign_origin`.")
-    incident: str | None = Field(None, description="The id of the incident that it belongs to.")
-    expires: str | None = Field(None, description="When it stops acting, as `YYYY-MM-DDThh:mm:ssZ`.")
-    review_by: str | None = Field(None, description="When it is to be looked at again, likewise.")
-    note: str | None = Field(None, description="Words for people; no personal data.")
+    incident: str | None = Field(
+        None, description="The id of the incident that it belongs to.", json_schema_extra=_never_null
+    )
+    expires: str | None = Field(
+        None, description="When it stops acting, as `YYYY-MM-DDThh:mm:ssZ`.", json_schema_extra=_never_null
+    )
+    review_by: str | None = Field(
+        None, description="When it is to be looked at again, likewise.", json_schema_extra=_never_null
+    )
+    note: str | None = Field(None, description="Words for people; no personal data.", json_schema_extra=_never_null)
     preserve: bool = Field(False, description="Whether the content is to be preserved as evidence.")  # noqa: FBT003
     audiences: list[str] = Field([], description="Whom it is for, if not for all members; `everybody` are all.")
 

@@ -77,7 +77,7 @@ def quarantine(
 async def remove(request: Request, node: NodeOf, member: MemberId) -> PeerState:
     """Remove a peer: its claims leave the blocklist at once."""
     removed = await run_in(lanes_of(request).peers, node.peering.remove, member)
-    return PeerState.model_validate(peer_status(removed))
+    return PeerState.model_validate(peer_status(removed.peer))
 
 
 @router.post("/{member}/pull", operation_id="pull_peer", summary="Pull a peer now")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -140,12 +141,12 @@ def problem_of(error: errors.HashpactError) -> dict[str, Any]:
         "title": title,
         "status": status,
         "code": code,
-        "detail": without_passwords(error.what),
+        "detail": without_passwords(_sentence(error.what, error.where)),
         "where": without_passwords(error.where),
         "mend": error.mend,
     }
     if isinstance(error, ManyErrors):
-        problem["errors"] = [_item(one.what, one.where, one.mend) for one in error.errors]
+        problem["errors"] = [_item(_sentence(one.what, one.where), one.where, one.mend) for one in error.errors]
     return {key: value for key, value in problem.items() if value is not None}
 
 
@@ -162,6 +163,16 @@ def plain_problem(
     code = title.lower().replace(" ", "-").replace("'", "")
     problem = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
     return _response(problem if mend is None else problem | {"mend": mend}, headers)
+
+
+def too_often(detail: str, seconds: float) -> Response:
+    """Make the answer to whoever is to come again after so many seconds."""
+    return plain_problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        detail,
+        mend="wait as Retry-After says",
+        headers={"Retry-After": str(max(RETRY_AFTER_SECONDS, math.ceil(seconds)))},
+    )
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -194,7 +205,10 @@ class Shield:
         except ClientDisconnect:
             return  # nobody is there to be answered, and nothing is wrong here
         except Exception as error:
-            response = respond(error) if isinstance(error, errors.HashpactError) else _unforeseen(error, scope)
+            if isinstance(error, errors.HashpactError):
+                response = respond(_for_strangers(error))
+            else:
+                response = _unforeseen(error, scope)
             if started:
                 raise
             await response(scope, receive, send)
@@ -216,8 +230,16 @@ def _unforeseen(error: Exception, scope: Scope) -> Response:
     return _response(problem, None)
 
 
-async def _on_error(_request: Request, error: errors.HashpactError) -> Response:
-    return respond(error)
+async def _on_error(request: Request, error: errors.HashpactError) -> Response:
+    return respond(error if getattr(request.state, "token", None) else _for_strangers(error))
+
+
+def _for_strangers(error: errors.HashpactError) -> errors.HashpactError:
+    """Leave out where the database is and what it said, for whoever has no token; the operator finds it in the log."""
+    if not isinstance(error, errors.StoreError):
+        return error
+    log.warning("the database could not do what a request needed", error=str(error))
+    return type(error)("the node's database could not do it", mend="try again later; the node's output says why")
 
 
 async def _on_http(_request: Request, error: HTTPException) -> Response:
@@ -238,6 +260,11 @@ def _place(location: tuple[int | str, ...]) -> str | None:
     for part in location[1:] if location and location[0] in {"body", "path", "query", "header"} else location:
         text += f"[{part}]" if isinstance(part, int) and text else f".{part}" if text else str(part)
     return text or "body"
+
+
+def _sentence(what: str, where: str | None) -> str:
+    """Give what is wrong its subject: "is no string" becomes "signals[0].value is no string"."""
+    return f"{where.rpartition(': ')[2]} {what}" if where and what.startswith("is ") else what
 
 
 def _item(what: str, where: str | None, mend: str | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from hashpact_node.api.member_door import is_members_only
+from hashpact_node.api.problems import MEDIA_TYPE
 from hashpact_node.services.tokens import TokenScope
 from hashpact_protocol.errors import ConfigurationError
 
@@ -116,6 +117,18 @@ TOKENLESS: Final = frozenset({Gate.PUBLIC, Gate.MEMBER})
 
 
 _SCHEME: Final = "token"
+_MEMBER_SCHEME: Final = "member"
+
+_TOKEN_REFUSALS: Final = {
+    "401": "No valid token.",
+    "403": "The token may not do that; or it comes from another site's page, or for a Host that is not this node's.",
+    "429": "The token asks too often; or many requests without a valid one came from this address.",
+}
+_MEMBER_REFUSALS: Final = {
+    "401": "Not signed by a member that this node follows; or the log is for others alone, or there is none.",
+    "429": "The member asks too often.",
+}
+_PROBLEM: Final = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +178,39 @@ def gates_of(app: FastAPI) -> Gates:
 
 
 def add_security(document: dict[str, Any]) -> None:
-    """Say in an OpenAPI document which operation wants a token, and of which scope."""
+    """Say in an OpenAPI document which operation wants a token, and of which scope, or a member's signature."""
     for methods in document["paths"].values():
         for operation in methods.values():
             need = SCOPES[operation["operationId"]]
             if isinstance(need, TokenScope):
                 operation["security"] = [{_SCHEME: [need.value]}]
+                _add_refusals(operation, _TOKEN_REFUSALS)
             elif need is Gate.READY:
                 operation["security"] = [{}, {_SCHEME: []}]
+            elif need is Gate.MEMBER:
+                operation["security"] = [{_MEMBER_SCHEME: []}]
+                _add_refusals(operation, _MEMBER_REFUSALS)
     document["components"]["securitySchemes"] = {
         _SCHEME: {
             "type": "http",
             "scheme": "bearer",
-            "description": "A token that `hashpact token create` made; one of the scope `admin` opens everything.",
-        }
+            "description": "A token that `hashpact init` (the first one) or `hashpact token create` showed; "
+            "one of the scope `admin` opens everything.",
+        },
+        _MEMBER_SCHEME: {
+            "type": "http",
+            "scheme": "signature",
+            "description": "A request signed by a member that this node follows, with a request key of its card, as "
+            "RFC 9421 and docs/protocol.md, Requests, have it: the header fields `Signature-Input`, `Signature` and, "
+            "with a body, `Content-Digest`. No token opens these.",
+        },
     }
+
+
+def _add_refusals(operation: dict[str, Any], refusals: Mapping[str, str]) -> None:
+    for status, description in refusals.items():
+        told = {"description": description, **_PROBLEM}
+        operation["responses"].setdefault(status, told)
 
 
 def _entry(context: Any) -> Entry:

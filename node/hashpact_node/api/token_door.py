@@ -7,7 +7,6 @@ wants a token, paths that lead nowhere, too. Whoever guesses is told the same in
 
 from __future__ import annotations
 
-import math
 from http import HTTPStatus
 from typing import Final
 
@@ -19,8 +18,9 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from hashpact_node.api.connections import tell_known
 from hashpact_node.api.lanes import Lanes
-from hashpact_node.api.problems import DETAILS, HttpProblem, plain_problem
+from hashpact_node.api.problems import DETAILS, HttpProblem, plain_problem, too_often
 from hashpact_node.api.scopes import TOKENLESS, Gate, Gates, Need
 from hashpact_node.api.witness import client_of
 from hashpact_node.net.rates import Budgets
@@ -73,12 +73,13 @@ class TokenDoor:
         except StoreError as error:
             log.warning("tokens could not be read, so nobody is let in", error=str(error))
             return _busy()
+        tell_known(request.scope)
         # Whoever may not do what they ask for is known all the same, to the audit log.
         request.state.actor = Actor(ActorKind.TOKEN, holder.id, request.client.host if request.client else None)
         wait = self._checks.spend(holder)
         if wait:
             self._checks.note_refusal("rate")
-            return _too_often(f"this token may ask {holder.per_minute:,} times a minute", wait)
+            return too_often(f"this token may ask {holder.per_minute:,} times a minute", wait)
         if isinstance(need, TokenScope) and not holder.may(need):
             self._checks.note_refusal("scope")
             return _insufficient(need)
@@ -103,7 +104,7 @@ class TokenDoor:
         wait = self._failures.spend(client_of(request))
         self._checks.note_refusal("address" if wait else "token")
         if wait:
-            return _too_often("too many requests without a valid token came from this address", wait)
+            return too_often("too many requests without a valid token came from this address", wait)
         challenge = f'{_REALM}, error="invalid_token"' if "authorization" in request.headers else _REALM
         return plain_problem(
             HTTPStatus.UNAUTHORIZED,
@@ -126,14 +127,19 @@ def holder_of(request: Request) -> Holder | None:
 
 def refuse_bulk(request: Request, count: int) -> None:
     """Raise HttpProblem 403 for a batch that is larger than a token may ask about that only matches."""
-    holder = holder_of(request)
-    if holder is not None and holder.only_matches and count > BATCH_MAX:
+    if is_brief(request) and count > BATCH_MAX:
         raise HttpProblem(
             HTTPStatus.FORBIDDEN,
             f"this token may ask about {BATCH_MAX} signals at once, not {count:,}",
             mend=f"ask about fewer, or with a token that has the scope {TokenScope.READ}, too",
             headers={"WWW-Authenticate": _insufficient_scope(TokenScope.READ)},
         )
+
+
+def is_brief(request: Request) -> bool:
+    """Say whether a token is told what to do and no more: it matches, and does not read."""
+    holder = holder_of(request)
+    return holder is not None and holder.only_matches
 
 
 def _insufficient(need: TokenScope) -> Response:
@@ -147,15 +153,6 @@ def _insufficient(need: TokenScope) -> Response:
 
 def _insufficient_scope(need: TokenScope) -> str:
     return f'{_REALM}, error="insufficient_scope", scope="{need}"'
-
-
-def _too_often(detail: str, seconds: float) -> Response:
-    return plain_problem(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        detail,
-        mend="wait as Retry-After says",
-        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
-    )
 
 
 def _busy() -> Response:

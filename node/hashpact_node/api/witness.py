@@ -1,7 +1,7 @@
 """This node as a witness (C2SP tlog-witness): add-checkpoint, and the checkpoints that it has cosigned.
 
-Whoever asks is unknown, so work is bounded: by the client's address before anything is read, by a lane of its own,
-and by log before anything is signed or written.
+Work is bounded: by member before anything is looked up, by a lane of its own, and by member and log before anything is
+signed or written. The address counts only where nobody is known: a proxy's is that of all members.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from hashpact_protocol.witness import ADD_CHECKPOINT_MAX_BYTES, SIZE_MEDIA_TYPE,
 
 CLIENT_PER_SECOND: Final = 100.0
 CLIENT_BURST: Final = 400.0
+"""How much one member is answered, by each process."""
+
 _PRIVATE: Final = {"Cache-Control": "private, no-store"}
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -56,7 +58,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 def client_budgets() -> Budgets:
-    """Make the budgets of clients, by address."""
+    """Make the budgets of those who ask: by member, or by address where none is known."""
     return Budgets(per_second=CLIENT_PER_SECOND, burst=CLIENT_BURST)
 
 
@@ -121,7 +123,8 @@ def client_of(request: Request) -> str:
 
 def _spend(request: Request) -> None:
     budgets: Budgets = request.app.state.witness_clients
-    wait = budgets.spend(client_of(request))
+    asker = asker_of(request)
+    wait = budgets.spend(("address", client_of(request)) if asker is None else ("member", asker))
     if wait:
         raise _too_often(wait)
 

@@ -13,6 +13,7 @@ from hashpact_node.cli.demo_cast import Cast, listing_of
 from hashpact_node.cli.demo_nodes import DemoNode
 from hashpact_node.cli.demo_questions import digest, held, is_listed, match, pulls, verdicts
 from hashpact_node.cli.demo_stage import Stage
+from hashpact_node.cli.demo_steps import LOG_PATH
 from hashpact_node.services.batches import compress
 from hashpact_node.services.entries import open_bundle
 from hashpact_node.store.bundles import Bundle, put_bundles, read_bundle
@@ -22,7 +23,6 @@ from hashpact_protocol.errors import NotFoundError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.tiles import decode_bundle, encode_bundle
 
-LOG_PATH: Final = "/logs/listings-1"
 REFUSED: Final = "entries-mismatch"
 
 

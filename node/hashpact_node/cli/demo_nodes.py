@@ -127,6 +127,10 @@ class DemoNode:
         status, found = self._ask("POST", path, json.dumps(body).encode(), JSON)
         return str(found.get("code", status)) if isinstance(found, dict) else str(status)
 
+    def unknown(self, path: str) -> int:
+        """GET as somebody who signs nothing and has no token; the status of the answer."""
+        return self._ask("GET", path, None, JSON, known=False)[0]
+
     def _success(self, method: str, path: str, body: bytes | None = None, media_type: str = JSON) -> Any:
         status, found = self._ask(method, path, body, media_type)
         if status >= HTTPStatus.BAD_REQUEST:
@@ -136,12 +140,14 @@ class DemoNode:
             )
         return found
 
-    def _ask(self, method: str, path: str, body: bytes | None, media_type: str) -> tuple[int, Any]:
+    def _ask(
+        self, method: str, path: str, body: bytes | None, media_type: str, *, known: bool = True
+    ) -> tuple[int, Any]:
         """Give status and JSON of an answer; HashpactError where there is none."""
         connection = HTTPConnection(HOST, self.port, timeout=HTTP_TIMEOUT_SECONDS)
         try:
             headers = {} if body is None else {"Content-Type": media_type}
-            connection.request(method, path, body, headers | self.authorization)
+            connection.request(method, path, body, headers | (self.authorization if known else {}))
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, HTTPException, ValueError) as error:

@@ -9,6 +9,7 @@ from hashpact_node.cli.demo_stage import Stage
 from hashpact_node.cli.tables import count, short
 
 SHOWN_FINGERPRINT = 24
+LOG_PATH = "/logs/listings-1"
 
 
 def set_up(stage: Stage, cast: Cast) -> None:
@@ -28,6 +29,8 @@ def set_up(stage: Stage, cast: Cast) -> None:
     rows = [(node.member, node.url, node.pid, short(node.fingerprint, SHOWN_FINGERPRINT)) for node in cast.nodes]
     stage.table(("member", "address", "process", "fingerprint of its root"), *rows, right=("process",))
     stage.expect("each serves", [node.get("/v1/status")["member"] for node in cast.nodes], list(MEMBERS))
+    answers = [cast.acme.unknown(path) for path in (f"{LOG_PATH}/checkpoint", "/v1/blocklist")]
+    stage.expect("and answers nobody whom it does not know, about its list or anything else", answers, [401, 401])
 
 
 def meet(stage: Stage, cast: Cast) -> None:

@@ -120,15 +120,18 @@ def pending(home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
 @app.command(epilog=examples("hashpact directory accept beta"))
 def accept(
     member: Annotated[str, typer.Argument(metavar="MEMBER", help="A member that `directory pending` shows.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Even where it may be taken for another.")] = False,
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
     """Do what the directory says of one member, even against what was decided here before.
 
-    From then on the directory's word about that member counts.
+    From then on the directory's word about that member counts. A new one that may be taken for another, by its id, its
+    name, its address or a key, is refused, and says so, unless you add `--yes`.
     """
     with opened(home) as node, waiting(f"reading {member}…"):
-        done = node.directory.accept(member)
+        done = node.directory.accept(member, sure=yes)
     if as_json:
         say_json(_proposal(done))
     else:

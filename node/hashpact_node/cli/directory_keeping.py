@@ -85,8 +85,11 @@ def admit(
             mend="give --fingerprint N:sha256:HEX, as its `hashpact peer invite` prints it",
         )
     kept = _open(home)
-    with Fetcher(AddressRules(_settings(home).allow_networks)) as fetcher, waiting(f"reading {who.url}…"):
+    settings = _settings(home)
+    with Fetcher(AddressRules.of(settings.url, settings.allow_networks)) as fetcher, waiting(f"reading {who.url}…"):
         card, _ = look_at_member(fetcher, who.member, who.url, pinned, clock.now())
+    for caution in kept.cautions(card, pinned):
+        warn(caution, "ask the member, by another channel, before others trust it by your word")
     if not yes:
         fields = (("name", card.name), ("url", card.url), ("contacts", ", ".join(card.contacts) or "none"))
         show_fields([*fields, ("fingerprint", pinned)], title=f"You are about to admit {card.member}")

@@ -14,6 +14,7 @@ from hashpact_node.cli.output import note, progress, say, say_json, waiting, war
 from hashpact_node.cli.peer_add import add, invite, preview
 from hashpact_node.cli.peer_undone import undone
 from hashpact_node.cli.program import Commands, examples
+from hashpact_node.cli.recording import about
 
 if TYPE_CHECKING:
     from hashpact_node.services.peering import PeerView
@@ -118,7 +119,8 @@ app.command(epilog=examples("hashpact peer undone beta", "hashpact peer undone b
 def pull(member: Member, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
     """Pull a peer now, whatever the schedule says.
 
-    What fails is told and ends with exit code 1; what was verified before that stays.
+    What fails is told and ends with exit code 1; what was verified before that stays. It needs the passphrase, for the
+    request key signs what is asked; without it, the peer is not blamed.
     """
     from hashpact_node.services.pulling import ASKED_WAIT_SECONDS
 
@@ -178,18 +180,22 @@ def remove(
     home: Home = DEFAULT_HOME,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a peer no more: what it lists leaves the blocklist at once."""
+    """Follow a peer no more: what it lists leaves the blocklist at once, and it leaves every audience."""
     with opened(home) as node:
         view = node.peering.show(member)
         if not yes:
             live = sum(one.live for one in view.logs)
             confirm(f"Remove {member}, and its {live:,} listings from the blocklist?")
         with waiting(f"removing {member}…"):
-            peer = node.peering.remove(member)
+            removed = node.peering.remove(member)
+        about(left_audiences=removed.audiences or None)
+    peer, left = removed.peer, removed.audiences
     if as_json:
-        say_json({"member": peer.member, "url": peer.url, "state": peer.state})
+        say_json({"member": peer.member, "url": peer.url, "state": peer.state, "left_audiences": left})
     else:
         say(f"{peer.member} is removed; what it listed has left the blocklist")
+        if left:
+            say(f"it reads no audience of ours any more; it left {', '.join(left)}")
 
 
 def _tell(view: PeerView, text: str, as_json: bool) -> None:

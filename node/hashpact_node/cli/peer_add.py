@@ -139,6 +139,10 @@ def add(
         say_json(peer_shape(view, clock.now()))
         return
     say(f"{view.peer.member} is followed at {view.peer.url}, pinned by {view.peer.pinned_fingerprint}")
+    note(
+        f"{view.peer.member} answers nobody whom it does not follow: unless it follows this member already, give it "
+        "what `hashpact peer invite` prints, for its own `hashpact peer add`."
+    )
     note(f"A running node pulls it within moments; `hashpact peer pull {view.peer.member}` does it now.")
 
 

@@ -45,8 +45,7 @@ def serve(
 ) -> None:
     """Run the node: serve its API and logs, pull its peers.
 
-    Beyond loopback it listens only where members_only is set, so that it knows who asks. Logs go to standard error.
-    Ctrl-C or SIGTERM stops it cleanly, with exit code 0.
+    Logs go to standard error. Ctrl-C or SIGTERM stops it cleanly, with exit code 0.
 
     After a start nothing is signed before a peer has said what it holds of this node's own logs, lest a database that
     was restored from an old copy tells a second story.
@@ -209,8 +208,6 @@ def _tell(node: Node) -> None:
     shown = f"[{host}]" if ":" in host else host
     scheme = "http" if node.settings.tls_certificate is None else "https"
     note(f"{node.member} listens on {scheme}://{shown}:{port}, its home is {node.settings.home}; Ctrl-C stops it")
-    if not node.settings.members_only:
-        note("It answers whoever reaches it, and so listens on loopback only: see members_only in docs/operations.md.")
     if node.awakening.alone:
         warn(
             "THIS NODE SIGNS ALONE: it does not wait for a peer to say what it knows of our logs",

@@ -40,6 +40,9 @@ _CARRIERS = tuple(
     ip_network(text) for text in ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
 )
 
+# What some versions of Python take for global: site-local addresses (RFC 3879), documentation (RFC 9637).
+_INSIDE = tuple(ip_network(text) for text in ("fec0::/10", "3fff::/20"))
+
 
 @dataclass(frozen=True, slots=True)
 class PeerUrl:
@@ -141,6 +144,12 @@ def _parse_ipv6(text: str, where: str) -> IPv6Address:
     return address
 
 
+def is_loopback_url(url: str) -> bool:
+    """Say whether a member's URL leads to this machine alone; FetchRefusedError where it is none."""
+    place = parse_url(f"{url}/")
+    return _is_loopback(place.host, parse_literal(f"[{place.host}]" if ":" in place.host else place.host, where=url))
+
+
 def _is_loopback(host: str, literal: Address | None) -> bool:
     return host == "localhost" if literal is None else literal.is_loopback
 
@@ -153,10 +162,22 @@ def resolve(host: str, port: int) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """What the operator allows beyond public addresses; ``resolver`` is replaced in tests."""
+    """What the operator allows beyond public addresses; ``resolver`` is replaced in tests.
+
+    ``loopback`` lets URLs that name this very machine be asked, without a network that allows it.
+    """
 
     allow_networks: tuple[Network, ...] = ()
     resolver: Resolver = resolve
+    loopback: bool = True
+
+    @classmethod
+    def of(cls, url: str | None, allow_networks: tuple[Network, ...]) -> AddressRules:
+        """Give the rules of a member's node: its peers may be on loopback where its own URL is, as on trial.
+
+        Else an URL that somebody talks its operator into would reach what this machine offers to itself alone.
+        """
+        return cls(allow_networks, loopback=url is not None and is_loopback_url(url))
 
     def addresses(self, host: str, port: int, *, timeout_seconds: float) -> tuple[str, ...]:
         """Return the checked addresses to which a connection to ``host`` may go, in the resolver's order.
@@ -167,13 +188,12 @@ class AddressRules:
         """
         literal = parse_literal(f"[{host}]" if ":" in host else host, where=host)
         if literal is not None:
-            # Whoever wrote a loopback address into a peer's URL meant this machine.
-            self._check(literal, where=host, loopback=True)
+            self._check(literal, where=host, loopback=self.loopback)
             return (str(literal),)
         texts = self._ask(host, port, timeout_seconds)
         for text in texts:
             # A public name that leads to loopback is how outsiders reach for a machine's inner services.
-            self._check(ip_address(text), where=f"{host} ({text})", loopback=host == "localhost")
+            self._check(ip_address(text), where=f"{host} ({text})", loopback=self.loopback and host == "localhost")
         return texts
 
     def _check(self, address: Address, *, where: str, loopback: bool) -> None:
@@ -182,7 +202,8 @@ class AddressRules:
         if address.is_loopback and loopback:
             return
         carrier = any(address in network for network in _CARRIERS if network.version == address.version)
-        if carrier or not address.is_global or address.is_multicast or address.is_reserved:
+        inside = any(address in network for network in _INSIDE if network.version == address.version)
+        if carrier or inside or not address.is_global or address.is_multicast or address.is_reserved:
             raise FetchRefusedError(
                 "this address is not on the public internet",
                 where=where,

@@ -52,6 +52,14 @@ class Answer:
     body: bytes
 
 
+class CannotSignError(FetchError):
+    """Nobody was asked, since this node could not sign: nothing is said about whoever was to be. ``reason`` is why."""
+
+    def __init__(self, reason: HashpactError) -> None:
+        super().__init__(f"the request cannot be signed: {reason}", mend="peers answer nobody who does not")
+        self.reason = reason
+
+
 class Fetcher:
     """Asks peers over a pool of kept-alive connections; may be shared by threads.
 
@@ -133,9 +141,7 @@ class Fetcher:
         try:
             request.headers.update(self._signs(request.method, str(request.url), request.content))
         except HashpactError as error:
-            raise FetchError(
-                f"the request cannot be signed: {error}", mend="peers answer nobody who does not"
-            ) from error
+            raise CannotSignError(error) from error
         return request
 
     def _read(self, response: httpx.Response, url: str, max_bytes: int) -> Answer:

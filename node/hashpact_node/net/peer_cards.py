@@ -10,6 +10,7 @@ from typing import Any
 
 from hashpact_node.net.decode import decode_body
 from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.net.peer_status import status_error
 from hashpact_node.net.stopping import StoppableFetcher
 from hashpact_protocol.errors import FetchStatusError, MalformedError
 from hashpact_protocol.limits import LIMITS
@@ -78,7 +79,7 @@ class PeerCards:
         headers = {"accept-encoding": "identity"}
         answer = self._fetcher.get(url, max_bytes=max_bytes, deadline_seconds=DEADLINE_SECONDS, headers=headers)
         if answer.status != HTTPStatus.OK:
-            raise FetchStatusError(f"the peer answered with status {answer.status}", status=answer.status, where=url)
+            raise status_error(answer, url)
         return decode_body(answer.body, answer.headers.get("content-encoding"), max_bytes=max_bytes, where=url)
 
 

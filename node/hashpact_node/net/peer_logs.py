@@ -11,10 +11,10 @@ from http import HTTPStatus
 
 from hashpact_node.net.decode import ACCEPT_ENCODING, decode_body
 from hashpact_node.net.fetcher import Answer, Fetcher
+from hashpact_node.net.peer_status import status_error
 from hashpact_node.net.rates import RateLimit
 from hashpact_node.net.stopping import Stop, StoppableFetcher
 from hashpact_protocol.blobs import blob_path
-from hashpact_protocol.errors import FetchStatusError
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.tiles import FULL_WIDTH, TileId
 
@@ -24,6 +24,7 @@ REQUESTS_PER_SECOND = 1_000.0
 REQUESTS_BURST = 500.0
 CARD_HEADER = "hashpact-card"
 
+_MEND = "see whether the peer is up and still names this log in its card"
 _CARD_VERSION = re.compile(r"[1-9][0-9]{0,15}")
 # RFC 9110, section 8.8.3, without what lies beyond ASCII: it is stored, and sent back in a header.
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,128}"')
@@ -85,7 +86,7 @@ class PeerLogs:
         if answer.status == HTTPStatus.NOT_MODIFIED and etag:
             return CheckpointAnswer(None, etag, card_version)
         if answer.status != HTTPStatus.OK:
-            raise _status_error(url, answer.status)
+            raise status_error(answer, url, mend=_MEND)
         encoding = answer.headers.get("content-encoding")
         note = decode_body(answer.body, encoding, max_bytes=LIMITS.note_max_bytes, where=url)
         return CheckpointAnswer(note, _etag(answer), card_version)
@@ -108,7 +109,7 @@ class PeerLogs:
         url = f"{log_url}/{blob_path(sha256)}"
         answer = self._get(url, max_bytes, TILE_DEADLINE_SECONDS, {"accept-encoding": "identity"})
         if answer.status != HTTPStatus.OK:
-            raise _status_error(url, answer.status)
+            raise status_error(answer, url, mend=_MEND)
         return decode_body(answer.body, answer.headers.get("content-encoding"), max_bytes=max_bytes, where=url)
 
     def _get_or_full(self, log_url: str, tile: TileId, max_bytes: int, accept: str) -> tuple[Answer, str]:
@@ -120,7 +121,7 @@ class PeerLogs:
             url = f"{log_url}/{TileId(tile.level, tile.number)}"
             answer = self._get(url, max_bytes, TILE_DEADLINE_SECONDS, headers)
         if answer.status != HTTPStatus.OK:
-            raise _status_error(url, answer.status)
+            raise status_error(answer, url, mend=_MEND)
         return answer, url
 
     def _get(self, url: str, max_bytes: int, deadline_seconds: float, headers: dict[str, str]) -> Answer:
@@ -152,12 +153,3 @@ def _card_version(answer: Answer) -> int | None:
 def parse_card_version(text: str) -> int | None:
     """Read what a ``Hashpact-Card`` header says; None for anything but a version of at most 16 digits."""
     return int(text) if _CARD_VERSION.fullmatch(text) else None
-
-
-def _status_error(url: str, status: int) -> FetchStatusError:
-    return FetchStatusError(
-        f"the peer answered with status {status}",
-        status=status,
-        where=url,
-        mend="see whether the peer is up and still names this log in its card",
-    )

@@ -8,13 +8,15 @@ from http import HTTPStatus
 from hashpact_node.net.decode import decode_body
 from hashpact_node.net.fetcher import Answer, Fetcher
 from hashpact_node.net.peer_logs import CARD_HEADER
-from hashpact_protocol.errors import FetchStatusError
+from hashpact_node.net.peer_status import status_error
 from hashpact_protocol.limits import LIMITS
 from hashpact_protocol.witness import ANSWER_MAX_BYTES, parse_size_answer
 
 ADD_CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_SECONDS = 15.0
 BODY_MEDIA_TYPE = "text/plain; charset=utf-8"
+
+_MEND = "ask the member whether its node follows this log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class PeerWitness:
         if answer.status == HTTPStatus.CONFLICT:
             return Behind(parse_size_answer(_body(answer, url)))
         if answer.status != HTTPStatus.OK:
-            raise _status_error(url, answer.status)
+            raise status_error(answer, url, who="witness", mend=_MEND)
         return Lines(_body(answer, url))
 
     def checkpoint(self, origin_hash: str, *, deadline_seconds: float = CHECKPOINT_SECONDS) -> bytes | None:
@@ -77,19 +79,10 @@ class PeerWitness:
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
-            raise _status_error(url, answer.status)
+            raise status_error(answer, url, who="witness", mend=_MEND)
         return _body(answer, url)
 
 
 def _body(answer: Answer, url: str) -> bytes:
     encoding = answer.headers.get("content-encoding")
     return decode_body(answer.body, encoding, max_bytes=LIMITS.note_max_bytes, where=url)
-
-
-def _status_error(url: str, status: int) -> FetchStatusError:
-    return FetchStatusError(
-        f"the witness answered with status {status}",
-        status=status,
-        where=url,
-        mend="ask the member whether its node follows this log",
-    )

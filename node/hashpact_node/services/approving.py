@@ -19,9 +19,10 @@ from hashpact_node.services.actors import Actor
 from hashpact_node.services.blobs import NewBlob, store_own
 from hashpact_node.services.draft_views import DraftDetail, DraftView, draft_view
 from hashpact_node.services.drafts import ListingDraft, encode_withdrawal, new_id
+from hashpact_node.services.entry_heads import decode_head
 from hashpact_node.services.file_drafts import columns, missing_files, prepare_files
 from hashpact_node.services.hashing import HashedFile
-from hashpact_node.services.own_listings import check_id, find_contents, sha256_contents
+from hashpact_node.services.own_listings import check_id, find_contents, find_listings, sha256_contents
 from hashpact_node.services.placing import (
     check_origins,
     check_restated,
@@ -49,6 +50,8 @@ from hashpact_node.store.drafts import (
     last_entry,
     list_drafts,
     queue_draft,
+    stream_draft,
+    withdrawn_since,
 )
 from hashpact_node.store.erasures import request_erasure
 from hashpact_node.store.imports import forget_imported
@@ -62,15 +65,6 @@ ENTRIES_SHOWN: Final = 100
 LIST_MAX: Final = 1_000
 _COMMA: Final = ", "
 UNDECIDED: Final = (DraftState.WRITING, DraftState.WAITING)
-
-
-class _Head(msgspec.Struct, gc=False):
-    kind: str
-    id: str
-    listing: str = ""
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +150,16 @@ class Approving:
     ) -> DraftView:
         """Propose to take an own listing back; with ``erase`` its bytes are to disappear, too.
 
-        Raises what ``Publisher.withdraw`` raises.
+        That may be of one that is withdrawn already. Raises what ``Publisher.withdraw`` raises.
         """
         check_id(listing)
         with self.database.write() as connection:
-            live = [log for log, one in find_everywhere(connection, listing, lock=True) if one.live]
-            if not live:
+            found = find_everywhere(connection, listing, lock=True)
+            logs = [log for log, one in found if one.live] or [log for log, _ in found if erase]
+            if not logs:
                 raise ConflictError("this listing is withdrawn already", where=listing)
             entries = {
-                log.name: [encode_withdrawal(listing, reason, note, now=self.now(), log_kind=log.kind)] for log in live
+                log.name: [encode_withdrawal(listing, reason, note, now=self.now(), log_kind=log.kind)] for log in logs
             }
             title = f"{'erase' if erase else 'withdraw'} {listing}: {reason}"
             new = _new(DraftKind.WITHDRAWAL, entries, title, actor, listing=listing, erase=erase)
@@ -245,16 +240,17 @@ class Approving:
         now = self.now()
         if draft.state is not DraftState.WAITING:
             raise _decided(draft)
-        if draft.listing is not None:
-            self._withdraw(connection, draft, draft.listing, now)
+        left = None if draft.listing is None else self._withdraw(connection, draft, draft.listing, now)
+        since = withdrawn_since(connection, draft.proposed_at) if draft.listing is None else set()
         waiting = []
         for name, log in logs.items():
             entry = last_entry(connection, draft.number, name)
-            if entry is None:
+            if entry is None or (left is not None and name not in left):
                 continue
+            _check_restated(connection, log, draft, since)
             self._check_files(connection, log, draft)
             queue_draft(connection, draft.number, name, log.number, now=now)
-            last = _decode_head(entry)
+            last = decode_head(entry)
             waiting.append(Waiting(log, last.listing or last.id, withdrawn=draft.listing is not None))
         _decide(connection, draft, DraftState.APPROVED, actor, now=now)
         return waiting
@@ -262,7 +258,7 @@ class Approving:
     def _check_files(self, connection: Connection, log: Log, draft: Draft) -> None:
         """Raise ConflictError where a file of a draft is listed in that log by now; remember that it is published."""
         found = draft_contents(connection, draft.number, log.name)
-        files = {content: id_bytes(_decode_head(entry).id) for content, entry in found}
+        files = {content: id_bytes(decode_head(entry).id) for content, entry in found}
         if files and find_contents(connection, log, list(files)):
             raise ConflictError(
                 "a file of this draft has been listed meanwhile",
@@ -271,29 +267,48 @@ class Approving:
             )
         remember_publications(connection, files)
 
-    def _withdraw(self, connection: Connection, draft: Draft, listing: str, now: datetime) -> None:
-        """Do what goes with a withdrawal; ConflictError where the listing stands elsewhere than at its proposal."""
+    def _withdraw(self, connection: Connection, draft: Draft, listing: str, now: datetime) -> set[str]:
+        """Do what goes with a withdrawal, and give the names of the logs that say it: none if only bytes disappear.
+
+        Raises ConflictError where the listing stands elsewhere than at its proposal, or nothing is left to do.
+        """
         found = find_everywhere(connection, listing)
-        live = [(log, one) for log, one in found if one.live]
-        if not live:
+        live = {log.name: one for log, one in found if one.live}
+        if not live and not draft.erase:
             raise ConflictError(
                 "this listing is withdrawn already", where=listing, mend="reject the draft: it has been done"
             )
-        if not {log.name for log, _ in live} <= set(draft.log_name.split(_COMMA)):
+        if not live.keys() <= set(draft.log_name.split(_COMMA)):
             raise ConflictError(
                 "this listing is for others, too, by now", where=listing, mend="reject the draft, and propose it again"
             )
-        (entry,) = draft_entries(connection, draft.number, limit=1)
-        withdrawal = parse_statement(entry, live[0][0].kind)
-        for log, one in live:
+        for one in live.values():
             forget_publications(connection, id_bytes(listing), sha256_contents(one.listing))
-            if draft.erase and isinstance(withdrawal, Withdrawal):
+        (entry,) = draft_entries(connection, draft.number, limit=1)
+        withdrawal = parse_statement(entry, found[0][0].kind)
+        if draft.erase and isinstance(withdrawal, Withdrawal):
+            for log, _ in found:
                 request_erasure(connection, log.sequence, id_bytes(listing), withdrawal.reason, now=now)
+        return set(live)
 
 
 def new_import_draft(names: Iterable[str], title: str, actor: Actor, source: str) -> NewDraft:
     """Give the draft of an import, into the logs of those names, that has yet to store its lines."""
     return _new(DraftKind.IMPORT, names, title, actor, source=source, state=DraftState.WRITING)
+
+
+def _check_restated(connection: Connection, log: Log, draft: Draft, withdrawn: Collection[str]) -> None:
+    """Raise ConflictError where a draft would bring back what two people withdrew after it was proposed."""
+    if not withdrawn:
+        return
+    ids = {decode_head(entry).id for entry in stream_draft(connection, draft.number, log.name)} & set(withdrawn)
+    gone = sorted(one for one, found in find_listings(connection, log, ids).items() if not found.live)
+    if gone:
+        raise ConflictError(
+            "a listing that this draft restates has been withdrawn meanwhile",
+            where=gone[0],
+            mend="reject the draft; who wants the listing back proposes it anew",
+        )
 
 
 def _new(

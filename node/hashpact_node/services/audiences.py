@@ -40,7 +40,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.owners import count_live
-from hashpact_node.store.peers import ACTIVE, PAUSED, find_peer
+from hashpact_node.store.peers import FOLLOWED, find_peer
 from hashpact_node.store.queue import count_unreleased, drop_entries
 from hashpact_protocol.card_logs import LogKind
 from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError
@@ -228,7 +228,7 @@ def _must_be_free(connection: Connection, name: str) -> None:
 def _must_follow(connection: Connection, members: Sequence[str]) -> None:
     for member in members:
         peer = find_peer(connection, member)
-        if peer is None or peer.own or peer.state not in (ACTIVE, PAUSED):
+        if peer is None or peer.own or peer.state not in FOLLOWED:
             raise NotFoundError(f"no peer {member[:60]!r} is followed here", mend="see `hashpact peer list`")
 
 

@@ -55,10 +55,13 @@ class CardBell:
         return True
 
 
-def hear_card(database: Database, origin: str, version: int, now: datetime, work: Budgets) -> bool:
+def hear_card(
+    database: Database, origin: str, version: int, now: datetime, work: Budgets, *, asker: str | None = None
+) -> bool:
     """Hear that the card of the member that has a log has this version; whether a pull is due for it now.
 
-    Nobody has signed this, so it does no more than to have that member looked at, and not too often.
+    No publisher has signed this, so it does no more than to have that member looked at, and not too often for whoever
+    says it, the member ``asker``.
     """
     with database.read() as connection:
         peer = _publisher(connection, origin)
@@ -67,7 +70,7 @@ def hear_card(database: Database, origin: str, version: int, now: datetime, work
         number = next((log.number for log in list_logs(connection, peer=peer.number) if log.named), None)
         if number is None or (find_card_ring(connection, number) or 0) >= version:
             return False
-    if work.spend(f"card of {peer.member}"):
+    if work.spend((asker, f"card of {peer.member}")):
         return False
     due_ms = card_due_ms(peer, now)
     with database.write() as connection:

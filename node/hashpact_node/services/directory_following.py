@@ -7,7 +7,7 @@ under the root that the directory names, as if a person had added it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -21,24 +21,25 @@ from hashpact_node.net.trust_fetcher import TrustSource
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.audit import AuditLog
 from hashpact_node.services.directory_plan import (
+    ALIKE_MAX,
     Known,
     Proposal,
     Step,
     because,
-    in_step,
     own_differences,
     propose,
     unlisted,
 )
-from hashpact_node.services.introducing import look_at_member
-from hashpact_node.services.peering import Peering
+from hashpact_node.services.introducing import check_introduction, look_at_member
+from hashpact_node.services.likeness import about_card
+from hashpact_node.services.peering import Check, Peering
 from hashpact_node.services.problems import problem
 from hashpact_node.services.views import own_peer
 from hashpact_node.settings import Settings
 from hashpact_node.store.alarms import clear_alarm, raise_alarm
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.decisions import DIRECTORY, drop_decision, list_decisions
+from hashpact_node.store.decisions import DIRECTORY, find_decision, list_decisions
 from hashpact_node.store.directories import (
     HeldDirectory,
     find_directory,
@@ -47,10 +48,10 @@ from hashpact_node.store.directories import (
     save_directory_files,
 )
 from hashpact_node.store.locks import Locks
-from hashpact_node.store.peers import EVERY_STATE, Peer, list_peers
+from hashpact_node.store.peers import EVERY_STATE, SHOWN, Peer, find_peer, list_peers
 from hashpact_node.store.trust import ROOT_SUFFIX, load_files
 from hashpact_protocol.directory import DIRECTORY_PATH, Directory, DirectoryMember, parse_directory
-from hashpact_protocol.errors import ConfigurationError, HashpactError, NotFoundError, TrustError
+from hashpact_protocol.errors import ConfigurationError, ConflictError, HashpactError, NotFoundError, TrustError
 
 AUTO: Final = "auto"
 OFF: Final = "off"
@@ -71,12 +72,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Followed:
-    """What following came to: members by what was done, why some were refused, and what is left to people."""
+    """What following came to: members by what was done, why some were refused, and what is left to people.
+
+    ``cautions`` say of whom it was left to them, because its card may be taken for another's.
+    """
 
     added: list[str] = field(default_factory=list)
     suspended: list[str] = field(default_factory=list)
     readmitted: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    cautions: dict[str, str] = field(default_factory=dict)
     pending: list[Proposal] = field(default_factory=list)
     differs: list[str] = field(default_factory=list)
 
@@ -105,7 +110,6 @@ class DirectoryFollower:
             directory = self._read()
             done = Followed()
             if self.settings.directory_policy == AUTO:
-                self._adopt(directory)
                 self._apply(directory, done)
             self._look(directory, done)
         return done
@@ -125,11 +129,12 @@ class DirectoryFollower:
             raise NotFoundError("no directory was accepted yet", where=pin, mend="run `hashpact directory follow`")
         return parse_directory(held.data), held
 
-    def accept(self, member: str) -> Proposal:
+    def accept(self, member: str, *, sure: bool = False) -> Proposal:
         """Do what the directory says of one member, because a person wants it; give what was done.
 
-        From then on, its word about that member counts. Raises NotFoundError where there is nothing to do, and what
-        adding and suspending raise.
+        From then on, its word about that member counts. Raises NotFoundError where there is nothing to do,
+        ConflictError where the member may be taken for another, unless the person is ``sure``, and what adding and
+        suspending raise.
         """
         directory, _ = self.directory()
         with self.locks.hold(LOCK, timeout=LOCK_WAIT_SECONDS):
@@ -137,6 +142,13 @@ class DirectoryFollower:
             if found is None:
                 raise NotFoundError(
                     f"the directory would change nothing about {member} here", mend="see `hashpact directory pending`"
+                )
+            cautions = self._cautions(found)  # whoever cannot be read is refused before anything is done
+            if cautions and not sure:
+                raise ConflictError(
+                    f"look twice: {'; '.join(cautions)}",
+                    where=found.entry.url,
+                    mend=f"ask {member} by another channel; then `hashpact directory accept {member} --yes`",
                 )
             self._take(found)
             self._look(directory, Followed())
@@ -189,16 +201,26 @@ class DirectoryFollower:
 
     def _proposals(self, directory: Directory) -> list[Proposal]:
         with self.database.read() as connection:
-            known, own = self._known(connection), own_peer(connection).member
-        return [one for one in propose(directory, known) if one.entry.member != own]
+            return propose(directory, self._known(connection), _others(connection))
 
-    def _adopt(self, directory: Directory) -> None:
-        """Let the directory's later word count about whom both want to be followed now."""
-        with self.database.write() as connection:
-            known, own = self._known(connection), own_peer(connection).member
-            for member in in_step(directory, known):
-                if member != own:
-                    drop_decision(connection, member)
+    def _still_proposes(self, connection: Connection, one: Proposal) -> bool:
+        """Whether a proposal that was computed a while ago would be made of what stands here now."""
+        member = one.entry.member
+        peer, decision = find_peer(connection, member), find_decision(connection, member)
+        known = {} if peer is None else {member: Known(peer, _roots(connection, peer), decision)}
+        return propose(Directory("", (one.entry,)), known, _others(connection)) == [one]
+
+    def _check(self, one: Proposal) -> Check:
+        """Refuse a step in the transaction in which it would begin, where somebody has decided since; ConflictError."""
+
+        def check(connection: Connection) -> None:
+            if not self._still_proposes(connection, one):
+                member = one.entry.member
+                raise ConflictError(
+                    f"somebody decided about {member} meanwhile", mend="see `hashpact directory pending`"
+                )
+
+        return check
 
     def _apply(self, directory: Directory, done: Followed) -> None:
         until, audit = clock.monotonic() + RUN_SECONDS, AuditLog(self.database, self.now)
@@ -207,35 +229,56 @@ class DirectoryFollower:
             if one.left is not None or clock.monotonic() > until:
                 continue
             try:
+                cautions = self._cautions(one)
+                if cautions:
+                    done.cautions[one.entry.member] = "; ".join(cautions[:ALIKE_MAX])
+                    continue
                 self._take(one)
             except HashpactError as error:
-                done.refused[one.entry.member] = f"{one.step.value}: {error}"
+                with self.database.read() as connection:
+                    overtaken = isinstance(error, ConflictError) and not self._still_proposes(connection, one)
+                if overtaken:
+                    log.info("somebody decided meanwhile, and that stands", member=one.entry.member)
+                else:
+                    done.refused[one.entry.member] = f"{one.step.value}: {error}"
             else:
                 log.info("the directory's word was followed", member=one.entry.member, step=one.step.value)
                 told = {"fingerprint": one.entry.fingerprint, "reason": one.entry.reason}
                 audit.try_record(FOLLOWER, f"{one.step.value} peer", one.entry.member, detail=told)
                 lists[one.step].append(one.entry.member)
 
-    def _take(self, one: Proposal) -> None:
+    def _cautions(self, one: Proposal) -> list[str]:
+        """Look at somebody new, or moved, before it is trusted: give the reasons to look twice; what reading raises."""
+        if one.step not in {Step.ADD, Step.MOVE}:
+            return []
         entry = one.entry
+        if one.step is Step.ADD:
+            check_introduction(self.database, entry.member, entry.url, root=None, fingerprint=entry.fingerprint)
+        card, _ = look_at_member(self.source, entry.member, entry.url, entry.fingerprint, self.now())
+        with self.database.read() as connection:
+            return list(about_card(connection, card))
+
+    def _take(self, one: Proposal) -> None:
+        """Take a step, unless somebody here decides otherwise before; ConflictError, and what steps raise."""
+        entry, check = one.entry, self._check(one)
         if one.step is Step.SUSPEND:
-            self.peering.suspend(entry.member, reason=entry.reason, by=DIRECTORY)
+            self.peering.suspend(entry.member, reason=entry.reason, by=DIRECTORY, check=check)
         elif one.step is Step.READMIT:
-            self.peering.resume(entry.member, by=DIRECTORY)
-        else:
-            if one.step is Step.MOVE:
-                look_at_member(
-                    self.source, entry.member, entry.url, entry.fingerprint, self.now()
-                )  # or nothing is done
-                self.peering.remove(entry.member)
+            self.peering.resume(entry.member, by=DIRECTORY, check=check)
+        elif one.step is Step.MOVE:
+            self.peering.remove(entry.member, check=check)
             self.peering.add(entry.member, entry.url, fingerprint=entry.fingerprint, by=DIRECTORY)
+        else:
+            self.peering.add(entry.member, entry.url, fingerprint=entry.fingerprint, by=DIRECTORY, check=check)
 
     def _look(self, directory: Directory, done: Followed, *, tell: bool = True) -> None:
         """Find what is left to people, and tell them."""
         with self.database.read() as connection:
             known = self._known(connection)
-            own = known.pop(own_peer(connection).member)
-        others = [one for one in propose(directory, known) if one.entry.member != own.peer.member]
+            own = known[own_peer(connection).member]
+            proposed = propose(directory, known, _others(connection))
+        told = done.cautions
+        others = [replace(one, left=one.left or told.get(one.entry.member)) for one in proposed]
         done.pending = [one for one in others if one.entry.member not in done.refused]
         done.differs = [
             *own_differences(directory, own),
@@ -265,6 +308,11 @@ class DirectoryFollower:
                 raise_alarm(connection, ASKS, f"the directory proposes changes: {_some(asks)}", now=now, mend=mend)
             else:
                 clear_alarm(connection, ASKS, now=now)
+
+
+def _others(connection: Connection) -> list[Peer]:
+    """Give those with whom nobody new may be confused."""
+    return list_peers(connection, own=True, states=SHOWN)
 
 
 def _roots(connection: Connection, peer: Peer) -> frozenset[str]:

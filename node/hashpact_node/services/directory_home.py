@@ -31,10 +31,12 @@ from hashpact_keys.trust import (
 )
 from hashpact_keys.trust_files import METADATA, TARGETS, TIMESTAMP_FILE, FileId, TrustFiles, newest
 from hashpact_node.services.keyring import Keyring
+from hashpact_node.services.likeness import about_names, about_place
 from hashpact_node.services.whole_files import write_whole
 from hashpact_node.setting_forms import DEFAULT_KEYS
 from hashpact_node.settings import NODE_TOML
 from hashpact_node.store.locks import HomeLock
+from hashpact_protocol.card import Card
 from hashpact_protocol.directory import (
     DIRECTORY_PATH,
     Directory,
@@ -44,6 +46,7 @@ from hashpact_protocol.directory import (
     parse_directory,
 )
 from hashpact_protocol.errors import ConfigurationError, ConflictError, NotFoundError
+from hashpact_protocol.lookalikes import resembles
 from hashpact_protocol.names import MemberUrl, parse_fingerprint, parse_member_id
 from hashpact_protocol.statement_fields import format_time
 
@@ -106,7 +109,7 @@ class DirectoryHome:
         """List a member under a root, or list it anew under another root or URL.
 
         Raises MemberNameError, DirectoryError for a URL that collides with another's, and ConflictError for one that
-        is listed so already.
+        is listed so already, or is suspended: only ``readmit`` ends that.
         """
         parse_member_id(member)
         entry = DirectoryMember(
@@ -114,10 +117,31 @@ class DirectoryHome:
         )
         with self._changing() as draft:
             before = draft.members.get(member)
+            if before is not None and before.standing is Standing.SUSPENDED:
+                raise ConflictError(
+                    f"{member} is suspended: {before.reason or 'no reason was given'}",
+                    mend=f"`hashpact directory readmit {member}` first, if the secretariat decided so",
+                )
             if before is not None and replace(before, since=entry.since) == entry:
                 raise ConflictError(f"{member} is admitted so already", mend="see `hashpact directory list`")
             draft.members[member] = entry
         return entry
+
+    def cautions(self, card: Card, fingerprint: str) -> list[str]:
+        """Give the reasons to look twice at somebody who is to be listed, beside those who are.
+
+        No cards are kept here: names and keys of others are not compared, ids, addresses and roots are.
+        """
+        found = list(about_names(card))
+        for other in self.state()[0].members:
+            if other.member == card.member:
+                continue
+            found += about_place(card.member, card.url, other.member, other.url)
+            if resembles(card.name, other.member):
+                found.append(f"the name {card.name} may be taken for {other.member}")
+            if fingerprint == other.fingerprint:
+                found.append(f"{other.member} is listed under the same root")
+        return found
 
     def suspend(self, member: str, reason: str | None = None) -> DirectoryMember:
         """Say that a member is suspended, and why; NotFoundError, ConflictError where it is already."""

@@ -1,18 +1,24 @@
 """What a directory would change here, and what is left to people: a pure comparison, by rules that stand here alone.
 
-A person's word stands: whoever was paused, suspended or removed by a person here, or added under another pin, is left
-as it is, and so is whom a person took up against the directory. The difference is told.
+A person's word stands: whoever was added, paused, suspended, resumed or removed by a person here is left as it is,
+until a person takes the directory's word. Whoever is new and may be taken for somebody else is left to a person, too.
+The difference is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
-from hashpact_node.store.decisions import DIRECTORY, LOCAL, Decision
+from hashpact_node.services.likeness import about_place
+from hashpact_node.store.decisions import DIRECTORY, Decision
 from hashpact_node.store.peers import ACTIVE, FOLLOWED, PAUSED, REMOVED, SHOWN, SUSPENDED, Peer
 from hashpact_protocol.directory import Directory, DirectoryMember, Standing
+
+ALIKE_MAX: Final = 3
+"""How many reasons to look twice at a member are told."""
 
 
 class Step(StrEnum):
@@ -55,35 +61,20 @@ def version_of(fingerprint: str) -> int:
     return int(fingerprint.partition(":")[0])
 
 
-def propose(directory: Directory, known: Mapping[str, Known]) -> list[Proposal]:
+def propose(directory: Directory, known: Mapping[str, Known], others: Sequence[Peer] = ()) -> list[Proposal]:
     """Give what the directory's word takes here, in its order; ``known`` holds everybody ever followed, by id.
 
-    This member itself is not among ``known``; ``own_differences`` tells what the directory says of it.
+    ``others`` are those with whom nobody new may be confused, this member among them. Of this member itself nothing is
+    proposed; ``own_differences`` tells what the directory says of it.
     """
     proposals = []
     for entry in directory.members:
         here = known.get(entry.member)
-        step = _step(entry, here)
+        step = None if here is not None and here.peer.own else _step(entry, here)
         if step is not None:
-            proposals.append(Proposal(entry, step, None if here is None else _left(entry, step, here)))
+            left = _alike(entry, others) if here is None else _left(entry, step, here)
+            proposals.append(Proposal(entry, step, left))
     return proposals
-
-
-def in_step(directory: Directory, known: Mapping[str, Known]) -> list[str]:
-    """Give those whom a person here added or took up, and whom the directory admits under the same root and URL.
-
-    What the directory says of them later counts.
-    """
-    return [
-        entry.member
-        for entry in directory.members
-        if (here := known.get(entry.member)) is not None
-        and here.peer.state == ACTIVE
-        and entry.standing is Standing.ADMITTED
-        and _step(entry, here) is None
-        and here.decision is not None
-        and here.decision.by == LOCAL
-    ]
 
 
 def unlisted(directory: Directory, known: Mapping[str, Known]) -> list[str]:
@@ -128,6 +119,12 @@ def _step(entry: DirectoryMember, here: Known | None) -> Step | None:
     return None if here.peer.state == ACTIVE else Step.READMIT
 
 
+def _alike(entry: DirectoryMember, others: Sequence[Peer]) -> str | None:
+    """Say whom somebody new may be taken for, by its id and address alone."""
+    found = [text for other in others for text in about_place(entry.member, entry.url, other.member, other.url)]
+    return "; ".join(found[:ALIKE_MAX]) or None
+
+
 def _left(entry: DirectoryMember, step: Step, here: Known) -> str | None:
     """Say why a step is left to a person, if it is."""
     state, by_directory = here.peer.state, here.decision is not None and here.decision.by == DIRECTORY
@@ -141,6 +138,6 @@ def _left(entry: DirectoryMember, step: Step, here: Known) -> str | None:
         return "a person paused it here"
     if state == SUSPENDED and not by_directory:
         return "a person suspended it here"
-    if step is Step.SUSPEND and here.decision is not None and not by_directory:
+    if step is Step.SUSPEND and not by_directory:
         return "a person here wants it to be followed"
     return None

@@ -37,11 +37,8 @@ class Subject:
 
 def check_settings(visit: Visit) -> Iterable[Diagnosis]:
     """Say what the settings let in, and whether the member's URL is one that others can read."""
-    settings = visit.settings
-    if not settings.members_only:
-        yield diagnosis("not-members-only", where=str(settings.home))
     if visit.is_trial:
-        yield diagnosis("url-on-loopback", where=settings.url)
+        yield diagnosis("url-on-loopback", where=visit.settings.url)
 
 
 SUBJECTS: Final = (

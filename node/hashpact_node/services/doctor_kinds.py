@@ -46,11 +46,6 @@ class Diagnosis:
 _N, _W, _E = Level.NOTE, Level.WARNING, Level.ERROR
 
 KINDS: Final = {
-    "not-members-only": Kind(
-        _W,
-        "whoever reaches the node reads its lists",
-        "set `members_only = true` in node.toml, and restart the node",
-    ),
     "url-on-loopback": Kind(
         _N,
         "the member's URL leads to this machine alone",
@@ -84,7 +79,7 @@ KINDS: Final = {
     "outsiders-read": Kind(
         _E,
         "somebody who signs nothing and carries no token is answered at the public URL",
-        "set `members_only = true`, and let the proxy pass on nothing but `/trust`, `/logs`, `/witness` and `/mirror`",
+        "let the proxy pass on nothing but `/trust`, `/logs`, `/witness` and `/mirror`, and those to this node alone",
     ),
     "members-refused": Kind(
         _E,

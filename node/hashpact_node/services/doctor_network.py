@@ -66,13 +66,13 @@ def check_outsiders(visit: Visit) -> Iterator[Diagnosis]:
     paths = [(log.url, f"{log.url}/checkpoint") for log in logs if log.state == "open"][:1]
     with visit.stranger() as fetcher:
         for _, url in paths:
-            yield judge_log(status_of(fetcher, url), url, trial=visit.is_trial)
+            yield judge_log(status_of(fetcher, url), url)
         for path in _PRIVATE_PATHS:
             url = f"{visit.url}{path}"
-            yield judge_private(status_of(fetcher, url), url, trial=visit.is_trial)
+            yield judge_private(status_of(fetcher, url), url)
 
 
-def judge_log(status: int | None, url: str, *, trial: bool) -> Diagnosis:
+def judge_log(status: int | None, url: str) -> Diagnosis:
     """Judge what an unsigned request for a log is answered; None: nobody answered."""
     if status == HTTPStatus.UNAUTHORIZED:
         return well("strangers are refused", url)
@@ -80,19 +80,19 @@ def judge_log(status: int | None, url: str, *, trial: bool) -> Diagnosis:
         return diagnosis(
             "members-refused", f"the public URL refuses `/logs` with {status}, where a node says 401", where=url
         )
-    return _judge_answer(status, url, trial=trial)
+    return _judge_answer(status, url)
 
 
-def judge_private(status: int | None, url: str, *, trial: bool) -> Diagnosis:
+def judge_private(status: int | None, url: str) -> Diagnosis:
     """Judge what a request without a token is answered at what is nobody else's business; None: nobody answered."""
-    return well("strangers are refused", url) if status in _REFUSED else _judge_answer(status, url, trial=trial)
+    return well("strangers are refused", url) if status in _REFUSED else _judge_answer(status, url)
 
 
-def _judge_answer(status: int | None, url: str, *, trial: bool) -> Diagnosis:
+def _judge_answer(status: int | None, url: str) -> Diagnosis:
     if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return diagnosis("outsiders-unknown", where=url)
     what = f"somebody who signs nothing and carries no token is answered ({status})"
-    return diagnosis("outsiders-read", what, where=url, level=Level.WARNING if trial else None)
+    return diagnosis("outsiders-read", what, where=url)
 
 
 def check_peers(visit: Visit) -> Iterator[Diagnosis]:
@@ -100,7 +100,7 @@ def check_peers(visit: Visit) -> Iterator[Diagnosis]:
     peers = _active(visit)
     if not peers:
         yield diagnosis("no-peers")
-    with Fetcher(AddressRules(visit.settings.allow_networks)) as fetcher:
+    with Fetcher(visit.rules) as fetcher:
         answers = list(_asked(fetcher, peers))
     for peer, trouble in answers:
         if trouble is not None:
@@ -115,7 +115,7 @@ def check_peers(visit: Visit) -> Iterator[Diagnosis]:
 def check_clock(visit: Visit) -> Iterator[Diagnosis]:
     """Say how far our clock is from our peers', asked now; else by what they said in the last hours."""
     peers = _active(visit)
-    with Fetcher(AddressRules(visit.settings.allow_networks)) as fetcher:
+    with Fetcher(visit.rules) as fetcher:
         list(_asked(fetcher, peers))
         readings = [fetcher.clocks.of(peer.url) for peer in peers]
     heard = [one.offset / _SECOND for one in readings if one is not None]

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
-from hashpact_node.net.addresses import AddressRules, PeerUrl, parse_literal, parse_url
+from hashpact_node.net.addresses import AddressRules, PeerUrl, is_loopback_url, parse_url
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.services.doctor_kinds import Diagnosis
 from hashpact_node.settings import Settings
@@ -56,9 +56,12 @@ class Visit:
     @property
     def is_trial(self) -> bool:
         """Whether the member's URL leads to this machine alone."""
-        host = self.place.host
-        literal = parse_literal(f"[{host}]" if ":" in host else host, where=self.url)
-        return host == "localhost" if literal is None else literal.is_loopback
+        return is_loopback_url(self.url)
+
+    @property
+    def rules(self) -> AddressRules:
+        """Which addresses this node connects to."""
+        return AddressRules.of(self.url, self.settings.allow_networks)
 
     def stranger(self) -> Fetcher:
         """Give somebody who asks our own URL as anybody may, signing nothing; to be closed."""

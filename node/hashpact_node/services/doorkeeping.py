@@ -14,15 +14,15 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.doorbells import ring
 from hashpact_node.store.logs import list_logs
-from hashpact_node.store.nonces import remember_nonce
-from hashpact_node.store.peers import ACTIVE, PAUSED, Peer, find_peer
+from hashpact_node.store.nonces import forget_nonces, remember_nonce
+from hashpact_node.store.peers import ACTIVE, FOLLOWED, CardHolder, find_card_holder
 from hashpact_protocol.card import RequestKey
 from hashpact_protocol.errors import SignatureError
 from hashpact_protocol.names import MemberUrl
-from hashpact_protocol.requests import check_request
+from hashpact_protocol.requests import SignedRequest, check_request
 
-WELCOME = frozenset({ACTIVE, PAUSED})
-"""Whose requests are answered: who is not read for a while may still read."""
+FORGET_EVERY_SECONDS = 60
+"""How often each process looks for nonces that nobody needs any more; each time costs more than one to remember."""
 
 
 @dataclass(slots=True)
@@ -40,63 +40,88 @@ class Doorkeeper:
     hints: Budgets = field(
         default_factory=lambda: Budgets(per_second=1 / TRUST_HINT_INTERVAL.total_seconds(), burst=1), repr=False
     )
-    _keys: dict[tuple[str, int], tuple[RequestKey, ...]] = field(default_factory=dict, init=False, repr=False)
+    _keys: dict[int, tuple[bytes, tuple[RequestKey, ...]]] = field(default_factory=dict, init=False, repr=False)
+    _forgot_at: int = field(default=0, init=False, repr=False)
+    _hinted: list[tuple[CardHolder, int]] = field(default_factory=list, init=False, repr=False)
     _guard: Lock = field(default_factory=Lock, init=False, repr=False)
 
-    def admit(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> str:
-        """Give the member who signed a request for ``target``, a path below our URL with its query.
+    def check(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> SignedRequest:
+        """Give who signed a request for ``target``, a path below our URL with its query; nothing is written.
 
-        Raises SignatureError when nobody did whose requests are answered, or when it was sent before; StoreError.
+        Raises SignatureError when nobody did whose requests are answered; StoreError.
         """
         now = self.now()
-        seconds = int(now.timestamp())
-        found = check_request(
+        return check_request(
             method,
             f"{self.url}{target}",
             headers,
             body,
             keys=lambda member, key_id: self._key(member, key_id, now),
-            now=seconds,
+            now=int(now.timestamp()),
         )
-        if found.nonce is not None:
+
+    def remember(self, found: SignedRequest) -> None:
+        """Remember that a request came that may come once only; SignatureError when it did before, StoreError."""
+        if found.nonce is None:
+            return
+        now = int(self.now().timestamp())
+        with self.database.write() as connection:
+            if abs(now - self._forgot_at) >= FORGET_EVERY_SECONDS:
+                forget_nonces(connection, now=now)
+                self._forgot_at = now
+            new = remember_nonce(connection, found.member, found.nonce, forget_at=found.forget_at)
+        if not new:
+            raise SignatureError("this request was sent before", mend="sign each one anew, with a new nonce")
+
+    @property
+    def has_hints(self) -> bool:
+        """Whether a member used a key that its card here does not name, and its card should be looked for."""
+        return bool(self._hinted)
+
+    def give_hints(self) -> None:
+        """Let the cards be looked for that may name keys that were used; StoreError."""
+        while self._hinted:
+            try:
+                peer, version = self._hinted.pop()
+            except IndexError:  # another thread gave it
+                return
             with self.database.write() as connection:
-                new = remember_nonce(connection, found.member, found.nonce, forget_at=found.forget_at, now=seconds)
-            if not new:
-                raise SignatureError("this request was sent before", mend="sign each one anew, with a new nonce")
-        return found.member
+                asked = _ring(connection, peer, version, int(self.now().timestamp() * 1_000))
+            if asked:
+                self.on_hint()
 
     def _key(self, member: str, key_id: str, now: datetime) -> bytes | None:
         with self.database.read() as connection:
-            peer = find_peer(connection, member)
-        if peer is None or peer.state not in WELCOME or peer.card_version is None:
+            peer = find_card_holder(connection, member)
+        if peer is None or peer.state not in FOLLOWED or peer.card is None or peer.card_version is None:
             return None
-        for one in self._keys_of(peer, peer.card_version):
+        for one in self._keys_of(peer, peer.card):
             if one.id == key_id:
                 return one.public if one.valid_from <= now <= one.valid_until else None
         self._hint(peer, peer.card_version)
         return None
 
-    def _keys_of(self, peer: Peer, version: int) -> tuple[RequestKey, ...]:
-        """Give a card's request keys; cards are read once, and a version of a member's card is one card."""
-        found = self._keys.get((peer.member, version))
-        if found is None:
-            found = card_of(peer).request_keys
-            with self._guard:
-                self._keys = {known: keys for known, keys in self._keys.items() if known[0] != peer.member}
-                self._keys[peer.member, version] = found
+    def _keys_of(self, peer: CardHolder, card: bytes) -> tuple[RequestKey, ...]:
+        """Give a card's request keys; cards are read once.
+
+        They are told apart by their bytes: a member that was removed and added under another root may begin anew with
+        a version that another's card had before.
+        """
+        read = self._keys.get(peer.number)
+        if read is not None and read[0] == card:
+            return read[1]
+        found = card_of(peer).request_keys
+        with self._guard:
+            self._keys[peer.number] = card, found
         return found
 
-    def _hint(self, peer: Peer, version: int) -> None:
-        """Let a member's card be looked for where it may name the key that was used, now and then."""
-        if peer.own or peer.state != ACTIVE or self.hints.spend(peer.member):
-            return
-        with self.database.write() as connection:
-            asked = _ring(connection, peer, version, int(self.now().timestamp() * 1_000))
-        if asked:
-            self.on_hint()
+    def _hint(self, peer: CardHolder, version: int) -> None:
+        """Note that a member's card may name the key that was used, now and then; whoever checks writes nothing."""
+        if not (peer.own or peer.state != ACTIVE or self.hints.spend(peer.member)):
+            self._hinted.append((peer, version))
 
 
-def _ring(connection: Connection, peer: Peer, version: int, due_ms: int) -> bool:
+def _ring(connection: Connection, peer: CardHolder, version: int, due_ms: int) -> bool:
     logs = [log for log in list_logs(connection, peer=peer.number) if log.named and log.state == "open"]
     for log in logs[:1]:
         ring(connection, log.number, size=0, due_ms=due_ms, card=version + 1)

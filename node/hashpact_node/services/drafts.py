@@ -182,7 +182,8 @@ def read_signals(items: object) -> tuple[Signal, ...]:
         try:
             signal = parse_signal(item)
         except SignalError as error:
-            raise located(error, f"signals[{place}]") from None
+            where = f"signals[{place}].{error.where}" if error.where else f"signals[{place}]"
+            raise type(error)(error.what, where=where, mend=error.mend or _mend(error)) from None
         before = kept.get(signal.key)
         if before is None or (before.quality or 0) < (signal.quality or 0):
             kept[signal.key] = signal
@@ -226,7 +227,7 @@ def check_origin(origin: str, *, allow_foreign: bool, where: str | None) -> None
         raise RequestError(
             f"this is material of {origin!r}, and publishing lists it under this member's name",
             where=where,
-            mend="nobody's material is published as one's own by accident: say --allow-foreign-origin if you may",
+            mend="if you may, say so on purpose: --allow-foreign-origin, by HTTP ?allow_foreign_origin=true",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,15 +19,14 @@ from hashpact_node.net.peer_cards import CardSeen, PeerCards
 from hashpact_node.net.trust import Peer as TrustPeer
 from hashpact_node.net.trust import refresh_trust
 from hashpact_node.net.trust_fetcher import TrustSource
-from hashpact_node.services.log_trust import card_of
+from hashpact_node.services.likeness import about_card
 from hashpact_node.services.views import own_peer
 from hashpact_node.store.database import Database
 from hashpact_node.store.directories import find_directory
-from hashpact_node.store.peers import ACTIVE, REMOVED, SHOWN, SUSPENDED, Peer, find_peer, list_peers
+from hashpact_node.store.peers import ACTIVE, FOLLOWED, REMOVED, SHOWN, SUSPENDED, Peer, find_peer, list_peers
 from hashpact_protocol.card import Card, parse_card
 from hashpact_protocol.directory import Standing, parse_directory
 from hashpact_protocol.errors import ConflictError, HashpactError, RequestError, TrustError
-from hashpact_protocol.lookalikes import oddities, resembles
 from hashpact_protocol.names import FINGERPRINT, MemberUrl, collides, parse_member_id
 from hashpact_protocol.statement_fields import format_time
 
@@ -92,7 +91,9 @@ class Introducer:
         known_to, told = _compare(seen, card, state.card_version, targets)
         root_state, card_state = roles[TrustRole.ROOT], roles[TrustRole.TARGETS]
         listed, warned = self._ask_directory(card, files)
-        cautions = [*_about_root(root_state, now), *_about_names(card), *self._about_others(card), *told, *warned]
+        with self.database.read() as connection:
+            alike = list(about_card(connection, card))
+        cautions = [*_about_root(root_state, now), *alike, *told, *warned]
         return Preview(
             member=member,
             url=url,
@@ -157,26 +158,6 @@ class Introducer:
             warned.append(f"the directory says that {card.member} is suspended")
         return f"lists it as {entry.standing.value} since {entry.since}", warned
 
-    def _about_others(self, card: Card) -> Iterator[str]:
-        """Say whom a member may be taken for, and with whom it shares a key."""
-        keys = {public for _, public in card.public_keys()}
-        with self.database.read() as connection:
-            others = list_peers(connection, own=True, states=SHOWN)
-        host = MemberUrl.parse(card.url).prefix
-        for other in others:
-            known = None if other.card is None else card_of(other)
-            name = other.member if known is None else known.name
-            if card.name == name:
-                yield f"{other.member} has the same name, {name}"
-            if resembles(card.member, other.member):
-                yield f"the id {card.member} may be taken for {other.member}, which is known here"
-            if resembles(card.name, name) or resembles(card.name, other.member):
-                yield f"the name {card.name} may be taken for that of {other.member}, which is {name}"
-            if resembles(host, MemberUrl.parse(other.url).prefix):
-                yield f"the address {host} may be taken for that of {other.member}"
-            if known is not None and keys & {public for _, public in known.public_keys()}:
-                yield f"{other.member} lists one of the same keys: what it signs could be either's"
-
 
 def look_at_member(
     source: TrustSource, member: str, url: str, pinned: bytes | str, now: datetime
@@ -205,6 +186,12 @@ def check_introduction(
     pinned = _check_pin(member, root, fingerprint)
     with database.read() as connection:
         own, others, known = own_peer(connection), list_peers(connection, states=SHOWN), find_peer(connection, member)
+    if known is not None and known.state in FOLLOWED and not known.own and known.url == str(parsed):
+        raise ConflictError(
+            f"{member} is followed already, pinned by {known.pinned_fingerprint}",
+            where=url,
+            mend=f"see `hashpact peer show {member}`; for another root, remove it first",
+        )
     for other in (own, *others):
         if collides(MemberUrl.parse(other.url), parsed):
             raise ConflictError(
@@ -267,18 +254,3 @@ def _about_root(root: RoleState, now: datetime) -> Iterator[str]:
         yield f"{keys} can take this member's name: it is in trial, or careless; 2 of 3 or more are advised"
     if root.expires - now < EXPIRES_SOON:
         yield f"its root expires soon, at {format_time(root.expires)}"
-
-
-def _about_names(card: Card) -> Iterator[str]:
-    yield from (f"the name {card.name} {what}" for what in oddities(card.name))
-    labels: Sequence[str] = MemberUrl.parse(card.url).prefix.partition("/")[0].split(".")
-    for label in labels:
-        if label.startswith("xn--"):
-            yield f"its host is written in other letters than it shows: {label} {_decoded(label)}"
-
-
-def _decoded(label: str) -> str:
-    try:
-        return f"reads {label.removeprefix('xn--').encode().decode('punycode')}"
-    except UnicodeError:
-        return "reads as nothing"

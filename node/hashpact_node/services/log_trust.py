@@ -7,14 +7,14 @@ from functools import lru_cache
 
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.logs import Log
-from hashpact_node.store.peers import ACTIVE, Peer, list_peers
+from hashpact_node.store.peers import ACTIVE, CardHolder, Peer, list_peers
 from hashpact_protocol.card import Card, WitnessKey, parse_card
 from hashpact_protocol.follow import LogTrust
 
 _parsed = lru_cache(maxsize=1_024)(parse_card)
 
 
-def card_of(peer: Peer) -> Card:
+def card_of(peer: Peer | CardHolder) -> Card:
     """Give the accepted card of a member that has one; one that was read before is not read again."""
     return _parsed(peer.card or b"", member=peer.member, url=peer.url)
 

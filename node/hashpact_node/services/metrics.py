@@ -69,7 +69,7 @@ METRICS: Final = (
     MetricKind("blocklist_last_change", (), "the number of the newest change"),
     MetricKind("queue_statements", (), "how many own statements wait to be released"),
     MetricKind("audit_entries", (), "how many entries the audit log has; it never shrinks"),
-    MetricKind("refused_requests", ("reason",), "how many requests the API refused, and why"),
+    MetricKind("refused_requests", ("reason",), "how many requests were refused, and why"),
     MetricKind("disputes", (), "how many disputes of own listings are open"),
     MetricKind("corrections", PEER, "how many of its withdrawals arrived within 7 days"),
     MetricKind("correction_average_seconds", PEER, "how long they took on average, from their time to their merge"),

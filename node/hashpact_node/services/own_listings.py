@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-import msgspec
-
 from hashpact_node.services.entries import EntryReader
+from hashpact_node.services.entry_heads import decode_head
 from hashpact_node.services.views import own_number
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.logs import Log, get_log, list_logs
@@ -36,15 +35,6 @@ class OwnListing:
     position: int | None
     live: bool
     merged: bool
-
-
-class _Head(msgspec.Struct, gc=False):
-    kind: str
-    id: str
-    listing: str = ""
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
 
 
 def open_log(connection: Connection, name: str, *, lock: bool = False) -> Log:
@@ -144,7 +134,7 @@ def _replay(
 ) -> None:
     """Let unmerged statements change how listings stand; ``unowned`` are wanted ids that nothing owns before them."""
     for position, entry in entries:
-        head = _decode_head(entry)
+        head = decode_head(entry)
         if head.kind == Listing.kind and (head.id in found or head.id in unowned):
             listing = parse_statement(entry, log.kind)
             if isinstance(listing, Listing):

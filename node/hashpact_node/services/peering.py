@@ -13,17 +13,18 @@ from hashpact_node.services.release import merge_stored
 from hashpact_node.services.removal import drop_claims_of, drop_if_out
 from hashpact_node.services.trusting import TRUST_ALARM, Trusting
 from hashpact_node.store.alarms import Alarm, clear_alarm, list_alarms
-from hashpact_node.store.audiences import logs_not_for_us
+from hashpact_node.store.audiences import drop_reader, logs_not_for_us
 from hashpact_node.store.blobs import NO_BLOBS, BlobCounts, blob_counts
 from hashpact_node.store.bundles import count_entries
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
-from hashpact_node.store.decisions import LOCAL, Decision, list_decisions, put_decision
+from hashpact_node.store.decisions import LOCAL, Decision, find_decision, list_decisions, put_decision
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, list_logs
 from hashpact_node.store.owners import count_live
 from hashpact_node.store.peers import (
     ACTIVE,
+    OUT,
     PAUSED,
     REMOVED,
     SHOWN,
@@ -42,6 +43,16 @@ from hashpact_protocol.follow import is_stale
 from hashpact_protocol.names import MemberUrl, collides
 
 PEER_WAIT_SECONDS = 60.0
+
+Check = Callable[[Connection], None]
+"""Looks, in the transaction in which a change begins, whether it is wanted still; raises ConflictError if not.
+
+The member's row is locked, except where a resumption begins, which looks at its end that nobody decided since.
+"""
+
+
+def anyway(_connection: Connection) -> None:
+    """Want a change whatever else changed: a person asks for it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,22 @@ class PeerView:
         return any(log.stale for log in self.logs)
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A member that was removed, and the names of the audiences that it left."""
+
+    peer: Peer
+    audiences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a member stands here, and by which decision: two that are equal saw no decision between them."""
+
+    state: str
+    decision: Decision | None
+
+
 @dataclass(slots=True)
 class Peering:
     """Keeps the list of peers."""
@@ -83,19 +110,31 @@ class Peering:
     now: Callable[[], datetime]
 
     def add(
-        self, member: str, url: str, *, root: bytes | None = None, fingerprint: str | None = None, by: str = LOCAL
+        self,
+        member: str,
+        url: str,
+        *,
+        root: bytes | None = None,
+        fingerprint: str | None = None,
+        by: str = LOCAL,
+        check: Check = anyway,
     ) -> PeerView:
         """Add a peer under a pin that came out of band, and read its trust repository at once.
 
         ``by`` says who decided it, here and below: a person, or the directory that is followed. Nothing is added unless
         all of it succeeds. Raises RequestError without a pin, MemberNameError, ConflictError for a
-        member or an address that collides with another's, TrustError, CardError and FetchError.
+        member or an address that collides with another's and where somebody decides otherwise meanwhile, TrustError,
+        CardError and FetchError.
         """
         pinned = check_introduction(self.database, member, url, root=root, fingerprint=fingerprint)
         parsed = MemberUrl.parse(url)
         with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
             before = self._make_room(member, parsed)
             with self.database.write() as connection:
+                find_peer(connection, member, lock=True)
+                check(connection)
+                if before is not None and before.state == REMOVED:
+                    drop_reader(connection, member)  # whoever has the id now is not whom an audience was opened to
                 # Followed only once there is a card: whatever ends this before leaves a removed member at most.
                 peer = add_peer(
                     connection,
@@ -106,14 +145,16 @@ class Peering:
                     pinned_root=root,
                     pinned_fingerprint=pinned,
                 )
+                begun = _standing(connection, member)
             try:
                 self.trusting.refresh(peer)
+                with self.database.write() as connection:
+                    _must_stand(connection, member, begun)
+                    set_state(connection, peer.number, ACTIVE)
+                    put_decision(connection, member, by, now=self.now())
             except BaseException:
-                self._forget(peer, before)
+                self._forget(peer, before, begun)
                 raise
-            with self.database.write() as connection:
-                set_state(connection, peer.number, ACTIVE)
-                put_decision(connection, member, by, now=self.now())
         return self.show(member)
 
     def list(self) -> list[PeerView]:
@@ -157,47 +198,69 @@ class Peering:
             put_decision(connection, member, LOCAL, now=self.now())
         return self.show(member)
 
-    def suspend(self, member: str, *, reason: str | None = None, by: str = LOCAL) -> PeerView:
+    def suspend(self, member: str, *, reason: str | None = None, by: str = LOCAL, check: Check = anyway) -> PeerView:
         """Suspend a peer: it may ask nothing any more, at once, and its claims leave the blocklist in one transaction.
 
         What it published stays stored, and ``resume`` brings it back. What is cut off upkeep finishes. Raises
-        StoreBusyError where the lock cannot be had.
+        StoreBusyError where the lock cannot be had, ConflictError where somebody takes it up again meanwhile.
         """
         with self.database.write() as connection:
             peer = self._not_removed(connection, member)
+            check(connection)
             set_state(connection, peer.number, SUSPENDED)
             put_decision(connection, member, by, now=self.now(), reason=reason)
-        with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
-            drop_if_out(self.database, member, now=self.now())
+        self._take_out(member)
         return self.show(member)
 
-    def resume(self, member: str, *, by: str = LOCAL) -> PeerView:
-        """Pull a paused or suspended peer again; of a suspended one what is stored counts again at once, unasked."""
+    def resume(self, member: str, *, by: str = LOCAL, check: Check = anyway) -> PeerView:
+        """Pull a paused or suspended peer again; of a suspended one what is stored counts again at once, unasked.
+
+        Raises StoreBusyError where the lock cannot be had, ConflictError where somebody decides otherwise meanwhile:
+        a suspension or removal that comes while it is merged stands.
+        """
         with self.database.read() as connection:
             suspended = self._not_removed(connection, member, lock=False).state == SUSPENDED
+            check(connection)
+            begun = _standing(connection, member)
         with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS) if suspended else nullcontext():
             if suspended:
                 self._merge_again(member)
-            with self.database.write() as connection:
-                peer = self._not_removed(connection, member)
-                set_state(connection, peer.number, ACTIVE)
-                put_decision(connection, member, by, now=self.now())
+            try:
+                with self.database.write() as connection:
+                    peer = self._not_removed(connection, member)
+                    _must_stand(connection, member, begun)
+                    set_state(connection, peer.number, ACTIVE)
+                    put_decision(connection, member, by, now=self.now())
+            except ConflictError:
+                drop_if_out(self.database, member, now=self.now())  # whoever decided may not wait for our lock
+                raise
         return self.show(member)
 
-    def remove(self, member: str) -> Peer:
+    def remove(self, member: str, *, check: Check = anyway) -> Removal:
         """Remove a peer: its claims leave the blocklist in one transaction, what it published stays as history.
 
-        It is followed no more, and may ask nothing any more, at once, which ends a pull that runs. What is cut off
-        upkeep finishes. Raises StoreBusyError where the lock cannot be had.
+        It is followed no more, and may ask nothing any more, at once, which ends a pull that runs. It leaves every
+        audience, so that nobody who takes its id under another root reads there. What is cut off upkeep finishes.
+        Raises StoreBusyError where the lock cannot be had, ConflictError where somebody takes it up again meanwhile.
         """
         with self.database.write() as connection:
             peer = self._other(get_peer(connection, member, lock=True))
+            check(connection)
             set_state(connection, peer.number, REMOVED)
+            audiences = drop_reader(connection, member)
             put_decision(connection, member, LOCAL, now=self.now())
+        self._take_out(member)
+        with self.database.read() as connection:
+            return Removal(get_peer(connection, member), audiences)
+
+    def _take_out(self, member: str) -> None:
+        """Take the claims of a member that was just suspended or removed out of the blocklist; ConflictError."""
         with self.locks.hold(f"peer/{member}", timeout=PEER_WAIT_SECONDS):
             drop_if_out(self.database, member, now=self.now())
-        with self.database.read() as connection:
-            return get_peer(connection, member)
+            with self.database.read() as connection:
+                state = get_peer(connection, member).state
+        if state not in OUT:
+            raise ConflictError(f"somebody took {member} up again meanwhile", mend=f"see `hashpact peer show {member}`")
 
     def _merge_again(self, member: str) -> None:
         """Let count what is stored of a suspended member's logs; the caller holds its lock."""
@@ -234,11 +297,25 @@ class Peering:
             drop_claims_of(self.database, before.number, now=self.now())
         return before
 
-    def _forget(self, peer: Peer, before: Peer | None) -> None:
-        """Take back what was added; a member that had been removed before is that again."""
+    def _forget(self, peer: Peer, before: Peer | None, begun: Standing) -> None:
+        """Take back what was added; a member that had been removed before, or was meanwhile, is that."""
         with self.database.write() as connection:
             clear_alarm(connection, TRUST_ALARM, now=self.now(), peer=peer.number)  # whoever asked is told
-            if before is None and not list_logs(connection, peer=peer.number):
+            moved = _standing(connection, peer.member, lock=True) != begun
+            if before is None and not moved and not list_logs(connection, peer=peer.number):
                 drop_peer(connection, peer.number)
             else:
                 set_state(connection, peer.number, REMOVED)
+
+
+def _standing(connection: Connection, member: str, *, lock: bool = False) -> Standing:
+    return Standing(get_peer(connection, member, lock=lock).state, find_decision(connection, member))
+
+
+def _must_stand(connection: Connection, member: str, begun: Standing) -> None:
+    """Refuse to overwrite what somebody decided since a change began; its row stays locked. ConflictError."""
+    if _standing(connection, member, lock=True) != begun:
+        raise ConflictError(
+            f"somebody decided about {member} meanwhile, and that stands",
+            mend=f"see `hashpact peer show {member}`, and decide again if you mean otherwise",
+        )

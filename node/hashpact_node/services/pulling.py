@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 
-from hashpact_node.net.fetcher import Fetcher
+from hashpact_node.net.fetcher import CannotSignError, Fetcher
 from hashpact_node.net.peer_logs import PeerLogs, peer_rate
 from hashpact_node.net.rates import RateLimit
 from hashpact_node.net.stopping import OutOfTimeError, Stop, StoppableFetcher, Stopped
@@ -51,6 +51,9 @@ ASKED_WAIT_SECONDS = 60.0
 
 PULL_SECONDS = 30 * 60.0
 """How long one pull may take; the next one goes on where it stopped."""
+
+_OURS = (StoreBusyError, CannotSignError)
+"""What says nothing about the peer, and ends the pull without a trace."""
 
 
 @dataclass(slots=True)
@@ -119,7 +122,8 @@ class Puller:
         against the peer.
 
         Raises NotFoundError for an unknown member, ConflictError for a paused one, StoreBusyError while it is being
-        pulled already, and other StoreErrors.
+        pulled already, and other StoreErrors; KeyUnavailableError and ConfigurationError where this process cannot sign
+        what it asks, which is no failure of the peer.
         """
         with self.locks.hold(f"peer/{member}", timeout=wait_seconds):
             peer = self._peer(member)
@@ -140,6 +144,8 @@ class Puller:
             self._pull(peer, source, pulled, way)
         except StoreBusyError:
             raise
+        except CannotSignError as ours:
+            raise ours.reason from None
         except HashpactError as error:
             pulled.errors.append(error)
         except OutOfTimeError as over:
@@ -207,7 +213,7 @@ class Puller:
             short.discard(log.sequence)
             try:
                 polled = poller.poll(log.number)
-            except StoreBusyError:
+            except _OURS:
                 raise
             except HashpactError as failure:
                 if refuses(failure, log):
@@ -283,7 +289,7 @@ class Puller:
         """Replace what is held of the sequence of some logs; give what hindered that."""
         try:
             replacer.replace(logs[0].sequence)
-        except StoreBusyError:
+        except _OURS:
             raise
         except HashpactError as error:
             return error

@@ -10,7 +10,7 @@ from __future__ import annotations
 from hashpact_node.store.audiences import audience_of_log
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.logs import Log
-from hashpact_node.store.peers import ACTIVE, PAUSED, find_peer
+from hashpact_node.store.peers import FOLLOWED, find_peer
 
 
 def is_of_audience(log: Log) -> bool:
@@ -63,4 +63,4 @@ def _is_own(connection: Connection, log: Log) -> bool:
 
 def _is_followed(connection: Connection, member: str) -> bool:
     peer = find_peer(connection, member)
-    return peer is not None and not peer.own and peer.state in (ACTIVE, PAUSED)
+    return peer is not None and not peer.own and peer.state in FOLLOWED

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 from hashpact_node.services.audit import shown_head
 from hashpact_node.services.corrections import MemberDelays, delays_between
@@ -40,19 +40,6 @@ from hashpact_protocol.errors import NotFoundError
 from hashpact_protocol.follow import is_stale
 from hashpact_protocol.policy import ACTION_OF_WORD
 from hashpact_protocol.statement_fields import format_time
-
-OPEN_NOTICE: Final = (
-    "this node answers whoever reaches it, whatever is asked for, and so listens on loopback only: set members_only "
-    "before others are let through to it"
-)
-MEMBERS_NOTICE: Final = (
-    "other members are answered by requests that they have signed, the API by tokens; /trust is open to everybody"
-)
-
-
-def notice_of(settings: Settings) -> str:
-    """Say what everybody should know who opens a node to others."""
-    return MEMBERS_NOTICE if settings.members_only else OPEN_NOTICE
 
 
 CORRECTIONS_OF: Final = timedelta(days=7)
@@ -151,7 +138,6 @@ class NodeStatus:
     url: str
     version: str
     time: str
-    notice: str
     signing: str
     database: str
     logs: tuple[LogStatus, ...]
@@ -213,7 +199,6 @@ class StatusReader:
                 url=own.url,
                 version=version("hashpact"),
                 time=format_time(now),
-                notice=notice_of(self.settings),
                 signing=signing_state(connection, now),
                 database="sqlite" if self.database.is_sqlite else "postgresql",
                 logs=shown,

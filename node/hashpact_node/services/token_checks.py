@@ -34,8 +34,9 @@ WRITTEN_EVERY_SECONDS: Final = 10.0
 BURST_SECONDS: Final = 10
 """A token that has not asked for a while may ask as often at once as in that time."""
 
-REFUSED_REASONS: Final = ("token", "address", "scope", "rate")
-"""Why a request is refused: no valid token; so many without one from an address; the wrong scope; too often."""
+REFUSED_REASONS: Final = ("token", "address", "scope", "rate", "signature", "member")
+"""Why a request is refused: no valid token; too much that fails from an address; the wrong scope; too often; at the
+door for members, no valid signature, and a member too often."""
 
 _NOBODY: Final = TokenRow("", 0, "", "", "", secrets.token_bytes(32), expires_at=0)
 """Stands for the token that there is not, so that an unknown id takes the same steps as a known one."""
@@ -61,8 +62,8 @@ class Holder:
 
     @property
     def only_matches(self) -> bool:
-        """Whether it may match and nothing else, as an outside platform may that is not to have the list."""
-        return self.scopes == {TokenScope.MATCH}
+        """Whether it may match and not read, as an outside platform may that is not to have the list."""
+        return not self.may(TokenScope.READ)
 
 
 class TokenChecks:

@@ -34,7 +34,7 @@ TOKENS_MAX: Final = 1_000
 
 PER_MINUTE_MAX: Final = 1_000_000
 MATCH_PER_MINUTE: Final = 600
-"""How often a token that may match and nothing else asks, unless it was made with another figure."""
+"""How often a token that may match and not read asks, unless it was made with another figure."""
 
 LIFE_MAX: Final = timedelta(days=3_650)
 NAME_MAX: Final = 100
@@ -150,7 +150,8 @@ def make_token(connection: Connection, plan: TokenPlan, *, by: Actor, now: datet
     at = int(now.timestamp())
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     wanted = [scope for scope in TokenScope if scope in plan.scopes]
-    per_minute = MATCH_PER_MINUTE if plan.per_minute is None and wanted == [TokenScope.MATCH] else plan.per_minute
+    limited = TokenScope.MATCH in wanted and not {TokenScope.READ, TokenScope.ADMIN} & set(wanted)
+    per_minute = MATCH_PER_MINUTE if plan.per_minute is None and limited else plan.per_minute
     row = TokenRow(
         id=secrets.token_hex(_ID_BYTES),
         created_at=at,

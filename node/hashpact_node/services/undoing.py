@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
+from hashpact_node.services.entry_heads import decode_head
 from hashpact_node.services.own_listings import check_id, find_listings, open_log, open_names, sha256_contents
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
@@ -19,15 +18,6 @@ from hashpact_protocol.merge import id_bytes
 from hashpact_protocol.statements import Listing, parse_statement
 
 TAKEN_BACK = "taken back before it had a place"
-
-
-class _Head(msgspec.Struct, gc=False):
-    kind: str
-    id: str
-    listing: str = ""
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +67,7 @@ def take_back(connection: Connection, log: Log, entries: Sequence[QueuedEntry]) 
 
     A file may be published anew, and a listing whose withdrawal is gone waits no more to be erased.
     """
-    heads = [_decode_head(queued.entry) for queued in entries]
+    heads = [decode_head(queued.entry) for queued in entries]
     standing = find_listings(connection, log, {head.listing or head.id for head in heads})
     for queued, head in zip(entries, heads, strict=True):
         if head.kind == Listing.kind and head.id not in standing:
@@ -94,5 +84,5 @@ def take_back(connection: Connection, log: Log, entries: Sequence[QueuedEntry]) 
 
 
 def _is_about(queued: QueuedEntry, listing: str) -> bool:
-    head = _decode_head(queued.entry)
+    head = decode_head(queued.entry)
     return head.id == listing if head.kind == Listing.kind else head.listing == listing

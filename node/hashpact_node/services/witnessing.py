@@ -76,7 +76,7 @@ class Stands:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Too much was asked about this log; in ``seconds`` there is time for more."""
+    """Whoever asks has asked too much about this log; in ``seconds`` there is time for more."""
 
     seconds: float
 
@@ -88,6 +88,12 @@ class _Known:
     log: Log
     peer: Peer
     trust: LogTrust
+    asker: str | None
+
+    @property
+    def payer(self) -> tuple[str | None, str]:
+        """Whose budget what is asked about this log is on: nobody asks at another's expense."""
+        return self.asker, self.log.origin
 
     @property
     def latest(self) -> Head:
@@ -98,7 +104,8 @@ class _Known:
 class Witness:
     """Cosigns checkpoints of followed logs and of our own; may be shared by threads, and by processes on one database.
 
-    ``rung`` is set when a pull was asked for, for a waker in the same process.
+    ``rung`` is set when a pull was asked for, for a waker in the same process. ``work`` bounds what is signed and
+    written for one member about one log, ``looking`` what is looked up for forks.
     """
 
     database: Database
@@ -106,6 +113,7 @@ class Witness:
     now: Callable[[], datetime]
     on_fork: OnFork | None = None
     work: Budgets = field(default_factory=lambda: Budgets(per_second=WORK_PER_SECOND, burst=WORK_BURST))
+    looking: Budgets = field(default_factory=lambda: Budgets(per_second=WORK_PER_SECOND, burst=WORK_BURST))
     rung: threading.Event = field(default_factory=threading.Event, init=False)
     _forks: OrderedDict[bytes, None] = field(default_factory=OrderedDict, init=False, repr=False)
 
@@ -124,7 +132,7 @@ class Witness:
         """
         request = parse_add_checkpoint(body)
         # Also where the log or its key is unknown: a new card is what may name it.
-        if card is not None and hear_card(self.database, request.checkpoint.origin, card, self.now(), self.work):
+        if card is not None and self._hears_card(request.checkpoint.origin, card, asker):
             self.rung.set()
         with self.database.read() as connection:
             known = _find(connection, request.checkpoint.origin, asker)
@@ -150,6 +158,9 @@ class Witness:
             return self._own_is_ahead(request, known)
         return self._cosign(request, known)
 
+    def _hears_card(self, origin: str, version: int, asker: str | None) -> bool:
+        return hear_card(self.database, origin, version, self.now(), self.work, asker=asker)
+
     def checkpoint(self, hashed: str, *, asker: str | None = None) -> bytes:
         """Give the newest checkpoint that this node has cosigned, by the hash of its origin; NotFoundError."""
         with self.database.read() as connection:
@@ -165,7 +176,7 @@ class Witness:
         due_ms = self._due_ms(request, known)
         if line is not None and due_ms is None:
             return Cosigned((line,))
-        wait = self.work.spend(log.origin)
+        wait = self.work.spend(known.payer)
         if wait:
             return Busy(wait)
         again = line is not None
@@ -213,7 +224,7 @@ class Witness:
         if request.parsed.text in self._forks:
             return
         other = self._other_note(request, known)
-        if other is None or self.work.spend(log.origin):
+        if other is None or self.looking.spend(known.payer):
             return
         fork = ForkError(
             f"the log has two roots at size {checkpoint.size}",
@@ -248,7 +259,7 @@ class Witness:
                 return note if root != checkpoint.root else None
         stored = log.placed_size if known.peer.own else log.held_size
         # Looking costs; what is not looked at now is no less a fork when it is sent again.
-        if not 0 < checkpoint.size <= stored or self.work.spend(log.origin):
+        if not 0 < checkpoint.size <= stored or self.looking.spend(known.payer):
             return None
         with self.database.read() as connection:
             own = EntryReader(connection).root_at(log.number, checkpoint.size)
@@ -258,7 +269,7 @@ class Witness:
         """Tell of a checkpoint of our own, signed by us, that is larger than what this database shows."""
         log, checkpoint = known.log, request.checkpoint
         told = request.parsed.text in self._forks
-        if checkpoint.size > log.placed_size and not told and not self.work.spend(log.origin):
+        if checkpoint.size > log.placed_size and not told and not self.looking.spend(known.payer):
             what = f"{log.origin}: a checkpoint of size {checkpoint.size} is signed, and {log.accepted_size} are shown"
             mend = "this database is older than what was published: see 'Restoring' in docs/operations.md"
             with self.database.write() as connection:
@@ -280,4 +291,4 @@ def _find(connection: Connection, origin: str, asker: str | None) -> _Known:
             "this node does not follow such a log", where=origin[:200], mend="ask its operator to follow it"
         )
     trust = log_trust(log, {log.member: card_of(peer)}, reader="")
-    return _Known(log, peer, trust)
+    return _Known(log, peer, trust, asker)

@@ -52,6 +52,14 @@ def remove_readers(connection: Connection, audience: int, readers: Collection[st
     connection.execute(delete(row).where(col(row.audience) == audience, col(row.member).in_(list(readers))))
 
 
+def drop_reader(connection: Connection, member: str) -> tuple[str, ...]:
+    """Let a member read no open audience any more; give the names of those that it left, sorted."""
+    left = [one for one in list_audiences(connection) if member in one.readers]
+    for audience in left:
+        remove_readers(connection, audience.number, (member,))
+    return tuple(audience.name for audience in left)
+
+
 def close_audience(connection: Connection, audience: int, *, now: datetime) -> None:
     """End an audience; its row and its readers stay as history, and its name is free."""
     ended = update(tables.Audience).where(col(tables.Audience.number) == audience)

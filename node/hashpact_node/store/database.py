@@ -30,6 +30,7 @@ SWITCH_AGAIN_SECONDS = 0.01
 SQLITE_CACHE_KIBIBYTES = 32 * 1024
 WRITES = "hashpact_writes"
 LAST = "hashpact_last"
+_MAY_WRITE = "hashpact_may_write"
 
 
 class Database:
@@ -210,7 +211,9 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options()[WRITES]
-    connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+    if connection.info.get(_MAY_WRITE) is not writes:  # each connection keeps what it was told last
+        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
+        connection.info[_MAY_WRITE] = writes
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN DEFERRED")
 
 

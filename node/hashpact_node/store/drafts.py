@@ -199,6 +199,23 @@ def last_entry(connection: Connection, draft: int, log_name: str) -> bytes | Non
     return connection.execute(query.order_by(col(DraftEntry.place).desc()).limit(1)).scalar_one_or_none()
 
 
+def stream_draft(connection: Connection, draft: int, log_name: str) -> Iterator[bytes]:
+    """Yield the statements that a draft, which is not decided, has for a log, in order."""
+    mine = (col(DraftEntry.draft) == draft) & (col(DraftEntry.log_name) == log_name)
+    query = select(col(DraftEntry.entry)).where(mine).order_by(col(DraftEntry.place))
+    with connection.execute(query, execution_options={"yield_per": STREAM_ROWS}) as rows:
+        for row in rows:
+            yield row.entry
+
+
+def withdrawn_since(connection: Connection, since: int) -> set[str]:
+    """Give the ids of listings whose withdrawal was approved since then, Unix seconds."""
+    row = tables_drafts.Draft
+    withdrawal = (col(row.kind) == DraftKind.WITHDRAWAL.value) & (col(row.state) == DraftState.APPROVED.value)
+    query = select(col(row.listing)).where(withdrawal, col(row.decided_at) >= since)
+    return {found for found in connection.execute(query).scalars() if found is not None}
+
+
 def draft_contents(connection: Connection, draft: int, log_name: str) -> Iterator[tuple[bytes, bytes]]:
     """Yield the SHA-256 of each file that a draft lists in a log, with the listing's entry."""
     mine = (col(DraftEntry.draft) == draft) & (col(DraftEntry.log_name) == log_name)

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col
 
-from hashpact_node.store.database import insert_into
 from hashpact_node.store.tables_requests import RequestNonce
+from hashpact_protocol.requests import SKEW_SECONDS
+
+_ROW: Final[dict[str, Any]] = {"digest": bindparam("digest"), "forget_at": bindparam("forget_at")}
+_DIGEST: Final = col(RequestNonce.digest)
+_REMEMBER: Final = {
+    "sqlite": sqlite.insert(RequestNonce).values(_ROW).on_conflict_do_nothing().returning(_DIGEST),
+    "postgresql": postgresql.insert(RequestNonce).values(_ROW).on_conflict_do_nothing().returning(_DIGEST),
+}
+"""Made once: it is run for each request that comes once only, and making it takes longer than running it."""
 
 
-def remember_nonce(connection: Connection, member: str, nonce: str, *, forget_at: int, now: int) -> bool:
-    """Remember a member's nonce until ``forget_at`` (Unix seconds); False where it was seen before.
+def remember_nonce(connection: Connection, member: str, nonce: str, *, forget_at: int) -> bool:
+    """Remember a member's nonce until a while after ``forget_at`` (Unix seconds); False where it was seen before."""
+    row = {"digest": sha256(f"{member}/{nonce}".encode()).digest(), "forget_at": forget_at}
+    return connection.execute(_REMEMBER[connection.dialect.name], row).first() is not None
 
-    What need not be remembered ``now`` any more is forgotten by the way.
+
+def forget_nonces(connection: Connection, *, now: int) -> None:
+    """Forget what no process needs to remember.
+
+    ``now`` (Unix seconds) is the time of one of them, and another whose clock is slower still takes what this one
+    would refuse: so each is kept a while longer.
     """
-    connection.execute(delete(RequestNonce).where(col(RequestNonce.forget_at) < now))
-    digest = sha256(f"{member}/{nonce}".encode()).digest()
-    insert = insert_into(connection, RequestNonce).values(digest=digest, forget_at=forget_at).on_conflict_do_nothing()
-    return connection.execute(insert.returning(col(RequestNonce.digest))).first() is not None
+    connection.execute(delete(RequestNonce).where(col(RequestNonce.forget_at) < now - SKEW_SECONDS))

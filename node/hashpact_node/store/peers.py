@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlmodel import col
 
 from hashpact_node.store import tables
@@ -52,6 +52,25 @@ class Peer:
     last_try_at: int | None
     last_good_at: int | None
     last_error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardHolder:
+    """What of a member's row says who may ask this node."""
+
+    number: int
+    member: str
+    url: str
+    own: bool
+    state: str
+    card: bytes | None
+    card_version: int | None
+
+
+_CARD_HOLDER: Final = select(*(col(getattr(tables.Peer, one.name)) for one in fields(CardHolder))).where(
+    col(tables.Peer.member) == bindparam("member")
+)
+"""Made once: it is run for each request of a member, and making it takes longer than running it."""
 
 
 def add_peer(
@@ -109,6 +128,12 @@ def release_names(connection: Connection, peer: int) -> None:
 def find_peer(connection: Connection, member: str, *, lock: bool = False) -> Peer | None:
     """Find a member; ``lock`` keeps other writers from its row until the transaction ends."""
     return _one(connection, col(tables.Peer.member) == member, lock=lock)
+
+
+def find_card_holder(connection: Connection, member: str) -> CardHolder | None:
+    """Find what ``find_peer`` does, as far as it is needed for each request; quickly."""
+    row = connection.execute(_CARD_HOLDER, {"member": member}).one_or_none()
+    return None if row is None else CardHolder(*row)
 
 
 def get_peer(connection: Connection, member: str, *, lock: bool = False) -> Peer:

@@ -53,7 +53,6 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         url = "https://acme.example/pact"
         database_url = "postgresql://acme:secret@db.example/hashpact"
         host = "::1"
-        members_only = true
         port = 9000
         tls_certificate = "/etc/ssl/acme.pem"
         tls_key = "/etc/ssl/acme.key"
@@ -61,6 +60,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         pull_interval_seconds = 5
         pull_jitter_seconds = 0.5
         allow_networks = ["10.1.0.0/16", "fd00::/8"]
+        trusted_proxies = ["127.0.0.1/32", "::1/128"]
         require_witnesses = 2
         publish_witnesses = 3
         blob_quota_mib = 5
@@ -90,7 +90,6 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         "HASHPACT_URL": "https://acme.example/pact",
         "HASHPACT_DATABASE_URL": "postgresql://acme:secret@db.example/hashpact",
         "HASHPACT_HOST": "::1",
-        "HASHPACT_MEMBERS_ONLY": "true",
         "HASHPACT_PORT": "9000",
         "HASHPACT_TLS_CERTIFICATE": "/etc/ssl/acme.pem",
         "HASHPACT_TLS_KEY": "/etc/ssl/acme.key",
@@ -98,6 +97,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         "HASHPACT_PULL_INTERVAL_SECONDS": "5",
         "HASHPACT_PULL_JITTER_SECONDS": "0.5",
         "HASHPACT_ALLOW_NETWORKS": "10.1.0.0/16, fd00::/8",
+        "HASHPACT_TRUSTED_PROXIES": "127.0.0.1/32, ::1/128",
         "HASHPACT_REQUIRE_WITNESSES": "2",
         "HASHPACT_PUBLISH_WITNESSES": "3",
         "HASHPACT_BLOB_QUOTA_MIB": "5",
@@ -114,6 +114,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
     empty.mkdir()
     assert dataclasses.replace(load_settings(said, empty), home=tmp_path) == from_file
     assert from_file.allow_networks == (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
+    assert from_file.trusted_proxies == (ip_network("127.0.0.1/32"), ip_network("::1/128"))
     assert set(said) == {setting.variable for setting in SETTINGS}
 
 
@@ -136,12 +137,9 @@ def test_jitter_follows_the_interval(tmp_path: Path) -> None:
         load_settings({"HASHPACT_PULL_INTERVAL_SECONDS": "2", "HASHPACT_PULL_JITTER_SECONDS": "3"}, tmp_path)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "::ffff:10.0.0.1"])  # noqa: S104  to be refused
-def test_beyond_loopback_only_where_everybody_must_say_who_they_are(tmp_path: Path, host: str) -> None:
-    with pytest.raises(ConfigurationError, match="set members_only = true"):
-        load_settings({"HASHPACT_HOST": host}, tmp_path)
-    assert load_settings({"HASHPACT_HOST": host, "HASHPACT_MEMBERS_ONLY": "true"}, tmp_path).host == host
-    assert load_settings({"HASHPACT_HOST": "127.0.0.2"}, tmp_path).host == "127.0.0.2"
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "127.0.0.2"])  # noqa: S104  as an operator may wish
+def test_hosts(tmp_path: Path, host: str) -> None:
+    assert load_settings({"HASHPACT_HOST": host}, tmp_path).host == host
 
 
 def test_a_certificate_and_its_key_belong_together(tmp_path: Path) -> None:
@@ -176,7 +174,7 @@ def test_witnesses_are_a_number_or_a_policy_file(tmp_path: Path) -> None:
         ("pull_interval_seconds = 'soon'\n", 1, "number of seconds"),
         ("pull_interval_seconds = false\n", 1, "number of seconds"),
         ("host = 'acme.example'\n", 1, "no IP address"),
-        ("members_only = 'perhaps'\n", 1, "neither true nor false"),
+        ("four_eyes = 'perhaps'\n", 1, "neither true nor false"),
         ("host = 5\n", 1, "no text"),
         ("log_format = 'xml'\n", 1, "auto, console, json"),
         ("directory_policy = 'perhaps'\n", 1, "none of off, ask, auto"),
@@ -226,7 +224,7 @@ def test_file_that_is_a_folder(tmp_path: Path) -> None:
         ("HASHPACT_DATABSE_URL", "x", "did you mean HASHPACT_DATABASE_URL"),
         ("HASHPACT_PASSPHRAZE", "x", "did you mean HASHPACT_PASSPHRASE"),
         ("HASHPACT_HOST", "acme.example", "no IP address"),
-        ("HASHPACT_MEMBERS_ONLY", "yes", "neither true nor false"),
+        ("HASHPACT_FOUR_EYES", "yes", "neither true nor false"),
         ("HASHPACT_ALLOW_NETWORKS", "here", "no network"),
         ("HASHPACT_PORT", "9" * 300, "…"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hashpact_protocol import requests
 from hashpact_protocol.errors import HashpactError, RequestError, SignatureError, StoreError
 from hashpact_protocol.requests import SignedRequest, check_request, sign_request
 from independent.sign_request import Credentials, content_digest, covered_lines
@@ -55,6 +57,9 @@ def test_vectors(folder: Path) -> None:
         assert caught.value.code == case["error"]
         return
     found = check()
+    seed = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(case["seeds"][f"{case['member']}/{case['key']}"]))
+    signature = b64encode(seed.sign(case["base"].encode("ascii"))).decode()
+    assert dict(case["headers"])["signature"].partition("=")[2] == f":{signature}:"
     assert (found.member, found.key_id, found.nonce) == (case["member"], case["key"], case["nonce"])
 
 
@@ -134,3 +139,50 @@ def test_a_key_that_could_not_be_looked_up_is_no_forgery() -> None:
 
     with pytest.raises(StoreError):
         check_request("GET", URL, [(n.lower(), v) for n, v in signed().items()], b"", keys=broken, now=1_000)
+
+
+@pytest.mark.parametrize(
+    ("told", "changes"),
+    [
+        ({"now": 1_121}, {}),
+        ({"now": 939}, {}),
+        ({}, {'hashpact"': 'other"'}),
+        ({}, {' "@query"': ""}),
+        ({}, {' "@query"': ' "@query" "@scheme"'}),
+        ({}, {' "@query"': ' "@query";req'}),
+        ({}, {";expires=1060": ""}),
+    ],
+    ids=str,
+)
+def test_no_key_is_looked_up_for_what_cannot_count(told: dict[str, int], changes: dict[str, str]) -> None:
+    headers = [(name.lower(), value) for name, value in signed().items()]
+    for old, new in changes.items():
+        headers = [(name, value.replace(old, new)) for name, value in headers]
+
+    asked: list[str] = []
+
+    def keys(member: str, _key: str) -> bytes:
+        asked.append(member)
+        return PUBLIC
+
+    with pytest.raises(SignatureError):
+        check_request("GET", URL, headers, b"", keys=keys, now=told.get("now", 1_000))
+    assert asked == []
+
+
+def test_an_unknown_key_is_refused_as_a_forgery_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    said = set()
+    for keys in (lambda *_: None, lambda *_: other):
+        with pytest.raises(SignatureError) as caught:
+            check_request("GET", URL, signed_fields(), b"", keys=keys, now=1_000)
+        said.add((caught.value.what, caught.value.mend))
+    assert len(said) == 1
+    # Not even whoever had nobody's private key would be let in by it.
+    monkeypatch.setattr(requests, "_NOBODYS_KEY", KEY.public_key().public_bytes_raw())
+    with pytest.raises(SignatureError, match="no request key that counts"):
+        check_request("GET", URL, signed_fields(), b"", keys=lambda *_: None, now=1_000)
+
+
+def signed_fields() -> list[tuple[str, str]]:
+    return [(name.lower(), value) for name, value in signed().items()]

@@ -43,20 +43,9 @@ def sqlite_served(sqlite_node: Node) -> Iterator[Served]:
 
 
 @pytest.fixture
-def closed(sqlite_database: Database, tmp_path: Path) -> Iterator[Served]:
-    """A node that answers members, and whoever has a token."""
-    node = open_member(sqlite_database, tmp_path / "closed", sqlite_database.where, members_only=True)
-    try:
-        with serving(node) as one:
-            yield one
-    finally:
-        node.close()
-
-
-@pytest.fixture
-def bare(closed: Served) -> Iterator[httpx.Client]:
-    """A client that has no token."""
-    with httpx.Client(base_url=closed.client.base_url, timeout=60, trust_env=False) as one:
+def bare(sqlite_served: Served) -> Iterator[httpx.Client]:
+    """A client that has no token, and signs nothing."""
+    with httpx.Client(base_url=sqlite_served.client.base_url, timeout=60, trust_env=False) as one:
         yield one
 
 

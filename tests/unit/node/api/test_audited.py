@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,34 +18,17 @@ from hashpact_node.api.problems import HttpProblem, plain_problem
 from hashpact_node.app import create_app
 from hashpact_node.assembly import Node
 from hashpact_node.services.actors import Actor, ActorKind
-from hashpact_node.store.database import Database
+from hashpact_node.services.tokens import split_token
 from hashpact_protocol.errors import ConflictError
 from members import listing, sha256
 from publisher import Publisher
-from serving import Served, bearer, make_token, open_member
-
-
-@pytest.fixture
-def node(database: Database, database_url: str, tmp_path: Path) -> Iterator[Node]:
-    """A node that asks nobody who they are, so that what is recorded is all that matters here."""
-    node = open_member(database, tmp_path / "home", database_url, members_only=False)
-    yield node
-    node.close()
-
-
-@pytest.fixture
-def sqlite_node(sqlite_database: Database, tmp_path: Path) -> Iterator[Node]:
-    """The same on SQLite alone."""
-    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where, members_only=False)
-    yield node
-    node.close()
-
-
-NOBODY = {"kind": "token", "name": "nobody", "address": "127.0.0.1"}
+from serving import Served, bearer, make_token, without_doors
 
 
 def told(node: Node, *, jobs: bool = False) -> list[dict[str, Any]]:
-    return [one for one in node.audit.newest(limit=100) if jobs or one["actor"]["kind"] != "job"]
+    """Give what is recorded, but for the token that the client got."""
+    others = {"command"} if jobs else {"command", "job"}
+    return [one for one in node.audit.newest(limit=100) if one["actor"]["kind"] not in others]
 
 
 def brief(node: Node) -> list[tuple[Any, ...]]:
@@ -71,7 +53,7 @@ def test_what_a_peer_goes_through_is_recorded(served: Served, beta: Publisher) -
         ("remove_peer", "beta", "ok", 200),
     ]
     first = told(served.node)[0]
-    assert first["actor"] == NOBODY
+    assert first["actor"] == {"kind": "token", "name": split_token(served.token)[0], "address": "127.0.0.1"}
     assert first["detail"] == {"method": "POST", "status": 201, "url": beta.url}
     assert [one["subject"] for one in told(served.node, jobs=True) if one["action"] == "take card"] == ["acme", "beta"]
     assert served.node.audit.verify().sound
@@ -154,7 +136,7 @@ def closed(request: Request, code: int) -> Response:
 
 @pytest.fixture
 def app(sqlite_node: Node) -> FastAPI:
-    made = create_app(sqlite_node, schedule=False)
+    made = without_doors(create_app(sqlite_node, schedule=False))
     made.include_router(NEW)
     return made
 
@@ -209,7 +191,11 @@ def test_who_is_not_let_in_is_recorded_once_a_minute(app: FastAPI, sqlite_node: 
 def test_who_is_refused_at_the_front_is_recorded(app: FastAPI, sqlite_node: Node) -> None:
     assert ask(app, ("POST", "/v1/peers"), headers={"Host": "evil.example"}) == [403]
     (one,) = told(sqlite_node)
-    assert (one["actor"], one["action"], one["result"]) == ({**NOBODY, "address": "192.0.2.9"}, "enter", "forbidden")
+    assert (one["actor"], one["action"], one["result"]) == (
+        {"kind": "token", "name": "nobody", "address": "192.0.2.9"},
+        "enter",
+        "forbidden",
+    )
 
 
 @pytest.mark.parametrize(
@@ -279,18 +265,18 @@ def test_what_a_door_between_finds_out_is_recorded(app: FastAPI, sqlite_node: No
 
 
 def test_whoever_guesses_tokens_is_counted_and_a_token_that_may_not_is_named(
-    closed: Served, bare: httpx.Client
+    sqlite_served: Served, bare: httpx.Client
 ) -> None:
     secret = "S" * 43
-    weak, strong = make_token(closed.node, "match"), make_token(closed.node, "operate")
+    weak, strong = make_token(sqlite_served.node, "match"), make_token(sqlite_served.node, "operate")
     for number in range(30):  # beyond so many the door says 429
         bare.get("/v1/status", headers=bearer(f"hp_{number:010x}_{secret}"))
     assert bare.post("/v1/peers/beta/pause", headers=bearer(weak)).status_code == 403
     assert bare.post("/v1/peers/beta/pause", headers=bearer(strong)).status_code == 404
-    closed.app.state.failed_entries.flush(everything=True)
+    sqlite_served.app.state.failed_entries.flush(everything=True)
     entries = [
         (one["actor"]["name"], one["action"], one["result"], one["detail"].get("more"))
-        for one in told(closed.node)
+        for one in told(sqlite_served.node)
         if one["actor"]["kind"] == "token"
     ]
     weak_id, strong_id = weak.split("_")[1], strong.split("_")[1]
@@ -302,7 +288,7 @@ def test_whoever_guesses_tokens_is_counted_and_a_token_that_may_not_is_named(
     ]
     counts = {result: more for _, _, result, more in entries[4:]}
     assert sum(more + 1 for more in counts.values()) == 30
-    everything = str(told(closed.node))
+    everything = str(told(sqlite_served.node))
     assert secret not in everything
     assert weak not in everything
     assert strong.split("_")[2] not in everything

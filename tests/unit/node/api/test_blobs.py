@@ -69,7 +69,7 @@ def test_what_cannot_be_brought(sqlite_served: Served) -> None:
         "Host: 127.0.0.1",
         f"Content-Type: {OCTETS['Content-Type']}",
         f"Content-Length: {LIMITS.blob_max_bytes + 1}",
-        *sqlite_served.header_lines,
+        *sqlite_served.header_lines("/v1/blobs"),
         "\r\n",
     )
     assert sqlite_served.raw("\r\n".join(head).encode()).startswith(b"HTTP/1.1 413 ")

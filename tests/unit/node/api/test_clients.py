@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hashpact_node.api.clients import client_key
+from hashpact_node.api.clients import client_key, organisation_key
 from hashpact_node.api.connections import is_public
 
 
@@ -20,6 +20,20 @@ from hashpact_node.api.connections import is_public
 )
 def test_whose_budget_it_is(host: str, key: str) -> None:
     assert client_key(host) == key
+
+
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        ("2001:db8:1:2::1", "20010db80001::/48"),
+        ("2001:db8:1:ffff::1", "20010db80001::/48"),
+        ("192.0.2.1", None),
+        ("::ffff:192.0.2.1", None),
+        ("", None),
+    ],
+)
+def test_whose_organisation_it_is(host: str, key: str | None) -> None:
+    assert organisation_key(host) == key
 
 
 @pytest.mark.parametrize(

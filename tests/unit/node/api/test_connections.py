@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from time import sleep
 
 import pytest
 import uvicorn
@@ -15,7 +16,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from hashpact_node.api import connections
-from hashpact_node.api.connections import FIELDS_MAX, FRAME_MAX_BYTES, HEAD_MAX_BYTES, PIECE_BYTES, server_config
+from hashpact_node.api.connections import (
+    FIELDS_MAX,
+    FRAME_MAX_BYTES,
+    HEAD_MAX_BYTES,
+    PIECE_BYTES,
+    server_config,
+    tell_known,
+)
 from hashpact_node.api.problems import Shield
 from hashpact_node.api.safe_headers import SAFE_HEADERS
 from nodes import wait_until
@@ -77,6 +85,11 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         await request.body()
         return "x-told" in request.headers
 
+    @app.get("/known")
+    async def known(request: Request) -> bool:
+        tell_known(request.scope)
+        return True
+
     @app.get("/large")
     async def large() -> Response:
         return Response(b" " * LARGE)
@@ -99,6 +112,16 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "LOOK_SECONDS", 0.05)
+
+
+def ask_as_one_let_in(link: socket.socket) -> bytes:
+    link.sendall(b"GET /known HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = b""
+    while not answer.endswith(b"\r\n\r\ntrue"):
+        piece = link.recv(65_536)
+        assert piece, "it was closed"
+        answer += piece
+    return answer
 
 
 def post(*headers: str, body: bytes = b"", close: bool = True) -> bytes:
@@ -189,10 +212,12 @@ def test_an_answer_is_read_whole_by_who_reads(server: Server) -> None:
 
 def test_more_connections_than_there_may_be(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server.server.config, "limit_concurrency", 3)
-    idle = [server.connect() for _ in range(3)]
-    wait_until(lambda: server.open_connections == 3)
+    known = []
+    for _ in range(2):
+        known.append(server.connect())
+        ask_as_one_let_in(known[-1])
     assert server.exchange(post()).startswith(b"HTTP/1.1 503 ")
-    for link in idle:
+    for link in known:
         link.close()
     wait_until(lambda: not server.open_connections)
     assert server.exchange(post()).startswith(b"HTTP/1.1 200 ")
@@ -317,6 +342,39 @@ def test_one_address_has_a_part_of_the_connections(server: Server, monkeypatch: 
         answer = rest_of(link)
     assert problem_in(answer) == (429, "too-many-requests")
     assert b"\r\nretry-after: 1\r\n" in answer
+    for link in idle:
+        link.close()
+    wait_until(lambda: not server.open_connections)
+    assert server.exchange(post()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_is_idle_and_was_never_let_in_makes_room(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server.server.config, "limit_concurrency", 4)
+    with server.connect() as member, server.connect() as oldest:
+        assert ask_as_one_let_in(member).startswith(b"HTTP/1.1 200 ")
+        wait_until(lambda: server.open_connections == 2)
+        sleep(0.05)  # a loop's clock counts milliseconds
+        with server.connect(), server.connect() as newest:
+            assert rest_of(oldest) == b"", "it is closed"
+            sleep(0.05)
+            newest.sendall(post(close=False))
+            assert newest.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            with server.connect():
+                wait_until(lambda: server.open_connections == 3)
+            assert ask_as_one_let_in(member).startswith(b"HTTP/1.1 200 "), "who was let in stays"
+
+
+def test_one_organisation_has_a_part_of_the_connections(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ORGANISATION_CONNECTIONS_MAX", 2)
+    monkeypatch.setattr(connections, "is_public", lambda _host: True)
+    monkeypatch.setattr(connections, "client_key", lambda _host: str(server.open_connections))
+    monkeypatch.setattr(connections, "organisation_key", lambda _host: "x::/48")
+    idle = []
+    for number in range(1, 3):
+        idle.append(server.connect())
+        wait_until(lambda number=number: server.open_connections == number)
+    with server.connect() as link:
+        assert problem_in(rest_of(link)) == (429, "too-many-requests")
     for link in idle:
         link.close()
     wait_until(lambda: not server.open_connections)

@@ -86,7 +86,7 @@ def test_all_or_none_and_every_wrong_line_is_told(sqlite_served: Served) -> None
     assert answer.status_code == 422
     problem = answer.json()
     assert problem["code"] == "signal-malformed"
-    assert problem["where"].startswith("line 2: signals[0]")
+    assert problem["where"] == "line 2: signals[0].value"
     assert "lower-case" in problem["detail"]
     assert "(and 1 more)" in problem["detail"]
     assert [item["where"].partition(":")[0] for item in problem["errors"]] == ["line 2", "line 4"]
@@ -103,7 +103,8 @@ def test_all_or_none_and_every_wrong_line_is_told(sqlite_served: Served) -> None
         (b"null", "body", "JSON object"),
         (b'{"content":"image","content":"video","signals":[]}', "body", "twice"),
         (b'{"content":"image","signals":[]}', "signals", "1 to 128"),
-        (b'{"content":1,"signals":[{"type":"md5","value":"' + b"0" * 32 + b'"}]}', "content", "no string"),
+        (b'{"content":1,"signals":[{"type":"md5","value":"' + b"0" * 32 + b'"}]}', "content", "content is no string"),
+        (b'{"signals":[{"type":"pdq","value":"' + b"0" * 64 + b'"}]}', "signals[0].quality", "quality is no integer"),
         (b'{"content":"image","signal":[]}', "body", "no field 'signal'"),
         (b'{"content":"image","id":"x","signals":[]}', "body", "no field 'id'"),
         (b'{"content":"\xff"}', "body", "UTF-8"),
@@ -142,6 +143,8 @@ def test_material_of_others_takes_an_explicit_yes(sqlite_served: Served) -> None
     asked = draft(random.Random(1), origin="beta")
     answer = sqlite_served.post(PATH, json=asked)
     assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+    assert "?allow_foreign_origin=true" in answer.json()["mend"]
+    assert "where" not in answer.json()  # one listing has no lines
     assert sqlite_served.post(f"{PATH}?allow_foreign_origin=true", json=asked).status_code == 201
 
 

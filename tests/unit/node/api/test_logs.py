@@ -52,7 +52,6 @@ NO_PATHS = (
     "/logs/listings-1/tile/entries/000.p/01",
     "/logs/listings-1/tile/entries/000.P/1",
     "/logs/listings-1/tile/entries/000%00",
-    "/logs/listings-1/tile/entries/000\\..",
     "/logs/listings-1/tile/entries",
     "/logs/listings-1/tile/",
     "/logs/listings-1/tile",

@@ -13,7 +13,7 @@ from hashpact_node.services.drafts import ListingDraft
 from hashpact_node.services.hashing import hash_stream
 from hashpact_protocol.signals import Signal, make_signal
 from members import pdq, sha256
-from serving import Served
+from serving import Served, bearer, make_token
 
 PATH = "/v1/match"
 
@@ -54,6 +54,20 @@ def test_without_detail_the_reasons_are_brief(sqlite_served: Served) -> None:
     sqlite_served.node.publisher.publish([ListingDraft("image", (sha256(1),), labels=("x:y",))])
     ((hit,),) = [result["hits"] for result in ask(sqlite_served, sha256(1), detail=False)]
     assert (hit["action"], hit["labels"], hit["claims"]) == ("block", [], [])
+
+
+def test_who_may_not_read_is_told_what_to_do_and_no_more(sqlite_served: Served) -> None:
+    data = picture()
+    hashed = hash_stream(io.BytesIO(data), name="a.png")
+    sqlite_served.node.publisher.publish([ListingDraft("image", hashed.signals, labels=("x:y",))])
+    sqlite_served.client.headers.update(bearer(make_token(sqlite_served.node, "match", "audit")))
+    (one, *_) = ask(sqlite_served, *hashed.signals, detail=True)
+    octets = {"Content-Type": "application/octet-stream"}
+    of_file = sqlite_served.post("/v1/match/file", content=data, headers=octets).json()
+    for result in (one, *of_file["results"]):
+        (hit,) = result["hits"]
+        assert (hit["action"], hit["rule"]) == ("block", "own-listing")
+        assert (hit["publishers"], hit["labels"], hit["claims"], hit["claims_total"]) == ([], [], [], 0)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +113,15 @@ def test_a_malformed_hash_is_named(sqlite_served: Served) -> None:
     assert answer.status_code == 422
     problem = answer.json()
     assert (problem["code"], problem["where"]) == ("signal-malformed", "signals[1].value")
+    assert "errors" not in problem
+
+
+def test_all_malformed_hashes_are_named(sqlite_served: Served) -> None:
+    asked = [{"type": "sha256", "value": "A" * 64}, {"type": "md5", "value": "0" * 32}, {"type": "!", "value": "1"}]
+    problem = sqlite_served.post(PATH, json={"signals": asked}).json()
+    assert (problem["status"], problem["code"], problem["where"]) == (422, "signal-malformed", "signals[0].value")
+    assert "(and 1 more)" in problem["detail"]
+    assert [one["where"] for one in problem["errors"]] == ["signals[0].value", "signals[2].type"]
 
 
 def test_a_batch_is_json(sqlite_served: Served) -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select
 from starlette.types import Message, Receive, Scope, Send
 
 from asking import MemberAuth, credentials_of
 from databases import SqliteFiles, opened
+from hashpact_node.api import member_door
+from hashpact_node.api.lanes import Lanes
 from hashpact_node.api.member_door import MemberDoor
 from hashpact_node.assembly import Node, open_node
 from hashpact_node.net.rates import Budgets
 from hashpact_node.store.peers import REMOVED, get_peer, set_state
+from hashpact_node.store.tables_requests import RequestNonce
 from hashpact_protocol.witness import ADD_CHECKPOINT_MAX_BYTES, origin_hash
 from independent.sign_request import Credentials
 from own_member import NOW, ORIGIN, found_member
@@ -47,7 +53,7 @@ def members_node(sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFac
     with opened(url) as database:
         own = found_member(database, home, url)
         own.releaser.release(own.log.number)
-        node = open_node(replace(own.settings, members_only=True), PASSPHRASE.encode, now=lambda: NOW)
+        node = open_node(own.settings, PASSPHRASE.encode, now=lambda: NOW)
         yield node
         node.close()
 
@@ -55,6 +61,7 @@ def members_node(sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture(scope="module")
 def door(members_node: Node) -> Iterator[Served]:
     with serving(members_node) as one:
+        one.client.auth, one.signs = None, False  # type: ignore[assignment]  # who signs, and how, is tried here
         yield one
 
 
@@ -153,14 +160,14 @@ def test_doubled_and_broken_fields_are_refused(door: Served, credentials: Creden
 def test_a_stranger_learns_no_more_than_anybody(door: Served) -> None:
     stranger = Credentials("delta", "delta-request-1", Ed25519PrivateKey.generate(), NOW.timestamp)
     forged = Credentials("acme", "acme-request-1", Ed25519PrivateKey.generate(), NOW.timestamp)
+    other = Credentials("acme", "acme-request-2", Ed25519PrivateKey.generate(), NOW.timestamp)
     answers = [
         door.get(path, headers=who.headers("GET", f"{URL}{path}"))
-        for who in (stranger, forged)
+        for who in (stranger, forged, other)
         for path in (CHECKPOINT, "/logs/no-such-log/checkpoint")
     ]
     assert {answer.status_code for answer in answers} == {401}
-    assert answers[0].content == answers[1].content
-    assert answers[2].content == answers[3].content
+    assert len({answer.content for answer in answers}) == 1, "nor whether somebody is known here"
 
 
 def test_a_removed_member_is_refused_at_once(members_node: Node, member: httpx.Client) -> None:
@@ -176,8 +183,21 @@ def test_a_removed_member_is_refused_at_once(members_node: Node, member: httpx.C
     assert member.get(CHECKPOINT).status_code == 200
 
 
-def test_a_member_that_asks_too_often_waits(members_node: Node, credentials: Credentials) -> None:
-    """Two places for a member, and a clock that stands still."""
+def scope_of(credentials: Credentials, method: str = "GET", path: str = CHECKPOINT) -> Scope:
+    return {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [
+            (name.encode(), value.encode()) for name, value in credentials.headers(method, f"{URL}{path}").items()
+        ],
+    }
+
+
+def ask_at_a_door(node: Node, scopes: list[Scope], budgets: Budgets) -> list[int]:
+    """Ask one after another, and give the statuses."""
     answered: list[int] = []
 
     async def behind(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -188,23 +208,75 @@ def test_a_member_that_asks_too_often_waits(members_node: Node, credentials: Cre
             answered.append(message["status"])
 
     async def receive() -> Message:
-        raise AssertionError("a GET has no body")
-
-    budgets = Budgets(per_second=1, burst=2, monotonic=lambda: 0.0)
-    door = MemberDoor(behind, members_node.doorkeeper, budgets)
-    headers = credentials.headers("GET", f"{URL}{CHECKPOINT}")
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": CHECKPOINT,
-        "raw_path": CHECKPOINT.encode(),
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-    }
+        return {"type": "http.request", "body": b""}
 
     async def ask() -> None:
-        for _ in range(3):
+        door = MemberDoor(behind, node.doorkeeper, node.token_checks, Lanes(), budgets)
+        for scope in scopes:
             await door(scope, receive, send)
 
     asyncio.run(ask())
-    assert answered == [200, 200, 429]
+    return answered
+
+
+def nonces(node: Node) -> int:
+    with node.database.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(RequestNonce)).scalar_one())
+
+
+def test_a_member_that_asks_too_often_waits(members_node: Node, credentials: Credentials) -> None:
+    """Two places for a member, and a clock that stands still."""
+    budgets = Budgets(per_second=1, burst=2, monotonic=lambda: 0.0)
+    scopes = [scope_of(credentials) for _ in range(3)]
+    assert ask_at_a_door(members_node, scopes, budgets) == [200, 200, 429]
+    assert [one["state"]["actor"].name for one in scopes] == ["acme"] * 3, "the audit log must know who waits"
+
+
+def test_a_member_over_its_rate_has_nothing_written(members_node: Node, credentials: Credentials) -> None:
+    budgets = Budgets(per_second=1, burst=2, monotonic=lambda: 0.0)
+    before = nonces(members_node)
+    posts = [scope_of(credentials, "POST", "/witness/add-checkpoint") for _ in range(5)]
+    assert ask_at_a_door(members_node, posts, budgets) == [200, 200, 429, 429, 429]
+    assert nonces(members_node) == before + 2
+
+
+def test_forgeries_are_counted_and_no_member_waits_for_them(
+    members_node: Node, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: Counter[str] = Counter()
+    monkeypatch.setattr(members_node.token_checks, "note_refusal", lambda reason: counted.update([reason]))
+    monkeypatch.setattr(member_door, "FAILURES_BURST", 3.0)
+    monkeypatch.setattr(member_door, "FAILURES_PER_SECOND", 1e-9)
+    forged = Credentials("acme", "acme-request-1", Ed25519PrivateKey.generate(), NOW.timestamp)
+    scopes = [*([scope_of(forged)] * 5), scope_of(credentials)]
+    plenty = Budgets(per_second=1, burst=100)
+    assert ask_at_a_door(members_node, scopes, plenty) == [401, 401, 401, 429, 429, 200]
+    assert counted == {"signature": 3, "address": 2}
+    unsigned = {**scope_of(credentials), "headers": []}
+    assert ask_at_a_door(members_node, [unsigned], plenty) == [401]
+    assert counted["signature"] == 4
+
+
+def test_a_long_writer_keeps_nobody_from_reading(door: Served, members_node: Node, credentials: Credentials) -> None:
+    """More requests wait to be written than the application has threads for everything else."""
+    path, many = "/witness/add-checkpoint", 50
+    url = f"http://127.0.0.1:{door.port}"
+
+    def post(_number: int) -> int:
+        headers = credentials.headers("POST", f"{URL}{path}", b"x")
+        return httpx.post(f"{url}{path}", content=b"x", headers=headers, timeout=60).status_code
+
+    with ThreadPoolExecutor(many) as pool:
+        with members_node.database.write():
+            sent = [pool.submit(post, number) for number in range(many)]
+            lane = door.app.state.lanes.nonces
+            for _ in range(3_000):
+                if lane.statistics().tasks_waiting >= many - lane.total_tokens:
+                    break
+                sleep(0.01)
+            assert httpx.get(f"{url}/trust/metadata/timestamp.json", timeout=15).status_code == 200
+            signed = credentials.headers("GET", f"{URL}{CHECKPOINT}")
+            assert httpx.get(f"{url}{CHECKPOINT}", headers=signed, timeout=15).status_code == 200
+            asked = httpx.post(f"{url}/v1/match", json={"sha256": "ab" * 32}, headers=door.authorization, timeout=15)
+            assert asked.status_code in {200, 400, 422}, "somebody looked at it"
+        assert {one.result() for one in sent} == {400}

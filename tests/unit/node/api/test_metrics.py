@@ -37,7 +37,14 @@ def test_a_scrape_that_takes_long_keeps_no_lookup_waiting(
         return b""
 
     monkeypatch.setattr("hashpact_node.api.metrics.exposition", slow)
-    head = ["GET /metrics HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *sqlite_served.header_lines, "", ""]
+    head = [
+        "GET /metrics HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Connection: close",
+        *sqlite_served.header_lines("/metrics"),
+        "",
+        "",
+    ]
     scrape = "\r\n".join(head).encode()
     # More than there are threads for lookups.
     links = [socket.create_connection(("127.0.0.1", sqlite_served.port), timeout=600) for _ in range(60)]

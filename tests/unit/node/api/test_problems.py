@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from hashpact_node.api.problems import (
     DETAILS_MAX,
@@ -81,6 +81,20 @@ def test_what_is_not_said_is_left_out() -> None:
     assert set(problem_of(errors.NotFoundError("gone"))) == {"type", "title", "status", "code", "detail"}
 
 
+@pytest.mark.parametrize(
+    ("where", "what", "detail"),
+    [
+        ("content", "is missing", "content is missing"),
+        ("line 3: signals[0].value", "is no string", "signals[0].value is no string"),
+        (None, "is no string", "is no string"),
+        ("body", "this is no JSON", "this is no JSON"),
+    ],
+)
+def test_what_is_wrong_has_a_subject(where: str | None, what: str, detail: str) -> None:
+    problem = problem_of(ManyErrors([errors.RequestError(what, where=where)] * 2, count=1))
+    assert (problem["detail"], problem["errors"][0]["detail"]) == (detail, detail)
+
+
 def test_many_errors_are_listed_up_to_a_cap() -> None:
     found = [errors.SignalError(f"wrong {n}", where=f"line {n}", mend="mend" if n else None) for n in range(150)]
     problem = problem_of(ManyErrors(found, count=150))
@@ -105,7 +119,8 @@ def app() -> FastAPI:
         return number + wanted
 
     @app.get("/known")
-    async def known() -> None:
+    async def known(request: Request) -> None:
+        request.state.token = "token" in request.query_params  # as the door for tokens says who asks
         raise errors.StoreBusyError("the database is busy", where="sqlite:///x", mend="try again")
 
     @app.get("/http")
@@ -164,7 +179,14 @@ def test_several_wrong_parameters_are_all_named(app: FastAPI) -> None:
 def test_a_busy_store_says_when_to_come_again(app: FastAPI) -> None:
     answer = ask(app, "GET", "/known")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-    assert answer.json()["mend"] == "try again"
+    assert answer.json()["code"] == "store-busy"
+
+
+def test_strangers_are_not_told_where_the_database_is(app: FastAPI, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "sqlite:///x" not in ask(app, "GET", "/known").text
+    assert "sqlite:///x: the database is busy" in capsys.readouterr().out
+    problem = ask(app, "GET", "/known?token=1").json()
+    assert (problem["where"], problem["mend"]) == ("sqlite:///x", "try again")
 
 
 def test_a_status_of_http_keeps_its_headers(app: FastAPI) -> None:

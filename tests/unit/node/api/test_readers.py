@@ -21,6 +21,7 @@ from hashpact_node.store.logs import LogTerms, put_card_logs
 from hashpact_node.store.peers import get_peer
 from hashpact_protocol.witness import format_add_checkpoint, origin_hash
 from members import TestLog, listing, sha256
+from serving import without_doors
 
 FILES = ("checkpoint", "tile/entries/000.p/1", "tile/0/000.p/1")
 THEIRS = "beta.example/logs/listings-x1-1"
@@ -53,7 +54,7 @@ class AsMember:
 
 
 def ask(node: Node, member: str | None, path: str, body: bytes | None = None) -> httpx.Response:
-    transport = httpx.ASGITransport(app=AsMember(create_app(node, schedule=False), member))
+    transport = httpx.ASGITransport(app=AsMember(without_doors(create_app(node, schedule=False)), member))
 
     async def run() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8470") as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -47,34 +48,48 @@ def tokens(node: Node) -> tuple[dict[TokenScope, str], dict[str, str]]:
     return by_scope, {"none": "", "expired": expired, "revoked": revoked, "unknown": f"hp_0123456789_{'a' * 43}"}
 
 
-def other_than(need: object) -> TokenScope:
-    """Give a scope that a route does not want."""
-    return TokenScope.READ if need is TokenScope.MATCH else TokenScope.MATCH
+def others_than(need: object) -> list[TokenScope]:
+    """Give the scopes that do not open a route."""
+    return [scope for scope in TokenScope if scope not in (need, TokenScope.ADMIN)]
 
 
 def test_every_route_wants_a_token_of_its_scope(
-    closed: Served, bare: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    sqlite_served: Served, bare: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_scope, bad = tokens(closed.node)
+    by_scope, bad = tokens(sqlite_served.node)
     later = NOW + timedelta(seconds=2)
-    monkeypatch.setattr(closed.node.token_checks, "_now", lambda: later)
-    wanting = [one for one in gates_of(closed.app).entries if isinstance(one.need, TokenScope)]
+    monkeypatch.setattr(sqlite_served.node.token_checks, "_now", lambda: later)
+    wanting = [one for one in gates_of(sqlite_served.app).entries if isinstance(one.need, TokenScope)]
     assert len(wanting) > 20
     found: dict[str, list[int]] = {}
     for entry in wanting:
         assert isinstance(entry.need, TokenScope)
         for method in entry.methods:
             refused = [ask(bare, entry, method, token).status_code for token in bad.values()]
-            wrong = ask(bare, entry, method, by_scope[other_than(entry.need)]).status_code
+            wrong = [ask(bare, entry, method, by_scope[scope]).status_code for scope in others_than(entry.need)]
             right = [ask(bare, entry, method, by_scope[scope]).status_code for scope in (entry.need, TokenScope.ADMIN)]
             passed = [status not in (401, 403, 429) and status < 500 for status in right]
-            if refused != [401] * len(bad) or wrong != 403 or not all(passed):
-                found[f"{method} {entry.path}"] = [*refused, wrong, *right]
+            if refused != [401] * len(bad) or set(wrong) != {403} or not all(passed):
+                found[f"{method} {entry.path}"] = [*refused, *wrong, *right]
     assert found == {}
 
 
-def test_what_is_public_wants_none(closed: Served, bare: httpx.Client) -> None:
-    public = [one for one in gates_of(closed.app).entries if one.need in (Gate.PUBLIC, Gate.READY)]
+def test_what_is_for_members_is_opened_by_no_token(sqlite_served: Served, bare: httpx.Client) -> None:
+    by_scope, _ = tokens(sqlite_served.node)
+    entries = [one for one in gates_of(sqlite_served.app).entries if one.need is Gate.MEMBER]
+    assert {one.path.split("/")[1] for one in entries} == {"logs", "witness", "mirror"}
+    answers = {
+        (answer.status_code, answer.content)
+        for one in entries
+        for method in one.methods
+        for token in ("", by_scope[TokenScope.ADMIN])
+        for answer in [bare.request(method, re.sub(r"{[^}]*}", "x", one.path), headers=bearer(token))]
+    }
+    assert [status for status, _ in answers] == [401], "and all are told the same"
+
+
+def test_what_is_public_wants_none(sqlite_served: Served, bare: httpx.Client) -> None:
+    public = [one for one in gates_of(sqlite_served.app).entries if one.need in (Gate.PUBLIC, Gate.READY)]
     assert {one.operation for one in public} == {"healthz", "readyz", "trust_metadata", "trust_target"}
     for path in ("/healthz", "/trust/metadata/1.root.json", "/trust/metadata/timestamp.json"):
         for token in ("", "hp_0123456789_no-token-at-all"):
@@ -82,8 +97,8 @@ def test_what_is_public_wants_none(closed: Served, bare: httpx.Client) -> None:
     assert bare.get("/healthz").json() == {"status": "ok"}
 
 
-def test_whoever_has_any_token_reads_the_description(closed: Served, bare: httpx.Client) -> None:
-    token = make_token(closed.node, "match")
+def test_whoever_has_any_token_reads_the_description(sqlite_served: Served, bare: httpx.Client) -> None:
+    token = make_token(sqlite_served.node, "match")
     assert [bare.get("/openapi.json", headers=bearer(one)).status_code for one in ("", token)] == [401, 200]
 
 
@@ -91,28 +106,28 @@ def test_whoever_has_any_token_reads_the_description(closed: Served, bare: httpx
     "path",
     ["/", "/docs", "/v1", "/v1/", "/v1/nothing", "/v1//match", "//v1/match", "/metrics/", "/V1/match", "/v1/%6datch/x"],
 )
-def test_what_leads_nowhere_wants_a_token_too(closed: Served, path: str) -> None:
-    assert closed.raw_get(path)[0] == HTTPStatus.NOT_FOUND
-    closed.token = ""
-    assert closed.raw_get(path)[0] == HTTPStatus.UNAUTHORIZED
+def test_what_leads_nowhere_wants_a_token_too(sqlite_served: Served, path: str) -> None:
+    assert sqlite_served.raw_get(path)[0] == HTTPStatus.NOT_FOUND
+    sqlite_served.token = ""
+    assert sqlite_served.raw_get(path)[0] == HTTPStatus.UNAUTHORIZED
 
 
-def test_another_method_is_told_to_whoever_has_a_token(closed: Served, bare: httpx.Client) -> None:
-    answer = closed.client.put("/v1/match")
+def test_another_method_is_told_to_whoever_has_a_token(sqlite_served: Served, bare: httpx.Client) -> None:
+    answer = sqlite_served.client.put("/v1/match")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.json()["code"] == "method-not-allowed"
-    assert closed.client.request("OPTIONS", "/v1/peers/nobody").headers["allow"] == "DELETE, GET"
+    assert sqlite_served.client.request("OPTIONS", "/v1/peers/nobody").headers["allow"] == "DELETE, GET"
     assert bare.put("/v1/match").status_code == 401
     assert bare.head("/v1/status").status_code == 401
-    assert closed.client.head("/v1/status").status_code == 200
+    assert sqlite_served.client.head("/v1/status").status_code == 200
 
 
-def test_a_route_that_was_added_behind_the_back_of_the_gates_is_closed(closed: Served, bare: httpx.Client) -> None:
-    @closed.app.get("/v1/behind")
+def test_a_route_that_was_added_behind_the_gates_is_closed(sqlite_served: Served, bare: httpx.Client) -> None:
+    @sqlite_served.app.get("/v1/behind")
     async def behind() -> str:
         return "secret"
 
-    assert [one.get("/v1/behind").status_code for one in (closed.client, bare)] == [404, 401]
+    assert [one.get("/v1/behind").status_code for one in (sqlite_served.client, bare)] == [404, 401]
 
 
 def test_a_route_of_which_nobody_says_who_may_use_it_fails_the_application(monkeypatch: pytest.MonkeyPatch) -> None:

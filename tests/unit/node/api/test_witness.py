@@ -7,6 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Request
 
+from asking import MemberAuth
 from hashpact_node.api.witness import client_of
 from hashpact_node.net.rates import Budgets
 from hashpact_protocol.merkle import consistency_proof, leaf_hash, subtree_root
@@ -18,7 +19,9 @@ from hashpact_protocol.witness import (
     parse_add_checkpoint,
     parse_signatures,
 )
+from independent.sign_request import Credentials
 from members import listing, sha256
+from own_member import NOW
 from publisher import Publisher
 from serving import Served
 
@@ -130,6 +133,20 @@ def test_a_client_that_floods_is_told_when_to_come_again(sqlite_served: Served) 
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
     assert sqlite_served.get(f"/witness/{'0' * 64}/checkpoint").status_code == 429
     clock[0] += 1
+    assert sqlite_served.post(path, content=b"x").status_code == 400
+
+
+def test_members_behind_one_address_have_a_budget_each(sqlite_served: Served, beta: Publisher) -> None:
+    """As behind a proxy: both of them come from 127.0.0.1."""
+    sqlite_served.node.peering.add(beta.member, beta.url, fingerprint=beta.fingerprint)
+    assert sqlite_served.node.puller.pull(beta.member).errors == []
+    sqlite_served.app.state.witness_clients = Budgets(per_second=1, burst=3, monotonic=lambda: 0.0)
+    path = "/witness/add-checkpoint"
+    by_beta = MemberAuth(
+        Credentials("beta", "beta-request-1", beta.request, NOW.timestamp), str(sqlite_served.node.doorkeeper.url)
+    )
+    flood = [sqlite_served.post(path, content=b"x", auth=by_beta).status_code for _ in range(4)]
+    assert flood == [400, 400, 400, 429]
     assert sqlite_served.post(path, content=b"x").status_code == 400
 
 

@@ -13,6 +13,7 @@ import structlog
 from commands import Commands, picture
 from hashpact_keys.keystore import KeyStore
 from hashpact_node.cli import log_output
+from knowing import know
 from nodes import PASSPHRASE, TestNode, make_node, running
 
 
@@ -52,10 +53,12 @@ def beta(made_homes: dict[str, Path], tmp_path: Path) -> Commands:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestNode]:
-    """A node of gamma that runs, and lists one picture, number 7."""
+def served(made_homes: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestNode]:
+    """A node of gamma that runs, knows acme and beta, and lists one picture, number 7."""
     folder = tmp_path_factory.mktemp("served")
     node = make_node(folder, "gamma")
+    for home in made_homes.values():
+        know(node.database_url, f"sqlite:///{home / 'node.sqlite3'}")
     with running(node):
         done = node.command("publish", str(picture(folder / "gamma.png", 7)))
         assert done.returncode == 0, done.stderr

@@ -76,6 +76,10 @@ def test_a_secretariat_admits_suspends_and_readmits(
     said = keeper("admit", *pin, "--yes")
     assert "gamma is admitted since" in said.stdout
     assert "Nobody sees it before" in said.stderr
+    unchecked = DirectoryHome(keeper.folder, KeyStore(keeper.folder, PASSPHRASE.encode), clock.now)
+    unchecked.admit("garnma", "https://garnma.example", FINGERPRINT)
+    said = keeper("admit", "gamma", served.url, "--fingerprint", served.fingerprint, "--yes", code=4).stderr
+    assert "the id gamma may be taken for garnma" in said, "also where nobody is asked"
     assert keeper.json("suspend", "gamma", "--reason", "theft")["standing"] == "suspended"
     assert "theft" in keeper("list").stdout
     assert "gamma is admitted" in keeper("readmit", "gamma").stdout

@@ -21,7 +21,6 @@ def test_a_home_that_is_on_trial_has_things_to_mend(acme: Commands) -> None:
     assert (told["member"], told["worst"]) == ("acme", "error")
     found = {(one["subject"], one["level"], one["code"]) for one in told["findings"]}
     assert {
-        ("settings", "warning", "not-members-only"),
         ("settings", "note", "url-on-loopback"),
         ("files", "warning", "home-readable"),
         ("files", "error", "secret-readable"),
@@ -39,8 +38,8 @@ def test_a_home_that_is_on_trial_has_things_to_mend(acme: Commands) -> None:
 def test_it_is_told_in_words(acme: Commands) -> None:
     lines = acme("doctor", code=7).stdout.splitlines()
     assert "settings" in lines
-    assert any(line.startswith("  warning whoever reaches the node") and "(not-members-only)" in line for line in lines)
-    assert any(line.startswith("          -> set `members_only = true`") for line in lines)
+    assert any(line.startswith("  note    the member's URL leads") and "(url-on-loopback)" in line for line in lines)
+    assert any(line.startswith("          -> nothing, for a trial") for line in lines)
     assert lines[-1].endswith("findings to mend")
     assert "\x1b" not in "".join(lines)
 
@@ -50,7 +49,7 @@ def test_a_node_that_runs_is_looked_at_as_strangers_see_it(served: TestNode) -> 
     assert done.returncode == 7, done.stderr
     assert '"url-unreachable"' not in done.stdout
     assert '"not-running"' not in done.stdout
-    assert '"outsiders-read"' in done.stdout
+    assert '"outsiders-read"' not in done.stdout
     assert PASSPHRASE not in done.stdout + done.stderr
 
 

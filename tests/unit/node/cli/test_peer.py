@@ -166,3 +166,15 @@ def test_removal_wants_a_yes(follower: Commands, monkeypatch: pytest.MonkeyPatch
     assert "removed" in follower("peer", "remove", "gamma", "--yes").stdout
     assert follower.json("status")["blocklist"]["review"] == 0
     assert follower.json("peer", "list") == {"peers": []}
+
+
+def test_a_pull_without_the_passphrase_says_so_and_blames_nobody(
+    follower: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HASHPACT_PASSPHRASE")
+    said = follower.error("peer", "pull", "gamma", code=5)
+    assert "passphrase" in said["what"]
+    assert "HASHPACT_PASSPHRASE" in said["mend"]
+    shown = follower.json("peer", "show", "gamma")
+    assert (shown["failures"], shown["last_error"], shown["next_try_at"]) == (0, None, None)
+    assert follower.json("alarms", "list") == {"alarms": []}

@@ -65,7 +65,11 @@ def test_one_is_shown_whom_one_is_about_to_trust(
     assert "nothing was changed" in said.stderr
     assert beta.json("peer", "list") == {"peers": []}
     at_a_terminal(monkeypatch, answer=True)
-    assert "is followed" in beta("peer", "add", *pin).stdout
+    said = beta("peer", "add", *pin)
+    assert "is followed" in said.stdout
+    assert "gamma answers nobody whom it does not follow" in said.stderr
+    assert "hashpact peer invite" in said.stderr
+    assert "gamma is followed already" in beta.error("peer", "preview", *pin, code=4)["what"]
 
 
 def test_nobody_is_added_unasked(beta: Commands, served: TestNode) -> None:

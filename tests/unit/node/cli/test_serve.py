@@ -34,7 +34,7 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: int) -> None:
     finally:
         node.kill()
     said = (node.home / "serve.log").read_text()
-    assert "loopback only" in said
+    assert "acme listens on http://127.0.0.1:" in said
     assert "acme has stopped" in said
     assert "Traceback" not in said
     assert PASSPHRASE not in said
@@ -52,7 +52,6 @@ def test_a_port_in_use(acme: Commands) -> None:
 @pytest.mark.parametrize(
     ("options", "what"),
     [
-        (("--host", "0.0.0.0"), "answer everybody"),  # noqa: S104  refused
         (("--port", "99999"), "whole number"),
         (("--host", "127.1.2.300"), ""),
     ],
@@ -171,7 +170,7 @@ def test_logs_hold_no_variables(
     assert "correct-horse" not in said
 
 
-@pytest.mark.parametrize(("option", "value"), [("--port", "70000"), ("--host", "192.0.2.1")])
+@pytest.mark.parametrize(("option", "value"), [("--port", "70000"), ("--host", "acme.example")])
 def test_a_wrong_option_is_named_as_it_was_given(
     tmp_path: Path, option: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

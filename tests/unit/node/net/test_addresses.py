@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -162,6 +163,9 @@ PRIVATE = (
     "fe80::1",
     "fe80::1%eth0",
     "fc00::1",
+    "fec0::1",
+    "feff::1",
+    "3fff::1",
     "ff0e::1",
     "2001:db8::1",
     "::ffff:9.9.9.9",
@@ -239,3 +243,24 @@ def test_resolver_that_hangs() -> None:
 
 def test_the_systems_resolver() -> None:
     assert resolve("127.0.0.1", 80) == ("127.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    ("own", "allowed"),
+    [
+        ("https://acme.example", False),
+        (None, False),
+        ("http://127.0.0.1:8470", True),
+        ("http://localhost:8470/a", True),
+    ],
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_peers_are_on_loopback_only_where_this_node_is(host: str, own: str | None, *, allowed: bool) -> None:
+    rules = replace(AddressRules.of(own, ()), resolver=lambda _host, _port: ("127.0.0.1",))
+    if allowed:
+        assert rules.addresses(host, 80, timeout_seconds=5)
+        return
+    with pytest.raises(FetchRefusedError, match="public internet"):
+        rules.addresses(host, 80, timeout_seconds=5)
+    inside = replace(rules, allow_networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
+    assert inside.addresses(host, 80, timeout_seconds=5)

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,39 @@ def test_a_withdrawal_and_an_erasure_take_two(acme: OwnMember, approving: Approv
     with pytest.raises(NotFoundError):
         approving.propose_withdrawal(NOBODY, "error", ANN)
     assert len(shown(acme)) == 2
+
+
+def test_what_is_withdrawn_already_may_still_be_erased_by_two(acme: OwnMember, approving: Approving) -> None:
+    approving.approve(approving.propose([draft(1)], ANN).id, BOB)
+    listing = json.loads(shown(acme)[0])["id"]
+    early = approving.propose_withdrawal(listing, "law", ANN, erase=True)
+    approving.approve(approving.propose_withdrawal(listing, "error", ANN).id, BOB)
+    for proposed in (early, approving.propose_withdrawal(listing, "other", ANN, erase=True)):
+        with acme.database.read() as connection:
+            before = [one.reason for one in list_erasures(connection)]
+        approved = approving.approve(proposed.id, BOB)
+        assert approved.state == "approved"
+        with acme.database.read() as connection:
+            assert [one.reason for one in list_erasures(connection)] != before
+    assert (len(shown(acme)), queued(acme)) == (2, 0), "it is withdrawn once"
+
+
+def test_an_old_draft_brings_nothing_back_that_two_have_withdrawn(acme: OwnMember, approving: Approving) -> None:
+    approving.approve(approving.propose([draft(1)], ANN).id, BOB)
+    listing = json.loads(shown(acme)[0])["id"]
+    old = approving.propose([draft(1, id=listing, labels=("a:b",)), draft(2)], ANN)
+    kept = approving.propose([draft(3)], ANN)
+    approving.approve(approving.propose_withdrawal(listing, "error", ANN).id, BOB)
+    with pytest.raises(ConflictError, match="withdrawn meanwhile") as caught:
+        approving.approve(old.id, BOB)
+    assert caught.value.where == listing
+    assert not acme.publisher.listing(listing).live
+    assert approving.show(old.id).draft.state == "waiting"
+    approving.approve(kept.id, BOB)
+    later = Approving(acme.database, acme.publisher, lambda: NOW + timedelta(seconds=1))
+    anew = later.propose([draft(1, id=listing)], ANN)
+    later.approve(anew.id, BOB)
+    assert acme.publisher.listing(listing).live, "who proposes it anew knows that it was withdrawn"
 
 
 def test_nothing_wrong_is_proposed(sqlite_acme: OwnMember) -> None:

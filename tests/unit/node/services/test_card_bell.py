@@ -73,6 +73,15 @@ def test_hearing_is_bounded(sqlite_follower: Follower, publisher: Publisher) -> 
     assert one.card == version(sqlite_follower) + 2
 
 
+def test_nobody_hears_less_for_what_another_says(sqlite_follower: Follower, publisher: Publisher) -> None:
+    sqlite_follower.add(publisher)
+    work, origin, known = Budgets(per_second=0.001, burst=2), publisher.log.origin, version(sqlite_follower)
+    for more, asker in ((1, "gamma"), (2, "gamma"), (3, "gamma"), (4, "beta")):
+        hear_card(sqlite_follower.database, origin, known + more, sqlite_follower.now(), work, asker=asker)
+    (one,) = rings(sqlite_follower)
+    assert one.card == known + 4
+
+
 def test_a_look_that_lies_ahead_does_not_hold_a_hint_up(sqlite_follower: Follower, publisher: Publisher) -> None:
     sqlite_follower.add(publisher)
     assert sqlite_follower.pull(publisher) == []

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,20 @@ from follower import Follower
 from hashpact_node.services import directory_following
 from hashpact_node.services.directory_following import DirectoryFollower, Followed
 from hashpact_node.services.directory_plan import Step
+from hashpact_node.services.introducing import look_at_member
+from hashpact_node.services.peering import Peering, PeerView
 from hashpact_node.store.audit import page_entries
-from hashpact_node.store.decisions import DIRECTORY, list_decisions
+from hashpact_node.store.decisions import DIRECTORY, LOCAL, list_decisions
 from hashpact_node.store.directories import find_directory, load_directory_files
 from hashpact_node.store.peers import find_peer
-from hashpact_protocol.errors import ConfigurationError, FetchError, NotFoundError, StoreBusyError, TrustError
+from hashpact_protocol.errors import (
+    ConfigurationError,
+    ConflictError,
+    FetchError,
+    NotFoundError,
+    StoreBusyError,
+    TrustError,
+)
 from hashpact_protocol.policy import Action
 from members import listing, sha256
 from publisher import Publisher, says
@@ -139,12 +149,12 @@ def test_with_off_nothing_is_read(scene: Scene) -> None:
 @pytest.mark.parametrize("state", ["paused", "suspended", "removed"])
 def test_a_persons_word_stands(scene: Scene, state: str) -> None:
     scene.acme.add(scene.beta)
-    decide = {
+    changes: dict[str, Callable[[str], object]] = {
         "paused": scene.acme.peering.pause,
         "suspended": scene.acme.peering.suspend,
         "removed": scene.acme.peering.remove,
-    }[state]
-    decide("beta")
+    }
+    changes[state]("beta")
     scene.admit()
     for _ in range(2):
         done = scene.follow()
@@ -160,7 +170,7 @@ def test_a_persons_word_stands(scene: Scene, state: str) -> None:
     assert (scene.state(), scene.decided(), scene.codes()) == ("active", DIRECTORY, set())
 
 
-def test_whom_a_person_takes_up_against_it_stays_until_both_agree(scene: Scene) -> None:
+def test_whom_a_person_takes_up_against_it_stays(scene: Scene) -> None:
     scene.admit()
     scene.follow()
     scene.secretariat.suspend("beta")
@@ -170,18 +180,81 @@ def test_whom_a_person_takes_up_against_it_stays_until_both_agree(scene: Scene) 
     assert (done.suspended, scene.state(), scene.codes()) == ([], "active", {"directory-differs"})
     assert "wants it to be followed" in done.differs[0]
     scene.secretariat.readmit("beta")
-    assert (scene.follow().differs, scene.decided(), scene.codes()) == ([], None, set())
+    assert (scene.follow().differs, scene.decided(), scene.codes()) == ([], LOCAL, set())
     scene.secretariat.suspend("beta")
-    assert (scene.follow().suspended, scene.state()) == (["beta"], "suspended")
+    assert (scene.follow().suspended, scene.state()) == ([], "active")
 
 
-def test_whom_a_person_added_under_the_same_root_is_the_directorys_too(scene: Scene) -> None:
+def test_whom_a_person_added_the_directory_does_not_throw_out(scene: Scene) -> None:
     scene.acme.add(scene.beta)
     scene.admit()
     assert scene.follow() == Followed()
-    assert scene.decided() is None
-    scene.secretariat.suspend("beta")
-    assert scene.follow().suspended == ["beta"]
+    assert scene.decided() == LOCAL
+    scene.secretariat.suspend("beta", "theft")
+    for _ in range(2):
+        done = scene.follow()
+        assert (done.suspended, scene.state(), scene.codes()) == ([], "active", {"directory-differs"})
+        assert done.differs == ["beta is suspended: theft there, and a person here wants it to be followed"]
+    scene.follower().accept("beta")
+    assert (scene.state(), scene.decided(), scene.codes()) == ("suspended", DIRECTORY, set())
+
+
+def test_a_person_who_decides_while_the_directory_is_followed_is_not_overridden(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.admit()
+    scene.follow()
+    scene.secretariat.suspend("beta", "theft")
+    scene.follow()
+    scene.secretariat.admit("aaa", "http://127.0.0.1:1", FINGERPRINT)
+    scene.secretariat.readmit("beta")
+
+    def slow(*told: Any) -> object:
+        scene.acme.peering.suspend("beta", reason="a person says so")
+        return look_at_member(*told)
+
+    monkeypatch.setattr(directory_following, "look_at_member", slow)
+    done = scene.follow()
+    assert (done.readmitted, set(done.refused), scene.state(), scene.decided()) == ([], {"aaa"}, "suspended", LOCAL)
+    assert "a person suspended it here" in done.differs[0]
+    decision = scene.acme.peering.show("beta").decision
+    assert decision is not None
+    assert decision.reason == "a person says so"
+
+
+@pytest.mark.parametrize("decide", ["pause", "remove", "resume"])
+def test_a_suspension_by_the_directory_does_not_undo_what_a_person_does_meanwhile(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, decide: str
+) -> None:
+    scene.admit()
+    scene.follow()
+    scene.secretariat.suspend("beta", "theft")
+    suspend = Peering.suspend
+
+    def later(peering: Peering, member: str, **told: Any) -> PeerView:
+        getattr(peering, decide)(member)
+        return suspend(peering, member, **told)
+
+    monkeypatch.setattr(Peering, "suspend", later)
+    done = scene.follow()
+    assert (done.suspended, done.refused, scene.decided()) == ([], {}, LOCAL)
+    assert scene.state() == {"pause": "paused", "remove": "removed", "resume": "active"}[decide]
+
+
+def test_whom_a_person_removes_meanwhile_the_directory_does_not_add(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.admit()
+    add = Peering.add
+
+    def later(peering: Peering, member: str, *told: Any, **more: Any) -> PeerView:
+        add(peering, member, scene.beta.url, fingerprint=scene.beta.fingerprint)
+        peering.remove(member)
+        return add(peering, member, *told, **more)
+
+    monkeypatch.setattr(Peering, "add", later)
+    done = scene.follow()
+    assert (done.added, done.refused, scene.state(), scene.decided()) == ([], {}, "removed", LOCAL)
 
 
 def test_whom_a_person_added_under_another_root_is_left_alone(scene: Scene) -> None:
@@ -196,6 +269,31 @@ def test_whom_a_person_added_under_another_root_is_left_alone(scene: Scene) -> N
                 scene.follower().accept("beta")
             assert scene.state() == "active", "nobody is lost for one who cannot be read"
             scene.secretariat.suspend("beta")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("Acrne", "may be taken for that of acme"), ("Be\u0442a", "mixes Cyrillic and Latin"), (None, "the id acrne")],
+)
+def test_whoever_may_be_taken_for_another_is_left_to_a_person(scene: Scene, name: str | None, words: str) -> None:
+    with Publisher("acrne" if name is None else "delta") as other:
+        if name is not None:
+            other.publish(name=name)
+        scene.secretariat.admit(other.member, other.url, other.fingerprint)
+        scene.admit()
+        done = scene.follow()
+        assert (done.added, done.refused, scene.codes()) == (["beta"], {}, {"directory-differs"})
+        assert [one.entry.member for one in done.pending] == [other.member]
+        assert words in (done.pending[0].left or "")
+        assert words in scene.acme.alarms()["directory-differs"].what
+        with pytest.raises(ConflictError, match="look twice") as caught:
+            scene.follower().accept(other.member)
+        assert words in caught.value.what
+        assert f"accept {other.member} --yes" in str(caught.value.mend)
+        assert [one.peer.member for one in scene.acme.peering.list()] == ["beta"]
+        scene.follower().accept(other.member, sure=True)
+        assert scene.acme.peer(other.member).state == "active"
+        assert scene.follow() == Followed()
 
 
 def test_a_move_is_asked_and_accepted(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from hashpact_keys.trust_files import TIMESTAMP_FILE
 from hashpact_node.services import directory_home
 from hashpact_node.services.directory_home import TRUST, DirectoryHome
 from hashpact_node.services.whole_files import write_whole
+from hashpact_protocol.card import Card
 from hashpact_protocol.directory import Standing
 from hashpact_protocol.errors import (
     ConfigurationError,
@@ -88,11 +89,36 @@ def test_what_cannot_be_is_refused_and_changes_nothing(kept: Secretariat) -> Non
             home.admit(member, url, pin)
     with pytest.raises(DirectoryError, match="begin alike"):
         home.admit("gamma", "https://beta.example/gamma", FINGERPRINT)
+    home.admit("delta", "https://delta.example", FINGERPRINT)
+    home.suspend("delta", "theft")
+    suspended = home.state()
+    for url in ("https://delta.example", "https://elsewhere.example"):
+        with pytest.raises(ConflictError, match="delta is suspended: theft") as caught:
+            home.admit("delta", url, FINGERPRINT)
+        assert "readmit delta` first" in str(caught.value.mend)
+    assert home.state() == suspended
+    before = suspended
     with pytest.raises(DirectoryError, match="reason"):
         home.suspend("beta", "x" * 257)
     assert home.state() == before
     with pytest.raises(ConflictError, match="in use already"):
         home.found("Another")
+
+
+def test_whom_a_member_may_be_taken_for_among_those_listed_is_told(kept: Secretariat) -> None:
+    def cautions(member: str, name: str, url: str, fingerprint: str = f"1:sha256:{'c' * 64}") -> list[str]:
+        return kept.home.cautions(Card(member, name, url, (), (), (), ()), fingerprint)
+
+    kept.home.admit("gamma", "https://gamma.example", FINGERPRINT)
+    assert cautions("delta", "Delta", "https://delta.example") == []
+    assert cautions("gamma", "Gamma", "https://gamma.example", FINGERPRINT) == [], "nobody is taken for itself"
+    assert cautions("garnma", "Garnma", "https://garnma.example", FINGERPRINT) == [
+        "the id garnma may be taken for gamma, which is known here",
+        "the address garnma.example may be taken for that of gamma",
+        "the name Garnma may be taken for gamma",
+        "gamma is listed under the same root",
+    ]
+    assert "xn--cme-5cd" in cautions("delta", "Delta", "https://xn--cme-5cd.example")[0]
 
 
 def test_a_folder_without_one_says_so(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 from hashpact_node.services.directory_plan import (
     Known,
     Step,
-    in_step,
     own_differences,
     propose,
     unlisted,
@@ -51,7 +50,6 @@ def proposed(entry: DirectoryMember, here: Known | None) -> tuple[Step, str | No
         (BETA, None, Step.ADD),
         (OUT, None, None),
         (BETA, known(ACTIVE), None),
-        (OUT, known(ACTIVE), Step.SUSPEND),
         (OUT, known(ACTIVE, DIRECTORY), Step.SUSPEND),
         (OUT, known(SUSPENDED, DIRECTORY), None),
         (OUT, known(SUSPENDED, LOCAL), None),
@@ -73,6 +71,7 @@ def test_what_the_directory_does_by_itself(entry: DirectoryMember, here: Known |
         (BETA, known(SUSPENDED, LOCAL), Step.READMIT, "suspended it"),
         (BETA, known(SUSPENDED), Step.READMIT, "suspended it"),
         (OUT, known(ACTIVE, LOCAL), Step.SUSPEND, "wants it to be followed"),
+        (OUT, known(ACTIVE), Step.SUSPEND, "wants it to be followed"),
         (BETA, known(ACTIVE, DIRECTORY, root=OTHER), Step.MOVE, "another root"),
         (OUT, known(ACTIVE, DIRECTORY, root=OTHER), Step.SUSPEND, "another root"),
         (BETA, known(ACTIVE, DIRECTORY, url="https://old.example"), Step.MOVE, "at https://old.example"),
@@ -86,22 +85,32 @@ def test_what_is_left_to_a_person(entry: DirectoryMember, here: Known, step: Ste
     assert left in (found[1] or "")
 
 
+def test_whoever_is_new_and_may_be_taken_for_another_is_left_to_a_person() -> None:
+    others = [known(ACTIVE).peer]
+    like = replace(BETA, member="8eta", url="https://elsewhere.example")
+    assert not propose(Directory("", (like,)), {}, others)[0].left, "this does not read alike"
+    for entry, words in (
+        (replace(BETA, member="be-ta", url="https://elsewhere.example"), "the id be-ta may be taken for beta"),
+        (replace(BETA, member="delta", url="https://be-ta.example"), "the address be-ta.example may be taken for"),
+    ):
+        (found,) = propose(Directory("", (entry,)), {}, others)
+        assert found.step is Step.ADD
+        assert words in (found.left or "")
+    assert propose(Directory("", (BETA,)), {}, others)[0].left is None, "nobody is taken for itself"
+
+
+def test_of_this_member_nothing_is_proposed() -> None:
+    here = known(ACTIVE)
+    own = replace(here, peer=replace(here.peer, own=True))
+    assert propose(Directory("", (OUT,)), {"beta": own}) == []
+
+
 def test_a_root_that_is_newer_than_all_that_are_held_is_no_difference() -> None:
     here = known(ACTIVE)
     assert here.agrees(replace(BETA, fingerprint=f"3:sha256:{'c' * 64}"))
     assert not here.agrees(replace(BETA, fingerprint=OTHER))
     assert not here.agrees(replace(BETA, fingerprint=f"1:sha256:{'c' * 64}"))
     assert version_of(ROOT) == 2
-
-
-def test_whom_both_want_is_the_directorys_from_then_on() -> None:
-    directory = Directory("A Consortium", (BETA,))
-    assert in_step(directory, {"beta": known(ACTIVE, LOCAL)}) == ["beta"]
-    for here in (known(ACTIVE), known(ACTIVE, DIRECTORY), known(PAUSED, LOCAL), known(SUSPENDED, LOCAL)):
-        assert in_step(directory, {"beta": here}) == []
-    assert in_step(directory, {"beta": known(ACTIVE, LOCAL, root=OTHER)}) == []
-    assert in_step(Directory("A Consortium", (OUT,)), {"beta": known(ACTIVE, LOCAL)}) == []
-    assert in_step(directory, {}) == []
 
 
 def test_whoever_came_from_the_directory_and_is_not_in_it_is_told() -> None:

@@ -88,15 +88,14 @@ def test_the_gravest_counts(levels: list[Level], expected: Level) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "members_only", "expected"),
+    ("url", "expected"),
     [
-        ("https://acme.example", True, []),
-        ("https://acme.example", False, ["not-members-only"]),
-        ("http://127.0.0.1:8470", True, ["url-on-loopback"]),
-        ("http://[::1]:8470", True, ["url-on-loopback"]),
-        ("https://localhost/pact", False, ["not-members-only", "url-on-loopback"]),
+        ("https://acme.example", []),
+        ("http://127.0.0.1:8470", ["url-on-loopback"]),
+        ("http://[::1]:8470", ["url-on-loopback"]),
+        ("https://localhost/pact", ["url-on-loopback"]),
     ],
 )
-def test_settings(tmp_path: Path, *, url: str, members_only: bool, expected: list[str]) -> None:
-    settings = Settings(home=tmp_path, member="acme", url=url, members_only=members_only)
+def test_settings(tmp_path: Path, url: str, expected: list[str]) -> None:
+    settings = Settings(home=tmp_path, member="acme", url=url)
     assert [one.code for one in check_settings(Visit(settings, lambda: NOW, None, None))] == expected

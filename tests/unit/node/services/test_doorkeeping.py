@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select
 
 from hashpact_keys.rows import RowName
 from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.store.database import Database
 from hashpact_node.store.doorbells import list_rings
 from hashpact_node.store.peers import PAUSED, REMOVED, accept_card, get_peer, set_state
+from hashpact_node.store.tables_requests import RequestNonce
 from hashpact_protocol.card import Card, RequestKey, encode_card
 from hashpact_protocol.errors import SignatureError
 from hashpact_protocol.names import MemberUrl
@@ -77,7 +79,18 @@ class Door:
     ) -> str:
         """Ask with these fields, or with what beta signs for it."""
         found = signed(method, target, body, **told) if headers is None else headers
-        return self.keeper.admit(method, target, [(name.lower(), value) for name, value in found.items()], body)
+        fields = [(name.lower(), value) for name, value in found.items()]
+        try:
+            return admit(self.keeper, method, target, fields, body)
+        finally:
+            self.keeper.give_hints()
+
+
+def admit(keeper: Doorkeeper, method: str, target: str, fields: Iterable[tuple[str, str]], body: bytes) -> str:
+    """Check and remember, as the door does."""
+    found = keeper.check(method, target, fields, body)
+    keeper.remember(found)
+    return found.member
 
 
 def signed(  # noqa: PLR0917  as a request has it
@@ -111,6 +124,20 @@ def test_a_peer_is_let_in_by_its_signature(door: Door) -> None:
     assert door.ask() == "beta"
     assert door.ask(target="/logs/listings-1/tile/0/000?x=1") == "beta"
     assert door.ask(method="POST", body=b"a checkpoint") == "beta"
+
+
+def test_nonces_are_forgotten_by_the_way(door: Door) -> None:
+    def remembered() -> int:
+        with door.database.read() as connection:
+            return connection.execute(select(func.count()).select_from(RequestNonce)).scalar_one()
+
+    door.ask(method="POST", nonce="a" * 16)
+    door.now += timedelta(seconds=30)
+    door.ask(method="POST", nonce="b" * 16, created=door.now)
+    assert remembered() == 2
+    door.now += timedelta(minutes=5)
+    door.ask(method="POST", nonce="c" * 16, created=door.now)
+    assert remembered() == 1
 
 
 def test_this_member_may_ask_itself(door: Door) -> None:
@@ -168,6 +195,17 @@ def test_who_is_not_read_for_a_while_may_read_and_who_is_removed_may_not(door: D
         door.ask()
 
 
+def test_whoever_is_added_under_another_root_brings_its_own_keys(door: Door) -> None:
+    assert door.ask() == "beta"
+    door.state(REMOVED)
+    add_member(door.database, "beta")
+    door.version = None
+    door.card(request_key("beta-request-1", 2))  # of the same version as the one before
+    assert door.ask(seed=2) == "beta"
+    with pytest.raises(SignatureError):
+        door.ask(seed=1)
+
+
 def test_a_request_that_changes_something_counts_once_and_a_get_as_often_as_it_comes(door: Door) -> None:
     assert door.ask(method="POST") == "beta"
     with pytest.raises(SignatureError, match="sent before"):
@@ -183,10 +221,35 @@ def test_it_counts_once_whichever_process_is_asked_and_until_it_has_expired_by_a
     for seconds in (0, 60, 120):
         door.now = NOW + timedelta(seconds=seconds)
         with pytest.raises(SignatureError, match="sent before"):
-            other.admit("POST", TARGET, headers, b"")
+            admit(other, "POST", TARGET, headers, b"")
     door.now = NOW + timedelta(seconds=121)
     with pytest.raises(SignatureError, match="expires at"):
-        other.admit("POST", TARGET, headers, b"")
+        admit(other, "POST", TARGET, headers, b"")
+
+
+def test_a_process_with_a_fast_clock_forgets_nothing_that_one_with_a_slow_clock_still_takes(door: Door) -> None:
+    headers = [(name.lower(), value) for name, value in signed("POST").items()]
+    times = {"fast": NOW, "slow": NOW}
+    fast, slow = (Doorkeeper(door.database, MemberUrl.parse(OWN), lambda who=who: times[who]) for who in times)  # type: ignore[misc]  # the default binds it now
+    admit(slow, "POST", TARGET, headers, b"")
+    times |= {"fast": NOW + timedelta(seconds=125), "slow": NOW + timedelta(seconds=115)}
+    other = signed("POST", nonce="m" * 16, created=times["fast"])
+    admit(fast, "POST", TARGET, [(name.lower(), value) for name, value in other.items()], b"")
+    with pytest.raises(SignatureError, match="sent before"):
+        admit(slow, "POST", TARGET, headers, b"")
+
+
+def test_whoever_checks_writes_nothing(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: Database) -> None:
+        raise AssertionError("this should not have written")
+
+    monkeypatch.setattr(Database, "write", refuse)
+    fields = [(name.lower(), value) for name, value in signed("POST").items()]
+    assert door.keeper.check("POST", TARGET, fields, b"").nonce == "n" * 16
+    unknown = [(name.lower(), value) for name, value in signed(key_id="beta-request-9", seed=9).items()]
+    with pytest.raises(SignatureError):
+        door.keeper.check("GET", TARGET, unknown, b"")
+    assert door.keeper.has_hints
 
 
 def test_what_is_forged_uses_up_no_nonce(door: Door) -> None:

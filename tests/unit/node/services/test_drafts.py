@@ -69,7 +69,7 @@ def test_a_draft_of_fields_is_checked() -> None:
     assert (len(draft.signals), draft.labels, draft.id, draft.where) == (1, ("x",), "abc", "here")
     with pytest.raises(SignalError) as caught:
         draft_of_fields({"content": "x", "signals": [{"type": "sha256", "value": "AB" * 32}]}, where="line 7")
-    assert caught.value.where == "line 7: signals[0]: value"
+    assert caught.value.where == "line 7: signals[0].value"
     assert caught.value.mend == "write hashes in full, in lower case"
     with pytest.raises(RequestError, match="no field 'kind'"):
         draft_of_fields({"kind": "listing"})

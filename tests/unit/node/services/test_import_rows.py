@@ -64,7 +64,7 @@ def test_a_plain_line_reads_like_an_exact_one() -> None:
         ("{", "line 1: is no JSON: Expecting property name enclosed in double quotes (character 2)"),
         ("[]", "line 1: a listing is a JSON object"),
         ('{"content":"image"}', "line 1: signals: is no array of 1 to 128 signals"),
-        ('{"signals":[{"type":"md5","value":"AB"}],"content":"x"}', "line 1: signals[0]: value: a value of md5"),
+        ('{"signals":[{"type":"md5","value":"AB"}],"content":"x"}', "line 1: signals[0].value: a value of md5"),
         ('{"a":1,"a":2}', "a name is there twice"),
         ('{"content":1.5}', "1.5 is no whole number"),
         ('{"content":NaN}', "NaN is no whole number"),
@@ -116,7 +116,7 @@ def test_csv_holds_a_signal_a_line() -> None:
     assert "line 6: content: is missing" in texts[2]
     assert "quality: is no integer" in texts[3]
     assert "quality: is no integer" in texts[4]
-    assert "signals[0]: type" in texts[5]
+    assert "signals[0].type" in texts[5]
     assert "line 10: has 2 cells, not 6" in texts[6]
     assert rows(data.encode(), "csv", after=9) == found[-1:]
     assert rows(data.encode(), "csv", defaults={"content": "audio"})[2] == (6, "audio  sha256:ab:None")

@@ -82,8 +82,14 @@ def test_whoever_is_there_already_is_not_shown_again(
     sqlite_follower: Follower, publisher: Publisher, look: Look
 ) -> None:
     sqlite_follower.add(publisher)
+    for pin in ({}, {"fingerprint": f"1:sha256:{'0' * 64}"}):
+        with pytest.raises(
+            ConflictError, match=f"beta is followed already, pinned by {publisher.fingerprint}"
+        ) as caught:
+            look(**pin)
+        assert "peer show beta" in str(caught.value.mend)
     with pytest.raises(ConflictError, match="that of beta"):
-        look()
+        look("delta")
     with pytest.raises(ConflictError, match="beta, or its URL, is there already"):
         look(url="https://elsewhere.example")
     sqlite_follower.peering.remove("beta")
@@ -156,18 +162,6 @@ def test_a_root_that_expires_soon_is_told(sqlite_follower: Follower, publisher: 
     publisher.now = sqlite_follower.clock[0]
     publisher.renew()
     assert any("its root expires soon" in one for one in look().cautions)
-
-
-def test_a_host_in_other_letters_is_told(publisher: Publisher) -> None:
-    from hashpact_node.services.introducing import _about_names  # noqa: PLC0415  no such host can be had on loopback
-    from hashpact_protocol.card import parse_card  # noqa: PLC0415
-
-    url = "https://xn--cme-5cd.example"
-    value = {**json.loads(publisher.card()), "url": url, "logs": [], "witness_keys": []}
-    card = parse_card(json.dumps(value).encode(), member="beta", url=url)
-    assert list(_about_names(card)) == [
-        "its host is written in other letters than it shows: xn--cme-5cd reads \u0430cme"
-    ]
 
 
 def test_what_is_looked_at_is_what_is_added(sqlite_follower: Follower, publisher: Publisher, look: Look) -> None:

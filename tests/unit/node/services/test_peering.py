@@ -1,19 +1,29 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 
 from follower import Follower
 from hashpact_node.services import peering
 from hashpact_node.services.peering import Peering
-from hashpact_node.services.removal import finish_removals
+from hashpact_node.services.removal import drop_if_out, finish_removals
+from hashpact_node.services.trusting import Trusting
+from hashpact_node.store.audiences import (
+    add_audience,
+    add_readers,
+    close_audience,
+    get_audience,
+    list_audiences,
+)
 from hashpact_node.store.bundles import count_entries
 from hashpact_node.store.connection import Connection
-from hashpact_node.store.decisions import DIRECTORY, LOCAL, list_decisions
+from hashpact_node.store.decisions import DIRECTORY, LOCAL, find_decision, list_decisions
 from hashpact_node.store.owners import count_live
-from hashpact_node.store.peers import REMOVED, SUSPENDED, Peer, find_peer, list_peers
+from hashpact_node.store.peers import REMOVED, SUSPENDED, Peer, find_peer, list_peers, set_state
 from hashpact_protocol.errors import (
     CardError,
     ConfigurationError,
@@ -27,7 +37,7 @@ from hashpact_protocol.errors import (
     TrustError,
 )
 from hashpact_protocol.policy import Action
-from members import listing, sha256
+from members import NOW, listing, sha256
 from publisher import Publisher, login_page, says
 
 
@@ -120,9 +130,11 @@ def test_urls_that_begin_alike_collide(sqlite_follower: Follower, publisher: Pub
         with pytest.raises(ConflictError, match=r"that of acme \(https://acme.example\)"):
             add("delta", url, fingerprint=publisher.fingerprint)
     sqlite_follower.add(publisher)
-    for member, url in (("beta", publisher.url), ("delta", publisher.url), ("delta", f"{publisher.url}/sub")):
+    for member, url in (("delta", publisher.url), ("delta", f"{publisher.url}/sub")):
         with pytest.raises(ConflictError, match="that of beta"):
             add(member, url, fingerprint=publisher.fingerprint)
+    with pytest.raises(ConflictError, match="beta is followed already"):
+        add("beta", publisher.url, fingerprint=publisher.fingerprint)
     with pytest.raises(ConflictError, match="beta, or its URL, is there already"):
         add("beta", "https://elsewhere.example", fingerprint=publisher.fingerprint)
     assert [view.peer.url for view in sqlite_follower.peering.list()] == [publisher.url]
@@ -156,7 +168,7 @@ def test_a_removed_peer_leaves_the_blocklist_and_may_come_back(follower: Followe
     follower.add(publisher)
     assert follower.pull(publisher) == []
     digest = follower.digest()
-    assert follower.peering.remove("beta").state == REMOVED
+    assert follower.peering.remove("beta").peer.state == REMOVED
     assert follower.action(sha256(1)) == Action.NONE
     nobody_is_followed(follower)
     assert follower.live(publisher) == []
@@ -361,3 +373,152 @@ def test_live_listings_are_counted_once_for_all_peers(
     found = sqlite_follower.peering.list()
     assert [(view.peer.member, [one.live for one in view.logs]) for view in found] == [("beta", [1]), ("gamma", [0])]
     assert len(counted) == 1
+
+
+def test_a_suspension_during_a_resumption_stands(
+    follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.log.append(listing(1, sha256(1)))
+    follower.add(publisher)
+    assert follower.pull(publisher) == []
+    follower.peering.suspend("beta")
+    merge = Peering._merge_again
+    waiting: list[Thread] = []
+
+    def merge_while_somebody_suspends(peering: Peering, member: str) -> None:
+        waiting.append(while_it_waits(follower, lambda: follower.peering.suspend("beta", reason="theft")))
+        merge(peering, member)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Peering, "_merge_again", merge_while_somebody_suspends)
+        with pytest.raises(ConflictError, match="decided about beta meanwhile"):
+            follower.peering.resume("beta")
+    waiting[0].join(60)
+    assert (follower.peer().state, _decided(follower)) == (SUSPENDED, (LOCAL, "theft"))
+    assert (follower.action(sha256(1)), follower.live(publisher)) == (Action.NONE, [])
+    assert follower.peering.resume("beta").peer.state == "active"
+    assert follower.action(sha256(1)) == Action.REVIEW
+
+
+def test_a_suspension_whose_lock_is_busy_leaves_no_claims_behind(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.log.append(listing(1, sha256(1)))
+    sqlite_follower.add(publisher)
+    assert sqlite_follower.pull(publisher) == []
+    sqlite_follower.peering.suspend("beta")
+    merge = Peering._merge_again
+
+    def merge_while_somebody_fails_to_wait(peering_: Peering, member: str) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(peering, "PEER_WAIT_SECONDS", 0.01)
+            with pytest.raises(StoreBusyError):
+                sqlite_follower.peering.suspend("beta")
+        merge(peering_, member)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Peering, "_merge_again", merge_while_somebody_fails_to_wait)
+        with pytest.raises(ConflictError, match="meanwhile"):
+            sqlite_follower.peering.resume("beta")
+    assert (sqlite_follower.peer().state, sqlite_follower.action(sha256(1))) == (SUSPENDED, Action.NONE)
+
+
+@pytest.mark.parametrize("known", ["removed before", "never known"])
+def test_a_removal_during_an_addition_stands(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    if known == "removed before":
+        sqlite_follower.add(publisher)
+        sqlite_follower.peering.remove("beta")
+        publisher.now += timedelta(minutes=1)
+    refresh = Trusting.refresh
+    waiting: list[Thread] = []
+
+    def refresh_while_somebody_removes(trusting: Trusting, peer: Peer) -> Peer:
+        waiting.append(while_it_waits(sqlite_follower, lambda: sqlite_follower.peering.remove("beta")))
+        return refresh(trusting, peer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trusting, "refresh", refresh_while_somebody_removes)
+        with pytest.raises(ConflictError, match="decided about beta meanwhile"):
+            sqlite_follower.add(publisher)
+    waiting[0].join(60)
+    nobody_is_followed(sqlite_follower)
+    assert (sqlite_follower.peer().state, _decided(sqlite_follower)) == (REMOVED, (LOCAL, None))
+
+
+def test_a_removal_during_an_addition_that_fails_is_remembered(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[Thread] = []
+
+    def fail_while_somebody_removes(_trusting: Trusting, _peer: Peer) -> Peer:
+        waiting.append(while_it_waits(sqlite_follower, lambda: sqlite_follower.peering.remove("beta")))
+        raise TrustError("no card came")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trusting, "refresh", fail_while_somebody_removes)
+        with pytest.raises(TrustError, match="no card came"):
+            sqlite_follower.add(publisher)
+    waiting[0].join(60)
+    assert (sqlite_follower.peer().state, _decided(sqlite_follower)) == (REMOVED, (LOCAL, None))
+
+
+def test_whoever_is_taken_up_again_before_it_is_out_is_told_of(
+    sqlite_follower: Follower, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite_follower.add(publisher)
+    drop = drop_if_out
+
+    def resume_first(*told: object, **more: object) -> None:
+        with sqlite_follower.database.write() as connection:  # as another process that had the lock before
+            set_state(connection, sqlite_follower.peer().number, "active")
+        drop(*told, **more)  # type: ignore[arg-type]  # handed on
+
+    monkeypatch.setattr(peering, "drop_if_out", resume_first)
+    for change in (sqlite_follower.peering.suspend, sqlite_follower.peering.remove):
+        with pytest.raises(ConflictError, match="took beta up again meanwhile"):
+            change("beta")
+
+
+def test_whoever_is_removed_leaves_every_audience_and_whoever_is_suspended_none(
+    sqlite_follower: Follower, publisher: Publisher
+) -> None:
+    def readers() -> dict[str, tuple[str, ...]]:
+        with sqlite_follower.database.read() as connection:
+            return {one.name: one.readers for one in list_audiences(connection, closed=True)}
+
+    sqlite_follower.add(publisher)
+    with sqlite_follower.database.write() as connection:
+        for name, members in (("eu", ("beta", "gamma")), ("us", ("beta",)), ("old", ("beta",)), ("other", ("gamma",))):
+            made = add_audience(connection, name, f"listings-{name}", members, now=NOW)
+            if name == "old":
+                close_audience(connection, made.number, now=NOW)
+    before = readers()
+    sqlite_follower.peering.suspend("beta")
+    sqlite_follower.peering.resume("beta")
+    assert readers() == before
+    assert sqlite_follower.peering.remove("beta").audiences == ("eu", "us")
+    after = {"eu": ("gamma",), "us": (), "old": ("beta",), "other": ("gamma",)}
+    assert readers() == after
+    with sqlite_follower.database.write() as connection:  # as an older version left it
+        add_readers(connection, get_audience(connection, "us").number, ("beta",), now=NOW)
+    publisher.now += timedelta(minutes=1)
+    sqlite_follower.add(publisher)
+    assert readers() == after, "who takes an id up under another root reads nothing that was opened to somebody else"
+
+
+def while_it_waits(follower: Follower, decide: Callable[[], object]) -> Thread:
+    """Let somebody decide about beta in another thread; return once that is written down, and it waits for the lock."""
+
+    def decided() -> object:
+        with follower.database.read() as connection:
+            return find_decision(connection, "beta")
+
+    before, until = decided(), time.monotonic() + 60
+    thread = Thread(target=decide, daemon=True)
+    thread.start()
+    while decided() == before:
+        assert time.monotonic() < until, "nobody decided"
+        time.sleep(0.01)
+    return thread

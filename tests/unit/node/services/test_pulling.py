@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from databases import opened
 from follower import Follower, InlineWorkers
 from full_disk import PLENTY, limit_pages, page_count
+from hashpact_node.net.addresses import AddressRules
 from hashpact_node.net.fetcher import Fetcher
 from hashpact_node.services.pulling import BACKOFF_MAX_SECONDS, Puller
 from hashpact_node.settings import Settings
@@ -18,9 +20,12 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.peers import set_state
 from hashpact_protocol.errors import (
+    ConfigurationError,
     ConflictError,
     FetchError,
     FetchStatusError,
+    HashpactError,
+    KeyUnavailableError,
     NotFoundError,
     SignatureError,
     StoreBusyError,
@@ -83,6 +88,31 @@ def test_a_hint_makes_it_look_at_the_card_at_most_once_a_minute(reader: Follower
     reader.later(seconds=3)
     assert reader.pull(publisher) == []
     assert trust_looks(publisher) == 2
+
+
+@pytest.mark.parametrize(
+    "reason", [KeyUnavailableError("no passphrase is at hand"), ConfigurationError("the card names no request key")]
+)
+def test_that_we_cannot_sign_is_not_the_peer_s_failure(
+    reader: Follower, publisher: Publisher, reason: HashpactError
+) -> None:
+    def refuse(_method: str, _url: str, _body: bytes) -> dict[str, str]:
+        raise reason
+
+    before = reader.peer()
+    publisher.log.append(listing(1, sha256(1)))
+    reader.later(hours=1)
+    with Fetcher(AddressRules(), signs=refuse) as fetcher:
+        puller = replace(reader.puller, fetcher=fetcher)
+        with pytest.raises(type(reason)) as caught:
+            puller.pull(publisher.member)
+    assert caught.value is reason
+    after = reader.peer()
+    assert (after.failures, after.last_error, after.next_try_at) == (0, None, None)
+    assert after.last_good_at == before.last_good_at
+    assert reader.alarms() == {}
+    assert trust_looks(publisher) == 1  # what is public needs no signature
+    assert reader.pull(publisher) == []
 
 
 @pytest.mark.parametrize("hint", ["1" * 17, "-1", "0", "1.0", "x", "", "1, 2"])

@@ -17,6 +17,7 @@ from own_member import NOW
 ANN = Actor(ActorKind.COMMAND, "ann")
 AT = int(NOW.timestamp())
 MATCH, READ = TokenScope.MATCH, TokenScope.READ
+PUBLISH, ADMIN = TokenScope.PUBLISH, TokenScope.ADMIN
 
 
 @pytest.fixture
@@ -51,9 +52,11 @@ def test_a_token_that_only_matches_is_limited_unless_that_is_said(book: Tokens) 
         TokenPlan("b", (MATCH,), per_minute=7),
         TokenPlan("c", (MATCH, READ)),
         TokenPlan("d", (READ,), per_minute=9),
+        TokenPlan("e", (MATCH, PUBLISH)),
+        TokenPlan("f", (MATCH, ADMIN)),
     ]
     made = [book.create(plan, by=ANN).view.per_minute for plan in plans]
-    assert made == [tokens.MATCH_PER_MINUTE, 7, None, 9]
+    assert made == [tokens.MATCH_PER_MINUTE, 7, None, 9, tokens.MATCH_PER_MINUTE, None]
 
 
 def test_a_revoked_token_stays_revoked(book: Tokens, sqlite_database: Database) -> None:

@@ -323,7 +323,7 @@ def test_what_is_accepted_already_rings_for_nothing(asker: Asker) -> None:
     assert asker.ring() is None
 
 
-def test_a_flood_of_valid_checkpoints_is_bounded_by_log(sqlite_asker: Asker) -> None:
+def test_a_flood_of_valid_checkpoints_is_bounded(sqlite_asker: Asker) -> None:
     asker = sqlite_asker
     clock = [0.0]
     asker.witness = make_witness(asker.follower, work=Budgets(per_second=1, burst=2, monotonic=lambda: clock[0]))
@@ -335,6 +335,32 @@ def test_a_flood_of_valid_checkpoints_is_bounded_by_log(sqlite_asker: Asker) -> 
     assert asker.log.cosigned_size == 4
     clock[0] += 1
     assert isinstance(asker.ask(4, 5), Cosigned)
+
+
+def test_nobody_silences_the_doorbell_of_another(sqlite_asker: Asker) -> None:
+    """Another member sends what beta signed once, as often as it likes: what beta pushes is still heard."""
+    asker, witness = sqlite_asker, sqlite_asker.witness
+    few = {"per_second": 1, "burst": 3, "monotonic": lambda: 0.0}
+    witness.work, witness.looking = Budgets(**few), Budgets(**few)  # type: ignore[arg-type]  # as named
+    old, new = asker.body(0, 1, shown=True), asker.body(2, 5, shown=True)
+    for _ in range(10):
+        assert witness.add_checkpoint(old, asker="gamma") == Stands(2)
+    assert not isinstance(witness.add_checkpoint(new, asker="gamma"), Busy), "looking for forks is another budget"
+    for _ in range(10):
+        asker.follower.later(seconds=REUSED_SECONDS + 1)  # so that each wants a new cosignature
+        last = witness.add_checkpoint(asker.body(5, 5, shown=True), asker="gamma")
+    assert isinstance(last, Busy)
+    assert isinstance(witness.add_checkpoint(asker.body(5, 7, shown=True), asker="beta"), Cosigned)
+    assert (asker.ring() or (0,))[0] == 7
+
+
+def test_nobody_hides_a_fork_by_what_another_asks(sqlite_asker: Asker) -> None:
+    asker, witness = sqlite_asker, sqlite_asker.witness
+    witness.looking = Budgets(per_second=1, burst=3, monotonic=lambda: 0.0)
+    for _ in range(10):
+        witness.add_checkpoint(asker.body(0, 1), asker="beta")
+    assert witness.add_checkpoint(asker.body(0, 1, root=bytes(32)), asker="gamma") == Stands(2)
+    assert ForkError.code in asker.follower.alarms()
 
 
 def test_whoever_is_slower_never_rolls_back(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from hashpact_node.store.audiences import (
     add_readers,
     audience_of_log,
     close_audience,
+    drop_reader,
     find_audience,
     forget_not_for_us,
     get_audience,
@@ -41,6 +42,18 @@ def test_an_audience_has_readers_until_it_ends(database: Database) -> None:
         assert (again.number, again.readers) != (made.number, made.readers)
         assert [one.log_name for one in list_audiences(connection, closed=True)] == ["listings-x1", "listings-x2"]
         assert [one.log_name for one in list_audiences(connection)] == ["listings-x2"]
+
+
+def test_a_reader_leaves_every_open_audience(database: Database) -> None:
+    with database.write() as connection:
+        for name in ("us", "eu", "old"):
+            add_audience(connection, name, f"listings-{name}", ["beta", "gamma"], now=NOW)
+        close_audience(connection, get_audience(connection, "old").number, now=NOW)
+        add_audience(connection, "other", "listings-other", ["gamma"], now=NOW)
+        assert drop_reader(connection, "beta") == ("eu", "us")
+        assert drop_reader(connection, "beta") == ()
+        left = {one.name: one.readers for one in list_audiences(connection, closed=True)}
+        assert left == {"eu": ("gamma",), "us": ("gamma",), "old": ("beta", "gamma"), "other": ("gamma",)}
 
 
 def test_what_is_not_for_us_is_known_until_it_is(database: Database) -> None:
