@@ -43,7 +43,6 @@ FOLLOWERS = Path(__file__).with_name("crisis_followers.py")
 ASKED_NODES = 3
 ASK_SECONDS = 0.2
 WAIT_SECONDS = 180.0
-SETTINGS = {"HASHPACT_MEMBERS_ONLY": "true"}
 MICROSECONDS = 1_000_000
 
 
@@ -65,7 +64,7 @@ def crisis(folder: Path, count: int = NODES, *, hashes: int = HASHES, seconds: f
     it follows them, so that they may read its logs; they do not follow each other. They poll once an hour, so that
     nothing but doorbells brings news. RuntimeError where a hash does not arrive in time.
     """
-    nodes = [make_node(folder, f"member-{number}", **SETTINGS) for number in range(count)]
+    nodes = [make_node(folder, f"member-{number}") for number in range(count)]
     publisher, followers = nodes[0], nodes[1:]
     run = _Run(str(uuid.uuid4()))
     opened = publisher.command("logs", "open", "crisis")

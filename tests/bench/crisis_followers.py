@@ -53,7 +53,7 @@ def main() -> None:
     passphrase, *homes = sys.argv[1:]
     with ExitStack() as ends:
         for home, port in (each.rsplit("=", 1) for each in homes):
-            node = open_node(open_settings(Path(home), {"HASHPACT_MEMBERS_ONLY": "true"}), passphrase.encode)
+            node = open_node(open_settings(Path(home), {}), passphrase.encode)
             serve(node, int(port), ends)
         print(READY, flush=True)
         sys.stdin.read()

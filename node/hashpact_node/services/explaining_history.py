@@ -87,15 +87,16 @@ def history_of(
     by_sequence: dict[int, set[str]] = {}
     for sequence, identifier in listings:
         by_sequence.setdefault(sequence, set()).add(identifier)
-    logs = sorted((log for log in list_logs(connection) if log.kind in KINDS), key=lambda log: (log.member, log.name))
+    logs: list[Log] = [log for log in list_logs(connection) if log.kind in KINDS]
+    logs.sort(key=lambda log: (log.member, log.name))
     events: list[Event] = []
     damaged: list[int] = []
     for _, of_one in groupby(logs, key=lambda log: log.sequence):
-        sequence = sorted(of_one, key=lambda log: (log.position, log.number))
-        ids = by_sequence.get(sequence[0].sequence, set())
+        parts = sorted(of_one, key=lambda log: (log.position, log.number))
+        ids = by_sequence.get(parts[0].sequence, set())
         if value is None and not ids:
             continue
-        for event in _search(connection, sequence, _Search(value, ids), damaged):
+        for event in _search(connection, parts, _Search(value, ids), damaged):
             if len(events) == most:
                 return History(tuple(events), more=True, damaged=len(damaged))
             events.append(event)

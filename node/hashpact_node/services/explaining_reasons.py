@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -104,7 +105,7 @@ def _possible(facts: SignalFacts, policy: Policy, now: datetime) -> Iterator[tup
         yield words, other, now
     for count in range(1, DISAGREEING_MAX + 1):
         words = "if one more member disagrees" if count == 1 else f"if {count} more members disagree"
-        disputed = _each(facts, lambda claim, count=count: _disputed(claim, count))
+        disputed = _each(facts, partial(_disputed, count=count))
         yield words, disputed, now
         if judge(disputed, policy, now).action is not judge(facts, policy, now).action:
             break

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from hashpact_node.services.audit import shown_head
 from hashpact_node.services.corrections import MemberDelays, delays_between
@@ -40,7 +40,6 @@ from hashpact_protocol.errors import NotFoundError
 from hashpact_protocol.follow import is_stale
 from hashpact_protocol.policy import ACTION_OF_WORD
 from hashpact_protocol.statement_fields import format_time
-
 
 CORRECTIONS_OF: Final = timedelta(days=7)
 

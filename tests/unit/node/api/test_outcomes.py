@@ -89,7 +89,7 @@ def test_a_process_that_ends_writes_down_what_it_counted(sqlite_database: Databa
 def test_a_token_that_only_matches_gives_outcomes_for_itself_a_few_at_a_time(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
-    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where, members_only=True)
+    node = open_member(sqlite_database, tmp_path / "home", sqlite_database.where)
     node.publisher.publish([ListingDraft("image", (sha256(n),)) for n in range(11)])
     ask = [{"key": f"sha256:{n:064x}", "matched": 1} for n in range(11)]
     with serving(node) as served:
