@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 from sqlalchemy import text
 
 from hashpact_node.services.explaining_history import history_of
@@ -39,6 +40,13 @@ def test_a_listing_of_one_member_is_not_mistaken_for_another_s(sqlite_database: 
     with sqlite_database.read() as connection:
         found = history_of(connection, listings=[(beta.row.sequence, uuid_of(1))])
     assert [event.member for event in found.events] == ["beta"]
+
+
+def test_a_value_that_is_only_spoken_of_is_none_that_is_listed(sqlite_database: Database) -> None:
+    acme = add_log(sqlite_database, "acme", own=True)
+    acme.append(msgspec.structs.replace(listing(1, sha256(1)), note=f"not the same as {sha256(2).value}"))
+    with sqlite_database.read() as connection:
+        assert history_of(connection, value=sha256(2).value).events == ()
 
 
 def test_a_value_that_json_escapes_is_found(sqlite_database: Database) -> None:
