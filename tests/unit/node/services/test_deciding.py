@@ -7,10 +7,14 @@ import pytest
 from hashpact_node.services import deciding
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.deciding import Choice, Deciding, read_scope
+from hashpact_node.services.rebuild import MemberRebuild, Rebuilt
 from hashpact_node.store.database import Database
 from hashpact_node.store.local_decisions import signal_decisions
+from hashpact_node.store.peers import get_peer
+from hashpact_node.store.signals import find_signals
 from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError
 from hashpact_protocol.facts import Verdict
+from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import Signal
 from members import NOW, TestLog, add_log, listing, pdq, sha256, uuid_of, withdrawal
 
@@ -25,6 +29,11 @@ class Desk:
         add_log(database, "acme", own=True)
         self.beta: TestLog = add_log(database, "beta")
         self.deciding = Deciding(database, lambda: self.clock[0])
+
+    def action(self, signal: Signal) -> Action:
+        with self.database.read() as connection:
+            row = find_signals(connection, [signal.key]).get(signal.key)
+        return Action.NONE if row is None else Action(row.action)
 
     def verdict(self, signal: Signal, now: datetime | None = None) -> Verdict | None:
         with self.database.read() as connection:
@@ -80,6 +89,33 @@ def test_a_decision_about_a_listing_covers_its_content_whoever_lists_it_again(de
     assert again.about == made.about
     with pytest.raises(NotFoundError):
         desk.deciding.decide(Choice(Verdict.REJECT, uuid_of(8), "nothing"), JOE)
+
+
+def test_a_decision_beats_every_peer_at_once_and_survives_listing_again_and_rebuilding(desk: Desk) -> None:
+    desk.beta.append(listing(1, sha256(1)))
+    assert desk.action(sha256(1)) is Action.REVIEW
+    desk.deciding.decide(Choice(Verdict.CONFIRM, uuid_of(1), "seen by two"), JOE)
+    assert desk.action(sha256(1)) is Action.BLOCK
+    made = desk.deciding.decide(Choice(Verdict.REJECT, uuid_of(1), "a news report"), JOE)
+    assert desk.action(sha256(1)) is Action.IGNORE
+    desk.beta.append(withdrawal(2, of=1), listing(3, sha256(1)), listing(4, sha256(1)))
+    assert desk.action(sha256(1)) is Action.IGNORE
+    with desk.database.read() as connection:
+        peer = get_peer(connection, "beta")
+    MemberRebuild(desk.database, peer, NOW, Rebuilt(), None, 0).run()
+    assert desk.action(sha256(1)) is Action.IGNORE
+    desk.deciding.undo(made.number, JOE)
+    assert desk.action(sha256(1)) is Action.REVIEW
+
+
+def test_what_is_disabled_for_a_time_acts_again_afterwards(desk: Desk) -> None:
+    desk.beta.append(listing(1, pdq(0b1)))
+    until = NOW + timedelta(hours=1)
+    desk.deciding.decide(Choice(Verdict.DISABLE, text(pdq(0)), "floods us", until=until, near=3), JOE)
+    assert desk.action(pdq(0b1)) is Action.IGNORE
+    desk.clock[0] = until
+    assert desk.deciding.end_due() == 1
+    assert desk.action(pdq(0b1)) is Action.REVIEW
 
 
 def test_what_lies_near_is_covered_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

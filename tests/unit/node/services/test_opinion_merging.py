@@ -16,10 +16,12 @@ from hashpact_node.store.disputes import Answer, Dispute, list_delays, list_disp
 from hashpact_node.store.local_decisions import NewDecision, Subject, add_decision, listing_decisions
 from hashpact_node.store.opinions import opinions_about, opinions_at
 from hashpact_node.store.peers import Peer
+from hashpact_node.store.signals import find_signals
 from hashpact_protocol.claims import Place
 from hashpact_protocol.facts import OpinionFacts, Verdict
 from hashpact_protocol.merge import id_bytes
 from hashpact_protocol.merkle import leaf_hash
+from hashpact_protocol.policy import Action
 from hashpact_protocol.statements import Listing, Opinion, encode_statement
 from members import NOW, TIME, TestLog, add_member, listing, sha256, terms, uuid_of, withdrawal
 
@@ -88,6 +90,25 @@ def test_opinions_count_for_the_winning_revision_on_each_kind_of_database(databa
     assert world.held() == 2  # kept, and they count for nothing
     world.opinions["gamma"].append(opinion(2, AGAIN, "seen"), opinion(3, AGAIN))
     assert world.facts(position=1) == AGAINST
+
+
+def test_signals_are_judged_anew_when_enough_members_disagree(world: World) -> None:
+    def action() -> Action:
+        with world.database.read() as connection:
+            return Action(find_signals(connection, [sha256(1).key])[sha256(1).key].action)
+
+    world.logs["acme"].append(ONE)
+    assert action() is Action.BLOCK
+    world.opinions["gamma"].append(opinion(1, ONE, member="acme"))
+    assert action() is Action.BLOCK
+    world.opinions["delta"].append(opinion(1, ONE, member="acme"))
+    assert action() is Action.REVIEW
+    drop_claims_of(world.database, world.peers["delta"].number, now=NOW)
+    assert action() is Action.BLOCK
+    world.opinions["delta"].append(opinion(2, ONE, member="acme"))
+    assert action() is Action.REVIEW
+    world.logs["acme"].append(listing(1, sha256(1), labels=["behaviour:other"]))
+    assert action() is Action.BLOCK
 
 
 def test_it_is_the_same_in_whatever_order_listings_and_opinions_come(sqlite_database: Database) -> None:
