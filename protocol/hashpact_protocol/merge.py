@@ -230,7 +230,7 @@ class Merger:
             self._withdraw(id_bytes(statement.listing), statement.time)
         elif isinstance(statement, Incident):
             self._steps.append((position, statement))
-        elif isinstance(statement, Opinion):
+        else:
             self._opine(position, statement)
         self.merged.owners[identifier] = Owner(kind, self.log, position, live=True)
         return True
