@@ -240,7 +240,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _who_answers(self) -> ASGIApp:
         if self._fields > FIELDS_MAX:
             return _TOO_MANY_FIELDS
-        busy = max(len(self.connections), len(self.tasks))
+        # Somebody who makes room may still be counted: whoever was let in does not wait for that.
+        busy = len(self.tasks) if self._known else max(len(self.connections), len(self.tasks))
         return _FULL if self._most is not None and busy >= self._most else self._application
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:

@@ -85,8 +85,8 @@ def admit(
             mend="give --fingerprint N:sha256:HEX, as its `hashpact peer invite` prints it",
         )
     kept = _open(home)
-    settings = _settings(home)
-    with Fetcher(AddressRules.of(settings.url, settings.allow_networks)) as fetcher, waiting(f"reading {who.url}…"):
+    # No rule on loopback: a person types the URL here, and a secretariat serves nobody.
+    with Fetcher(AddressRules(_settings(home).allow_networks)) as fetcher, waiting(f"reading {who.url}…"):
         card, _ = look_at_member(fetcher, who.member, who.url, pinned, clock.now())
     for caution in kept.cautions(card, pinned):
         warn(caution, "ask the member, by another channel, before others trust it by your word")
