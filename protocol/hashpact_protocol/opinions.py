@@ -1,4 +1,4 @@
-"""The reasons of a disagreement that have a meaning (docs/protocol.md, Reasons of opinions).
+"""The reasons of a disagreement that have a meaning (docs/protocol.md, Merge).
 
 The set is open on the wire: another word is kept as it is. What a node publishes itself uses these, so that owners and
 policies can go by them.

@@ -21,7 +21,12 @@ from own_member import NOW
 from serving import Served, bearer, make_token
 
 NOTHING = "6f1c2a9e-0000-4000-8000-000000000000"
-UNKNOWN = {"{member}": "nobody", "{listing}": NOTHING, "{draft}": NOTHING, "{number}": "1"}
+UNKNOWN = {
+    "{member}": "nobody",
+    "{number}": "1",
+    **dict.fromkeys(("{listing}", "{draft}", "{incident}"), NOTHING),
+    **dict.fromkeys(("{decision}", "{dispute}", "{webhook}"), "999999"),
+}
 """What stands for parts of paths, so that nothing is changed by whoever may."""
 
 
