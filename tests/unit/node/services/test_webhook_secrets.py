@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from hashpact_keys.keystore import KeyStore
+from hashpact_node import clock
 from hashpact_node.services.webhook_secrets import (
     KEY_FILE,
     SECRET_BYTES,
@@ -85,3 +87,16 @@ def test_an_ed25519_signature_is_verified_with_what_is_shown() -> None:
     key.verify(base64.b64decode(signature), b"msg_1.1674087231.{}")
     with pytest.raises(InvalidSignature):
         key.verify(base64.b64decode(signature), b"msg_1.1674087232.{}")
+
+
+def test_the_library_of_the_specification_takes_what_is_signed() -> None:
+    secret, body, now = new_secret(), '{"type": "blocklist.changed", "ü": 1}', int(clock.now().timestamp())
+    signature = sign(Scheme.HMAC, secret, "msg_1", now, body.encode())
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(now), "webhook-signature": signature}
+    receiver = Webhook(shown(Scheme.HMAC, secret).text)
+    assert receiver.verify(body, headers)
+    for name, value in (("webhook-id", "msg_2"), ("webhook-timestamp", str(now + 1))):
+        with pytest.raises(WebhookVerificationError):
+            receiver.verify(body, headers | {name: value})
+    with pytest.raises(WebhookVerificationError):
+        receiver.verify(body + " ", headers)
