@@ -33,7 +33,7 @@ dd.none { font-weight: 400; color: #595959; font-style: italic; max-width: 20rem
 table { border-collapse: collapse; margin: .25rem 0 1rem; min-width: 20rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
 thead th { border-bottom: 2px solid #1f4e79; }
-th[scope=row] { font-weight: 400; overflow-wrap: anywhere; }
+th[scope=row] { font-weight: 400; overflow-wrap: break-word; min-width: 6.5rem; }
 td, thead th + th { text-align: right; padding-left: 1.5rem; padding-right: 0; }
 td.none, .withheld { color: #595959; font-style: italic; }
 .unmeasured { border-left: 4px solid #e0a458; background: #fdf6ec; padding: .5rem .9rem; max-width: 44rem; }
@@ -46,6 +46,7 @@ footer { margin-top: 3rem; border-top: 1px solid #bbb; font-size: .9rem; color: 
   nav ul { columns: 1; }
   dl { grid-template-columns: 1fr; }
   dd { text-align: left; padding-left: 0; }
+  td, thead th + th { padding-left: .6rem; font-size: .9rem; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
@@ -162,9 +163,14 @@ def _table(table: Table) -> Iterator[str]:
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in (table.by, *table.measures))
     yield f"<table><thead><tr>{heads}</tr></thead><tbody>"
     for row in table.rows:
-        yield f'<tr><th scope="row">{escape(row.name)}</th>{_cells(row.values)}</tr>'
+        yield f'<tr><th scope="row">{_breakable(row.name)}</th>{_cells(row.values)}</tr>'
     yield "</tbody></table></figure>"
 
 
 def _cells(values: Shown) -> str:
     return "".join('<td class="none">withheld</td>' if one is None else f"<td>{one:,}</td>" for one in values)
+
+
+def _breakable(name: str) -> str:
+    """Let a label be broken behind its colon, where a screen is narrow."""
+    return escape(name).replace(":", ":<wbr>")
