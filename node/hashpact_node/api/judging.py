@@ -37,9 +37,9 @@ from hashpact_protocol.statement_fields import check_time, parse_time
 
 router = APIRouter(prefix="/v1", tags=["judgement"], responses=PROBLEM_RESPONSES)
 
-Number = Annotated[int, Path(description="The number of a decision.", examples=[7])]
+Number = Annotated[int, Path(description="The number of a decision.", ge=1, le=2**31 - 1, examples=[7])]
 Wait = Annotated[bool, Query(description="Wait until what is published is released.")]
-Before = Annotated[int | None, Query(description="Those with numbers below this one.", examples=[None])]
+Before = Annotated[int | None, Query(description="Those with numbers below this one.", ge=1, le=2**53, examples=[None])]
 Limit = Annotated[int, Query(description="At most so many.", ge=1, le=1_000)]
 
 
@@ -153,7 +153,7 @@ def list_disputes(
 async def keep_disputed(
     request: Request,
     node: NodeOf,
-    dispute: Annotated[int, Path(description="The number of a dispute.", examples=[3])],
+    dispute: Annotated[int, Path(description="The number of a dispute.", ge=1, le=2**53, examples=[3])],
     body: KeepDisputed,
 ) -> Dispute:
     """Answer a dispute by keeping the listing as it is, and say why; nothing is published."""

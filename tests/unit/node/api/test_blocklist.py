@@ -66,7 +66,7 @@ def test_changes_come_in_order_and_every_page_is_a_point_to_go_on_from(filled: S
     numbers = [one["n"] for one in first["changes"] + rest["changes"]]
     assert numbers == sorted(numbers)
     one = first["changes"][0]
-    assert set(one) == {"n", "key", "op", "action", "publishers", "labels", "rule", "time"}
+    assert set(one) == {"n", "key", "op", "action", "publishers", "labels", "rule", "reason", "time"}
     assert (one["op"], one["publishers"], one["labels"]) == ("set", ["acme"], ["behaviour:glorification"])
     assert one["key"].partition(":")[0] in {"pdq", "sha256"}
     assert changes(filled, since=rest["cursor"])["changes"] == []

@@ -99,10 +99,12 @@ def test_disputes_are_listed_and_answered(sqlite_served: Served) -> None:
     assert [one["state"] for one in sqlite_served.get("/v1/disputes?answered=true").json()["disputes"]] == ["kept"]
 
 
-def test_who_may_publish_may_not_decide(closed: Served) -> None:
-    publish, review = (bearer(make_token(closed.node, scope)) for scope in ("publish", "review"))
+def test_who_may_publish_may_not_decide(sqlite_served: Served) -> None:
+    publish, review = (bearer(make_token(sqlite_served.node, scope)) for scope in ("publish", "review"))
     body = {"verdict": "allow", "about": SIGNAL, "why": "ours"}
-    assert closed.post(DECISIONS, json=body, headers=publish).status_code == 403
-    assert closed.get("/v1/disputes", headers=publish).status_code == 403
-    assert closed.post(DECISIONS, json=body, headers=review).status_code == 201
-    assert closed.post("/v1/opinions", json={"about": "x", "verdict": "agree"}, headers=review).status_code == 403
+    assert sqlite_served.post(DECISIONS, json=body, headers=publish).status_code == 403
+    assert sqlite_served.get("/v1/disputes", headers=publish).status_code == 403
+    assert sqlite_served.post(DECISIONS, json=body, headers=review).status_code == 201
+    assert (
+        sqlite_served.post("/v1/opinions", json={"about": "x", "verdict": "agree"}, headers=review).status_code == 403
+    )

@@ -58,14 +58,14 @@ def test_what_cannot_be_is_a_problem(sqlite_served: Served) -> None:
     assert added["key"] == added["webhook"]["public_key"]
 
 
-def test_only_who_may_do_everything_sends_the_list_elsewhere(closed: Served) -> None:
+def test_only_who_may_do_everything_sends_the_list_elsewhere(sqlite_served: Served) -> None:
     body = {"url": "http://127.0.0.1:9/hook"}
-    headers = {scope: bearer(make_token(closed.node, scope)) for scope in ("operate", "audit", "read")}
-    assert {scope: closed.post(HOOKS, json=body, headers=one).status_code for scope, one in headers.items()} == {
+    headers = {scope: bearer(make_token(sqlite_served.node, scope)) for scope in ("operate", "audit", "read")}
+    assert {scope: sqlite_served.post(HOOKS, json=body, headers=one).status_code for scope, one in headers.items()} == {
         "operate": 403,
         "audit": 403,
         "read": 403,
     }
-    assert closed.post(HOOKS, json=body).status_code == 201
-    assert closed.get(HOOKS, headers=headers["audit"]).status_code == 200
-    assert closed.get(HOOKS, headers=headers["read"]).status_code == 403
+    assert sqlite_served.post(HOOKS, json=body).status_code == 201
+    assert sqlite_served.get(HOOKS, headers=headers["audit"]).status_code == 200
+    assert sqlite_served.get(HOOKS, headers=headers["read"]).status_code == 403
