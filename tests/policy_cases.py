@@ -33,7 +33,12 @@ class Case:
 
 
 def _listing(**said: Any) -> ListingFacts:
-    told = {"content": "image", "labels": ("producer:supporter",), "confirmed": "human", "listed": TODAY - 10}
+    told: dict[str, Any] = {
+        "content": "image",
+        "labels": ("producer:supporter",),
+        "confirmed": "human",
+        "listed": TODAY - 10,
+    }
     return ListingFacts(**(told | said))
 
 

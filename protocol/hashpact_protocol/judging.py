@@ -30,6 +30,9 @@ from hashpact_protocol.facts import (
 from hashpact_protocol.policy import NONE_COUNTS, NOT_CLAIMED, Action
 from hashpact_protocol.policy_form import WEIGHT_OF_ACTION, WILDCARD, Conditions, Policy, Rule, Scope, Weight, Words
 
+LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, beyond which no time can be written."""
+
 CONFIRMED_HERE = "confirmed-here"
 NOT_IN_SCOPE = "nothing-in-scope"
 OTHERWISE = "otherwise"
@@ -368,7 +371,7 @@ def _due(facts: SignalFacts, policy: Policy, moment: int) -> int | None:
         ahead.update((claim.listing.listed + age) * DAY_SECONDS for age in policy.ages)
         if policy.asks_review_by:
             ahead.add(claim.listing.review_by)
-    return min((at for at in ahead if at is not None and at > moment), default=None)
+    return min((at for at in ahead if at is not None and moment < at <= LAST_SECOND), default=None)
 
 
 def _end(decision: LocalDecision | None) -> int | None:

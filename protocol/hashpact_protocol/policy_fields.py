@@ -20,6 +20,7 @@ from hashpact_protocol.signals import SIGNAL_TYPES
 Path = tuple[str | int, ...]
 WORDS_MAX = 1_000
 TEXT_MAX_CHARACTERS = 128
+NUMBER_MAX_BITS = 400
 PERCENT_MAX = 100
 _HUNDREDTHS = BUCKETS // PERCENT_MAX
 
@@ -235,5 +236,7 @@ def _mend_word(value: object, known_words: Iterable[str]) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > NUMBER_MAX_BITS:  # Python would not write it in digits
+        return "a number of that size"
     text = {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
     return text if len(text) <= TEXT_MAX_CHARACTERS else f"{text[:TEXT_MAX_CHARACTERS]}…"

@@ -79,7 +79,7 @@ def policy_schema() -> dict[str, Any]:
 def _parse(text: str, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # beside what tomllib calls an error, numbers of thousands of digits
         raise ConfigurationError(
             f"this is no TOML: {error}", where=where, mend="see toml.io for the form, docs/policy.md for examples"
         ) from None

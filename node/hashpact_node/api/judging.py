@@ -26,11 +26,13 @@ from hashpact_node.api.models_judging import (
     PublishedOpinions,
 )
 from hashpact_node.api.problems import PROBLEM_RESPONSES
+from hashpact_node.api.token_door import require_scope
 from hashpact_node.assembly import Node
 from hashpact_node.services.actors import Actor
 from hashpact_node.services.corrections import DisputeView
 from hashpact_node.services.deciding import Choice, DecisionView, read_scope
 from hashpact_node.services.opining import Thought, Told, thought_of
+from hashpact_node.services.tokens import TokenScope
 from hashpact_protocol.errors import RequestError, StatementError
 from hashpact_protocol.facts import Verdict
 from hashpact_protocol.statement_fields import check_time, parse_time
@@ -65,6 +67,8 @@ async def decide(
     One that stands about exactly the same, for the same members, ends. Where an opinion is to be published and cannot
     be, the decision stands all the same, and the answer is a problem.
     """
+    if body.publish:  # what is published is this member's word, which not everybody who decides may give
+        require_scope(request, TokenScope.PUBLISH)
     choice = Choice(Verdict(body.verdict), body.about, body.why, _until(body.until), body.near, read_scope(body.peers))
     if not body.publish and (body.reason or body.note):
         raise RequestError("nothing is published", where="reason, note", mend="set publish, too")

@@ -136,6 +136,18 @@ def refuse_bulk(request: Request, count: int) -> None:
         )
 
 
+def require_scope(request: Request, need: TokenScope) -> None:
+    """Raise HttpProblem 403 where a token lacks a scope that a part of a request wants beyond its route."""
+    holder = holder_of(request)
+    if holder is None or not holder.may(need):
+        raise HttpProblem(
+            HTTPStatus.FORBIDDEN,
+            f"this token may not do that: it wants the scope {need}",
+            mend="use a token that has it, too; `hashpact token create` makes one",
+            headers={"WWW-Authenticate": _insufficient_scope(need)},
+        )
+
+
 def is_brief(request: Request) -> bool:
     """Say whether a token is told what to do and no more: it matches, and does not read."""
     holder = holder_of(request)

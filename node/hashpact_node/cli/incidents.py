@@ -33,7 +33,7 @@ class StatusOption(StrEnum):
     CONCLUDED = "concluded"
 
 
-@app.command(epilog=examples('hashpact incident propose --title "A drill" --type drill'))
+@app.command(epilog=examples('hashpact incident propose --title "A drill" --type exercise'))
 def propose(
     title: Annotated[str, typer.Option(metavar="TEXT", help="What it is called; all members read it.")],
     kind: Kind = None,

@@ -136,14 +136,22 @@ class Deciding:
 
     def end_due(self) -> int:
         """End the decisions whose time is over, and judge anew what they were about; how many there were."""
+        ended = 0
+        while due := self._due():
+            self._end_all(due)
+            ended += len(due)
+        return ended
+
+    def _due(self) -> Sequence[Decision]:
         with self.database.read() as connection:
-            due = due_decisions(connection, now=self.now(), limit=DUE_AT_ONCE)
+            return due_decisions(connection, now=self.now(), limit=DUE_AT_ONCE)
+
+    def _end_all(self, due: Sequence[Decision]) -> None:
         for one in due:
             with self.database.write() as connection:
                 decision = get_decision(connection, one.number, lock=True)
                 if decision.ended_at is None:
                     self._end(connection, decision, by=BY_ITSELF, why=RAN_OUT)
-        return len(due)
 
     def list(self, *, ended: bool = False, before: int | None = None, limit: int = PAGE_MAX) -> list[DecisionView]:
         """Give decisions, the newest first; those that ended only if asked, and with numbers below ``before``."""

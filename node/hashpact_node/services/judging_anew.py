@@ -122,9 +122,10 @@ def is_due(held: PolicyInForce, now: int) -> bool:
     if held.judged_at is None or held.sweep_to is not None:
         return False
     policy = parsed_policy(held.text)
-    if policy.ages and held.judged_at // DAY_SECONDS < now // DAY_SECONDS:
+    # A clock that once ran ahead was set back: what was judged then is no younger for that.
+    if policy.ages and held.judged_at // DAY_SECONDS != now // DAY_SECONDS:
         return True
-    return policy.asks_review_by and held.judged_at + REVIEW_SECONDS <= now
+    return policy.asks_review_by and abs(now - held.judged_at) >= REVIEW_SECONDS
 
 
 def differing_from(rows: Sequence[SignalRow], eyes: Eyes) -> list[tuple[SignalRow, int]]:

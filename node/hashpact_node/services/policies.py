@@ -20,6 +20,7 @@ from hashpact_protocol.policy_file import FILE_MAX_CHARACTERS, FILE_NAME, read_p
 from hashpact_protocol.policy_form import Policy
 
 POLICY_BROKEN: Final = "policy-broken"
+_GONE: Final = "put it back; for the default policy write `version = 1` into it, and nothing else"
 """The alarm for a policy file that cannot be used, so that the one before it goes on holding."""
 
 
@@ -34,8 +35,11 @@ class Policies:
 
     def look(self) -> int:
         """Take up a changed file, and judge by it what is to be judged anew; how many signals changed. StoreError."""
-        self.reload()
-        return self.rejudger.run()
+        try:
+            self.reload()
+        finally:  # dates and incidents go on, whatever a file did
+            changed = self.rejudger.run()
+        return changed
 
     def in_force(self) -> Policy:
         """Give the policy by which signals are judged now. StoreError."""
@@ -49,13 +53,17 @@ class Policies:
     def reload(self) -> bool:
         """Let the file hold if it has changed and is right; whether another policy holds now.
 
-        A file that cannot be used changes nothing, and raises an alarm. Without a file the default policy holds.
+        A file that cannot be used changes nothing, and raises an alarm; so does one that is gone, or is empty while an
+        editor writes it. Where there never was one the default policy holds.
         """
         now = self.now()
         try:
             text = read_text(self.path)
             with self.database.read() as connection:
-                same = policy_in_force(connection).text == text
+                held = policy_in_force(connection).text
+            if held is not None:
+                _require_something(text)
+            same = held == text
             names = [] if same or text is None else [rule.name for rule in read_policy(text).rules]
             if not same:
                 self._take_up(text, names, now)
@@ -88,6 +96,12 @@ class Policies:
         if self._stands() is not None:
             with self.database.write() as connection:
                 clear_alarm(connection, POLICY_BROKEN, now=now)
+
+
+def _require_something(text: str | None) -> None:
+    lines = (line.strip() for line in (text or "").splitlines())
+    if not any(line and not line.startswith("#") for line in lines):
+        raise ConfigurationError("the file is gone, or says nothing", where=FILE_NAME, mend=_GONE)
 
 
 def read_text(path: Path) -> str | None:

@@ -16,7 +16,7 @@ from hashpact_protocol.facts import (
     SignalFacts,
     Verdict,
 )
-from hashpact_protocol.judging import judge, label_fits
+from hashpact_protocol.judging import LAST_SECOND, judge, label_fits
 from hashpact_protocol.policy import Action
 from hashpact_protocol.policy_form import (
     DEFAULT_POLICY,
@@ -151,6 +151,15 @@ def test_a_decision_of_this_company_beats_everybody(decided: Verdict, expected: 
 
 def test_what_nobody_claims_has_no_action_whatever_was_decided() -> None:
     assert verdict(facts(decision=LocalDecision(Verdict.CONFIRM))) == (Action.NONE, "not-claimed")
+
+
+def test_no_listing_is_due_after_all_time() -> None:
+    """A peer may date a listing to the last day of the year 9999, and a policy ask for its age years later."""
+    last = claim(listing=ListingFacts("image", listed=LAST_SECOND // DAY_SECONDS))
+    policy = Policy(rules=(Rule("old", Action.OBSERVE, Conditions(older_than_days=1)),))
+    assert judge(facts(last), policy, NOW).due is None
+    before = claim(listing=ListingFacts("image", listed=LAST_SECOND // DAY_SECONDS - 1))
+    assert judge(facts(before), policy, NOW).due == LAST_SECOND + 1 - DAY_SECONDS
 
 
 def test_a_decision_ends_and_that_is_when_the_signal_is_due() -> None:

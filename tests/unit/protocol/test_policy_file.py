@@ -231,6 +231,7 @@ def test_lists_of_words_are_checked_word_by_word(when: str, what: str) -> None:
     ("text", "what"),
     [
         ("version = ", "this is no TOML"),
+        ("version = " + "9" * 5_000, "this is no TOML"),
         ("a = " + "[" * 100_000, "nested too deeply"),
         ("#" * (FILE_MAX_CHARACTERS + 1), "longer than"),
     ],
@@ -240,6 +241,11 @@ def test_what_is_no_file_of_this_form_is_refused(text: str, what: str) -> None:
         read_policy(text)
     assert caught.value.where == "policy.toml"
     assert what in caught.value.what
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_words() -> None:
+    with pytest.raises(ConfigurationError, match="a number of that size"):
+        read_policy("version = 0x" + "f" * 5_000)
 
 
 def test_the_published_schema_is_that_of_the_parser() -> None:

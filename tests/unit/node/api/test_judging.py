@@ -105,6 +105,9 @@ def test_who_may_publish_may_not_decide(sqlite_served: Served) -> None:
     assert sqlite_served.post(DECISIONS, json=body, headers=publish).status_code == 403
     assert sqlite_served.get("/v1/disputes", headers=publish).status_code == 403
     assert sqlite_served.post(DECISIONS, json=body, headers=review).status_code == 201
+    told = body | {"verdict": "reject", "publish": True, "reason": "satire"}
+    assert sqlite_served.post(DECISIONS, json=told, headers=review).status_code == 403, "it is this member's word"
+    assert len(sqlite_served.get(DECISIONS).json()["decisions"]) == 1
     assert (
         sqlite_served.post("/v1/opinions", json={"about": "x", "verdict": "agree"}, headers=review).status_code == 403
     )

@@ -118,6 +118,15 @@ def test_what_is_disabled_for_a_time_acts_again_afterwards(desk: Desk) -> None:
     assert desk.action(pdq(0b1)) is Action.REVIEW
 
 
+def test_many_that_end_together_end_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "DUE_AT_ONCE", 2)
+    until = NOW + timedelta(hours=1)
+    for number in range(5):
+        desk.deciding.decide(Choice(Verdict.DISABLE, text(sha256(number)), "floods us", until=until), JOE)
+    desk.clock[0] = until
+    assert desk.deciding.end_due() == 5
+
+
 def test_what_lies_near_is_covered_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.deciding.decide(Choice(Verdict.ALLOW, text(pdq(0)), "a logo", near=3), JOE)
     assert desk.verdict(pdq(0b111)) is Verdict.ALLOW

@@ -157,8 +157,10 @@ def test_ages_change_with_the_day(beta: TestLog, rejudger: Rejudger, clock: list
         (None, timedelta(days=9), False),
         (AGED, timedelta(hours=19), False),
         (AGED, timedelta(hours=20), True),
+        (AGED, timedelta(days=-300), True),  # a clock ran ahead, and was set back
         ("[overdue]\nat_most = 'review'", timedelta(seconds=899), False),
         ("[overdue]\nat_most = 'review'", timedelta(seconds=900), True),
+        ("[overdue]\nat_most = 'review'", timedelta(days=-300), True),
     ],
 )
 def test_when_all_is_judged_anew_because_of_the_time(text: str | None, later: timedelta, *, due: bool) -> None:

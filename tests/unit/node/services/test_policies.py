@@ -55,12 +55,36 @@ def test_what_makes_an_incident_active_is_asked_of_the_policy_in_force(policies:
     assert policies.incident_rules() == IncidentRules(members=4)
 
 
-def test_without_the_file_the_default_policy_holds_again(policies: Policies) -> None:
-    policies.path.write_text(GOOD)
+def test_a_file_that_vanishes_or_is_empty_ends_no_policy(policies: Policies) -> None:
+    """The default policy blocks what two members list; an observer's must not turn into it by a slip."""
+    policies.path.write_text(OTHER)
     policies.look()
-    policies.path.unlink()
+    for lose in (policies.path.unlink, lambda: policies.path.write_text("\n# nothing yet\n")):
+        lose()
+        assert policies.look() == 0
+        assert text_in_force(policies) == OTHER
+        (alarm,) = alarms(policies)
+        assert "gone, or says nothing" in alarm.what
+    policies.path.write_text("version = 1\n")
     assert policies.look() == 1
-    assert text_in_force(policies) is None
+    assert alarms(policies) == []
+
+
+def test_what_is_due_is_judged_whatever_a_file_does(policies: Policies, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def run(_rejudger: Rejudger) -> int:
+        ran.append(1)
+        return 0
+
+    monkeypatch.setattr(Rejudger, "run", run)
+    policies.path.write_text("version = " + "9" * 5_000)
+    policies.look()
+    assert "no TOML" in alarms(policies)[0].what
+    monkeypatch.setattr("hashpact_node.services.policies.read_text", lambda _path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        policies.look()
+    assert ran == [1, 1]
 
 
 def test_a_broken_file_keeps_the_last_good_one_and_says_so_once(policies: Policies) -> None:
