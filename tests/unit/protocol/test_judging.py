@@ -155,10 +155,10 @@ def test_what_nobody_claims_has_no_action_whatever_was_decided() -> None:
 
 def test_no_listing_is_due_after_all_time() -> None:
     """A peer may date a listing to the last day of the year 9999, and a policy ask for its age years later."""
-    last = claim(listing=ListingFacts("image", listed=LAST_SECOND // DAY_SECONDS))
+    last = claim(listed=LAST_SECOND // DAY_SECONDS)
     policy = Policy(rules=(Rule("old", Action.OBSERVE, Conditions(older_than_days=1)),))
     assert judge(facts(last), policy, NOW).due is None
-    before = claim(listing=ListingFacts("image", listed=LAST_SECOND // DAY_SECONDS - 1))
+    before = claim(listed=LAST_SECOND // DAY_SECONDS - 1)
     assert judge(facts(before), policy, NOW).due == LAST_SECOND + 1 - DAY_SECONDS
 
 
