@@ -93,8 +93,8 @@ CASES: Final = (
         type="sha256",
         incidents=ACTIVE,
     ),
-    _case("acme and beta; this company rejects it", _by("acme", "beta"), decision=LocalDecision(Verdict.REJECT)),
-    _case("newcomer; this company confirms it", _by("newcomer"), decision=LocalDecision(Verdict.CONFIRM)),
+    _case("acme and beta; this company rejects it", _by("acme", "beta"), decisions=(LocalDecision(Verdict.REJECT),)),
+    _case("newcomer; this company confirms it", _by("newcomer"), decisions=(LocalDecision(Verdict.CONFIRM),)),
 )
 _ROLLED_OUT: Final = "the same, in the first tenth of the rollout"
 

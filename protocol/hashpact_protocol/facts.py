@@ -89,8 +89,8 @@ class ClaimFacts:
     """One member's live listing of the signal.
 
     ``own`` says that the member is this company. ``log_kind`` is ``listings`` or ``crisis``. ``quality`` is None where
-    the signal type has none. ``expired`` says that the listing's ``expires`` has passed. ``decision`` is what this
-    company has decided about the listing as such.
+    the signal type has none. ``expired`` says that the listing's ``expires`` has passed. ``decisions`` are what this
+    company has decided about the listing as such: the first that is in force and covers the member counts.
     """
 
     member: str
@@ -100,7 +100,7 @@ class ClaimFacts:
     quality: int | None = None
     expired: bool = False
     opinions: OpinionFacts = NO_OPINIONS
-    decision: LocalDecision | None = None
+    decisions: tuple[LocalDecision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +116,15 @@ class SignalFacts:
     """All that is known of a signal when it is judged.
 
     ``claims`` may stand in any order. ``bucket`` is what :func:`bucket_of` gives for its key. ``distance`` is that of
-    the match that is judged, 0 for the signal itself. ``incidents`` are the active ones, of which claims may speak.
-    ``own_member`` is this company, whose own opinion counts whatever the terms of peers are.
+    the match that is judged, 0 for the signal itself. ``decisions`` are this company's about the signal; they stand in
+    order, and for each claim the first that is in force and covers its member counts. ``incidents`` are the active
+    ones, of which claims may speak. ``own_member`` is this company, whose own opinion counts
+    whatever the terms of peers are.
     """
 
     type: str
     claims: tuple[ClaimFacts, ...] = ()
-    decision: LocalDecision | None = None
+    decisions: tuple[LocalDecision, ...] = ()
     incidents: frozenset[IncidentFacts] = frozenset()
     bucket: int = 0
     distance: int = 0

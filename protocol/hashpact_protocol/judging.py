@@ -88,9 +88,9 @@ def label_fits(pattern: str, label: str) -> bool:
 
 
 def _judge(facts: SignalFacts, policy: Policy, moment: int) -> Judgement:
-    decision = facts.decision
-    if decision is not None and decision.scope is None and _in_force(decision, moment):
-        return _decided(decision, facts.claims)
+    first = next((one for one in facts.decisions if _in_force(one, moment)), None)
+    if first is not None and first.scope is None:
+        return _decided(first, facts.claims)
     confirmed = _confirmed(facts, moment)
     if confirmed is not None:
         return confirmed
@@ -110,9 +110,16 @@ def _in_force(decision: LocalDecision, moment: int) -> bool:
 
 
 def _decisions(facts: SignalFacts, claim: ClaimFacts, moment: int) -> list[LocalDecision]:
-    """Give this company's decisions that are about one claim and in force."""
-    about = [one for one in (facts.decision, claim.decision) if one is not None]
-    return [one for one in about if _in_force(one, moment) and (one.scope is None or claim.member in one.scope)]
+    """Give this company's decisions that count for one claim: one about the signal, one about the listing, or none."""
+    counting = (
+        next((one for one in about if _in_force(one, moment) and _covers(one, claim)), None)
+        for about in (facts.decisions, claim.decisions)
+    )
+    return [one for one in counting if one is not None]
+
+
+def _covers(decision: LocalDecision, claim: ClaimFacts) -> bool:
+    return decision.scope is None or claim.member in decision.scope
 
 
 def _confirmed(facts: SignalFacts, moment: int) -> Judgement | None:
@@ -365,14 +372,10 @@ def _sorted(words: Iterable[str]) -> tuple[str, ...]:
 
 def _due(facts: SignalFacts, policy: Policy, moment: int) -> int | None:
     """Give the next second at which a decision ends, a listing is of an age that a rule names, or becomes overdue."""
-    ahead = {_end(facts.decision)}
+    ahead = {one.until for one in facts.decisions}
     for claim in facts.claims:
-        ahead.add(_end(claim.decision))
+        ahead.update(one.until for one in claim.decisions)
         ahead.update((claim.listing.listed + age) * DAY_SECONDS for age in policy.ages)
         if policy.asks_review_by:
             ahead.add(claim.listing.review_by)
     return min((at for at in ahead if at is not None and moment < at <= LAST_SECOND), default=None)
-
-
-def _end(decision: LocalDecision | None) -> int | None:
-    return None if decision is None else decision.until

@@ -236,13 +236,13 @@ class _View:
     def _decided(self, key: bytes, listings: Iterable[Listing], claims: Sequence[Claim]) -> tuple[Decided, ...]:
         ids = {id_bytes(listing.id) for listing in listings}
         members = {self.logs[claim.log].member for claim in claims}
-        covering = signal_decisions(self.connection, [key], now=self.now).get(key)
+        covering = signal_decisions(self.connection, [key], now=self.now).get(key, ())
         return tuple(
             _decision(one)
             for one in self._decisions
             if one.subject.key == key
             or (one.subject.listing in ids and one.subject.member in members)
-            or (one.subject.near is not None and one.local == covering)
+            or (one.subject.near is not None and one.local in covering)
         )
 
     def _time_of(self, number: int) -> str | None:

@@ -120,10 +120,11 @@ def _possible(facts: SignalFacts, policy: Policy, now: datetime) -> Iterator[tup
 def _decisions(facts: SignalFacts) -> Iterator[tuple[str, SignalFacts]]:
     """Yield what this company may decide."""
     for verdict, words in _OWN.items():
-        yield words, replace(facts, decision=LocalDecision(verdict))
-    if facts.decision is not None:
-        yield "if this company ends its decision about it", replace(facts, decision=None)
-    if any(claim.decision is not None for claim in facts.claims):
+        yield words, replace(facts, decisions=(LocalDecision(verdict), *facts.decisions))
+    if facts.decisions:
+        words = "if this company ends its decision about it" if len(facts.decisions) == 1 else _ENDS_ALL
+        yield words, replace(facts, decisions=())
+    if any(claim.decisions for claim in facts.claims):
         yield "if this company ends its decision about the listing", _each(facts, _undecided)
 
 
@@ -150,6 +151,7 @@ def _expiring(facts: SignalFacts, expires: Mapping[int, str]) -> Iterator[tuple[
         yield words, replace(facts, claims=tuple(claims)), parse_time(text)
 
 
+_ENDS_ALL: Final = "if this company ends its decisions about it"
 _OWN: Final = {
     Verdict.CONFIRM: "if this company confirms it",
     Verdict.REJECT: "if this company rejects it",
@@ -161,7 +163,7 @@ def _each(facts: SignalFacts, change: Callable[[ClaimFacts], ClaimFacts]) -> Sig
 
 
 def _undecided(claim: ClaimFacts) -> ClaimFacts:
-    return replace(claim, decision=None)
+    return replace(claim, decisions=())
 
 
 def _undisputed(claim: ClaimFacts) -> ClaimFacts:
@@ -171,7 +173,7 @@ def _undisputed(claim: ClaimFacts) -> ClaimFacts:
 def _another(facts: SignalFacts) -> ClaimFacts:
     """Give the claim of one more member, which says the same as the best of those that there are."""
     like = min(facts.claims, key=lambda claim: (claim.expired, -(claim.quality or 0), claim.member))
-    return replace(like, member=ANOTHER, own=False, expired=False, opinions=OpinionFacts(), decision=None)
+    return replace(like, member=ANOTHER, own=False, expired=False, opinions=OpinionFacts(), decisions=())
 
 
 def _disputed(claim: ClaimFacts, count: int) -> ClaimFacts:

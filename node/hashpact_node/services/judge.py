@@ -62,7 +62,7 @@ class _Said(NamedTuple):
     """What was said about one listing: opinions, and what this company decided."""
 
     opinions: OpinionFacts = NO_OPINIONS
-    decision: LocalDecision | None = None
+    decisions: tuple[LocalDecision, ...] = ()
 
 
 _NOTHING_SAID: Final = _Said()
@@ -132,7 +132,7 @@ class Judge:
             (claim, reader.facts[reader.number_at(claim.log, claim.position)], known.said_at(claim))
             for claim in unpacked
         ]
-        return self._signal_facts(key, seen, known.decided.get(key), distance)
+        return self._signal_facts(key, seen, known.decided.get(key, ()), distance)
 
     def judgement(self, key: bytes, claims: bytes, *, distance: int = 0) -> Judgement:
         """Judge one signal with all its reasons, as matched at a distance."""
@@ -152,7 +152,7 @@ class Judge:
         opinions = opinions_at(self.connection, places) if opined else {}
         decisions = listing_decisions(self.connection, places, now=self.now) if decided else {}
         said = {
-            place: _Said(opinions.get(place, NO_OPINIONS), decisions.get(place))
+            place: _Said(opinions.get(place, NO_OPINIONS), decisions.get(place, ()))
             for place in opinions.keys() | decisions.keys()
         }
         about = signal_decisions(self.connection, [key for key, _ in rows], now=self.now) if decided else {}
@@ -169,7 +169,7 @@ class Judge:
         outcome = self._memo.get(face)
         if outcome is None:
             seen = [(claim, _UNKNOWN_LISTING, _NOTHING_SAID) for claim in unpack_claims(claims)]
-            outcome = self._memo[face] = self._judged(self._signal_facts(key, seen, None, distance))
+            outcome = self._memo[face] = self._judged(self._signal_facts(key, seen, (), distance))
         return outcome
 
     def _outcome(self, key: bytes, claims: bytes, known: _Known, distance: int) -> Outcome:
@@ -180,13 +180,13 @@ class Judge:
             number = UNREADABLE if number_at is None else number_at(claim.log, claim.position)
             about = said.get(Place(claim.log, claim.position), _NOTHING_SAID) if said else _NOTHING_SAID
             parts.add(_Part(claim.log, claim.quality, claim.expired, number, about))
-        decision = known.decided.get(key) if known.decided else None
-        face = (distance, _type_part(key), self._rollout_part(key), decision, frozenset(parts))
+        decisions = known.decided.get(key, ()) if known.decided else ()
+        face = (distance, _type_part(key), self._rollout_part(key), decisions, frozenset(parts))
         outcome = self._memo.get(face)
         if outcome is None:
             facts = [_UNKNOWN_LISTING] if self._reader is None else self._reader.facts
             seen = [(Claim(one.log, 0, one.quality, one.expired), facts[one.listing], one.said) for one in parts]
-            outcome = self._memo[face] = self._judged(self._signal_facts(key, seen, decision, distance))
+            outcome = self._memo[face] = self._judged(self._signal_facts(key, seen, decisions, distance))
         return outcome
 
     def _rollout_part(self, key: bytes) -> int:
@@ -201,14 +201,14 @@ class Judge:
         self,
         key: bytes,
         seen: Iterable[tuple[Claim, ListingFacts, _Said]],
-        decision: LocalDecision | None,
+        decisions: tuple[LocalDecision, ...],
         distance: int,
     ) -> SignalFacts:
         claims = tuple(self._claim_facts(*one) for one in seen)
         return SignalFacts(
             parse_signal_key(key)[0],
             claims,
-            decision,
+            decisions,
             self.incidents,
             bucket_of(key),
             distance,
@@ -219,7 +219,7 @@ class Judge:
         log = self.logs[claim.log]
         own = log.peer == self.own
         return ClaimFacts(
-            log.member, listing, own, log.kind, claim.quality, claim.expired, said.opinions, said.decision
+            log.member, listing, own, log.kind, claim.quality, claim.expired, said.opinions, said.decisions
         )
 
 
@@ -237,7 +237,7 @@ class _Part(NamedTuple):
 class _Known:
     """What was said: decisions about signals by key, and what there is about listings by their place."""
 
-    decided: Mapping[bytes, LocalDecision] = field(default_factory=dict)
+    decided: Mapping[bytes, tuple[LocalDecision, ...]] = field(default_factory=dict)
     said: Mapping[Place, _Said] = field(default_factory=dict)
 
     def said_at(self, claim: Claim) -> _Said:

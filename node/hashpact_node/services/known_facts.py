@@ -76,17 +76,17 @@ class KnownFacts:
         for (key, _), each in zip(rows, claims, strict=True):
             told = tuple(self._claim(claim, listings, opinions, decisions) for claim in each)
             distance = (distances or {}).get(key, 0)
-            facts = self._facts(key, told, decided.get(key), distance)
+            facts = self._facts(key, told, decided.get(key, ()), distance)
             found.append(Known(tuple(each), listings, facts, self._judge(facts)))
         return found
 
     def _facts(
-        self, key: bytes, claims: tuple[ClaimFacts, ...], decision: LocalDecision | None, distance: int
+        self, key: bytes, claims: tuple[ClaimFacts, ...], decisions: tuple[LocalDecision, ...], distance: int
     ) -> SignalFacts:
         return SignalFacts(
             parse_signal_key(key)[0],
             claims,
-            decision,
+            decisions,
             self._incidents,
             bucket=bucket_of(key) if self.policy.rollouts else 0,  # else all that look the same are judged once
             distance=distance,
@@ -98,7 +98,7 @@ class KnownFacts:
         claim: Claim,
         listings: Mapping[Place, Listing],
         opinions: Mapping[Place, OpinionFacts],
-        decisions: Mapping[Place, LocalDecision],
+        decisions: Mapping[Place, tuple[LocalDecision, ...]],
     ) -> ClaimFacts:
         log, place = self.logs[claim.log], Place(claim.log, claim.position)
         return ClaimFacts(
@@ -109,7 +109,7 @@ class KnownFacts:
             quality=claim.quality,
             expired=claim.expired,
             opinions=opinions.get(place, NO_OPINIONS),
-            decision=decisions.get(place),
+            decisions=decisions.get(place, ()),
         )
 
     def _judge(self, facts: SignalFacts) -> Judgement:

@@ -158,12 +158,14 @@ def keys_of(connection: Connection, number: int) -> list[bytes]:
     return [bytes(key) for key in connection.execute(query).scalars()]
 
 
-def signal_decisions(connection: Connection, keys: Collection[bytes], *, now: datetime) -> dict[bytes, LocalDecision]:
-    """Give what this company decided about those of the signals about which it did.
+def signal_decisions(
+    connection: Connection, keys: Collection[bytes], *, now: datetime
+) -> dict[bytes, tuple[LocalDecision, ...]]:
+    """Give what this company decided about those of the signals about which it did, in the order in which it counts.
 
-    What was said of exactly this signal goes before what was said of one that lies near; of several, the newest counts.
+    What was said of exactly this signal goes before what was said of one that lies near; then the newest goes first.
     """
-    found: dict[bytes, tuple[int, LocalDecision]] = {}
+    exact: dict[bytes, list[tuple[int, LocalDecision]]] = {}
     if not keys or not _any_stands(connection):
         return {}
     query = (
@@ -172,18 +174,18 @@ def signal_decisions(connection: Connection, keys: Collection[bytes], *, now: da
         "AND s.key IN ({values})"
     )
     for key, number, *told in select_in(connection, query, keys, before=(int(now.timestamp()),), chunk=KEYS_AT_ONCE):
-        if bytes(key) not in found or found[bytes(key)][0] < number:
-            found[bytes(key)] = (number, _local(*told))
-    decided = {key: local for key, (_, local) in found.items()}
-    for key, local in _near(near_decisions(connection), keys, now).items():
-        decided.setdefault(key, local)
-    return decided
+        exact.setdefault(bytes(key), []).append((number, _local(*told)))
+    found = {key: [local for _, local in sorted(each, key=_newest_first)] for key, each in exact.items()}
+    for key, near in _near(near_decisions(connection), keys, now).items():
+        each = found.setdefault(key, [])
+        each += [one for one in near if one not in each]  # what lies near includes the signal itself
+    return {key: tuple(each) for key, each in found.items()}
 
 
 def listing_decisions(
     connection: Connection, places: Collection[Place], *, now: datetime
-) -> dict[Place, LocalDecision]:
-    """Give what this company decided about the listings that win at some places, about which it did; the newest."""
+) -> dict[Place, tuple[LocalDecision, ...]]:
+    """Give what this company decided about the listings that win at some places, about which it did; newest first."""
     if not places or not _any_stands(connection):
         return {}
     row = tables.Decision
@@ -191,11 +193,11 @@ def listing_decisions(
     query = select(col(row.about_log), col(row.about_position), *_LOCAL)
     query = query.where(_STANDS, col(row.about_log).is_not(None), col(row.until).is_(None) | (col(row.until) > over))
     wanted = set(places)
-    found: dict[Place, LocalDecision] = {}
-    for log, position, *told in connection.execute(query.order_by(col(row.number))):
+    found: dict[Place, list[LocalDecision]] = {}
+    for log, position, *told in connection.execute(query.order_by(col(row.number).desc())):
         if (log, position) in wanted:
-            found[Place(log, position)] = _local(*told)
-    return found
+            found.setdefault(Place(log, position), []).append(_local(*told))
+    return {place: tuple(each) for place, each in found.items()}
 
 
 def decided_listings(connection: Connection, member: str, log_name: str) -> set[bytes]:
@@ -220,8 +222,8 @@ def hamming(one: bytes, other: bytes) -> int:
     return (int.from_bytes(one) ^ int.from_bytes(other)).bit_count()
 
 
-def _near(decisions: Iterable[Decision], keys: Collection[bytes], now: datetime) -> dict[bytes, LocalDecision]:
-    """Give for each key the newest decision about something that it lies near to; they come the newest first."""
+def _near(decisions: Iterable[Decision], keys: Collection[bytes], now: datetime) -> dict[bytes, list[LocalDecision]]:
+    """Give for each key the decisions about what it lies near to, in the order in which they come."""
     centres = [
         (int.from_bytes(one.subject.key[1:]), one.subject.near, one.local)
         for one in decisions
@@ -229,18 +231,21 @@ def _near(decisions: Iterable[Decision], keys: Collection[bytes], now: datetime)
         and one.subject.near is not None
         and (one.until is None or one.until > now.timestamp())
     ]
-    found: dict[bytes, LocalDecision] = {}
+    found: dict[bytes, list[LocalDecision]] = {}
     if not centres:
         return found
     for key in keys:
         if key[0] != NEAR_CODE:
             continue
         value = int.from_bytes(key[1:])
-        for centre, distance, local in centres:
-            if (value ^ centre).bit_count() <= distance:
-                found[key] = local
-                break
+        near = [local for centre, distance, local in centres if (value ^ centre).bit_count() <= distance]
+        if near:
+            found[key] = near
     return found
+
+
+def _newest_first(numbered: tuple[int, LocalDecision]) -> int:
+    return -numbered[0]
 
 
 def _any_stands(connection: Connection) -> bool:

@@ -144,13 +144,13 @@ def test_our_own_opinion_counts_whatever_the_terms_of_peers() -> None:
 )
 def test_a_decision_of_this_company_beats_everybody(decided: Verdict, expected: tuple[Action, str]) -> None:
     for claims in ((claim("acme", own=True), claim("beta")), (claim("beta", expired=True),)):
-        judged = judge(facts(*claims, decision=LocalDecision(decided)), DEFAULT_POLICY, NOW)
+        judged = judge(facts(*claims, decisions=(LocalDecision(decided),)), DEFAULT_POLICY, NOW)
         assert (judged.action, judged.rule) == expected
         assert judged.because.decision == LocalDecision(decided)
 
 
 def test_what_nobody_claims_has_no_action_whatever_was_decided() -> None:
-    assert verdict(facts(decision=LocalDecision(Verdict.CONFIRM))) == (Action.NONE, "not-claimed")
+    assert verdict(facts(decisions=(LocalDecision(Verdict.CONFIRM),))) == (Action.NONE, "not-claimed")
 
 
 def test_no_listing_is_due_after_all_time() -> None:
@@ -163,38 +163,53 @@ def test_no_listing_is_due_after_all_time() -> None:
 
 
 def test_a_decision_ends_and_that_is_when_the_signal_is_due() -> None:
-    signal = facts(claim(), decision=LocalDecision(Verdict.DISABLE, until=MOMENT + 1))
+    signal = facts(claim(), decisions=(LocalDecision(Verdict.DISABLE, until=MOMENT + 1),))
     assert judge(signal, DEFAULT_POLICY, NOW).due == MOMENT + 1
-    over = facts(claim(), decision=LocalDecision(Verdict.DISABLE, until=MOMENT))
+    over = facts(claim(), decisions=(LocalDecision(Verdict.DISABLE, until=MOMENT),))
     judged = judge(over, DEFAULT_POLICY, NOW)
     assert (judged.action, judged.rule, judged.due) == (Action.REVIEW, "one-member", None)
 
 
 def test_a_decision_about_some_members_is_about_their_claims() -> None:
     reject = LocalDecision(Verdict.REJECT, scope=words("beta"))
-    assert verdict(facts(claim("beta"), claim("gamma"), decision=reject)) == (Action.REVIEW, "one-member")
-    alone = judge(facts(claim("beta"), decision=reject), DEFAULT_POLICY, NOW)
+    assert verdict(facts(claim("beta"), claim("gamma"), decisions=(reject,))) == (Action.REVIEW, "one-member")
+    alone = judge(facts(claim("beta"), decisions=(reject,)), DEFAULT_POLICY, NOW)
     assert (alone.action, alone.rule) == (Action.IGNORE, "rejected-here")
     assert alone.because.decision == reject
     assert alone.because.passed_over == ("beta: rejected-here",)
     confirm = LocalDecision(Verdict.CONFIRM, scope=words("beta"))
-    assert verdict(facts(claim("beta"), decision=confirm)) == (Action.BLOCK, "confirmed-here")
-    assert verdict(facts(claim("gamma"), decision=confirm)) == (Action.REVIEW, "one-member")
+    assert verdict(facts(claim("beta"), decisions=(confirm,))) == (Action.BLOCK, "confirmed-here")
+    assert verdict(facts(claim("gamma"), decisions=(confirm,))) == (Action.REVIEW, "one-member")
+
+
+def test_decisions_about_different_members_stand_beside_each_other() -> None:
+    """In the order in which they count: the newest first."""
+    gamma, beta = (LocalDecision(Verdict.REJECT, scope=words(member)) for member in ("gamma", "beta"))
+    both = (claim("beta"), claim("gamma"))
+    assert verdict(facts(*both, decisions=(gamma, beta))) == (Action.IGNORE, "rejected-here")
+    reject, confirm = (LocalDecision(one) for one in (Verdict.REJECT, Verdict.CONFIRM))
+    allow = LocalDecision(Verdict.ALLOW, scope=words("gamma"))
+    assert verdict(facts(*both, decisions=(allow, reject)))[0] is Action.IGNORE
+    assert verdict(facts(*both, decisions=(allow, confirm))) == (Action.BLOCK, "confirmed-here")
+    assert verdict(facts(claim("gamma"), decisions=(allow, confirm))) == (Action.IGNORE, "allowed-here")
+    assert verdict(facts(*both, decisions=(confirm, allow))) == (Action.BLOCK, "confirmed-here")
+    over = LocalDecision(Verdict.CONFIRM, until=MOMENT)
+    assert verdict(facts(*both, decisions=(over, reject))) == (Action.IGNORE, "rejected-here")
 
 
 def test_a_decision_about_a_listing_is_about_its_claims() -> None:
-    rejected = claim("beta", decision=LocalDecision(Verdict.REJECT))
+    rejected = claim("beta", decisions=(LocalDecision(Verdict.REJECT),))
     assert verdict(facts(rejected, claim("gamma"))) == (Action.REVIEW, "one-member")
     assert verdict(facts(rejected)) == (Action.IGNORE, "rejected-here")
-    confirmed = claim("beta", decision=LocalDecision(Verdict.CONFIRM))
+    confirmed = claim("beta", decisions=(LocalDecision(Verdict.CONFIRM),))
     assert verdict(facts(confirmed)) == (Action.BLOCK, "confirmed-here")
-    ended = claim("beta", decision=LocalDecision(Verdict.REJECT, until=MOMENT))
+    ended = claim("beta", decisions=(LocalDecision(Verdict.REJECT, until=MOMENT),))
     assert verdict(facts(ended)) == (Action.REVIEW, "one-member")
 
 
 def test_a_claim_that_is_confirmed_and_refused_does_not_count() -> None:
-    both = claim("beta", decision=LocalDecision(Verdict.CONFIRM))
-    signal = facts(both, decision=LocalDecision(Verdict.ALLOW, scope=words("beta")))
+    both = claim("beta", decisions=(LocalDecision(Verdict.CONFIRM),))
+    signal = facts(both, decisions=(LocalDecision(Verdict.ALLOW, scope=words("beta")),))
     assert verdict(signal) == (Action.IGNORE, "allowed-here")
 
 

@@ -72,13 +72,13 @@ CLAIMS = st.builds(
     st.none() | st.integers(45, 55),
     st.booleans(),
     OPINIONS,
-    st.none() | DECISIONS,
+    st.lists(DECISIONS, max_size=3).map(tuple),
 ).map(lambda claim: replace(claim, own=claim.member == "acme"))
 SIGNALS = st.builds(
     SignalFacts,
     st.sampled_from(["pdq", "md5"]),
     st.lists(CLAIMS, max_size=5).map(tuple),
-    st.none() | DECISIONS,
+    st.lists(DECISIONS, max_size=3).map(tuple),
     st.frozensets(st.builds(IncidentFacts, st.just("crisis-one"), st.none() | st.just("manifesto")), max_size=1),
     st.integers(0, 9_999),
     st.integers(0, 31),
@@ -131,7 +131,7 @@ def test_the_order_of_claims_changes_nothing(
 
 @given(SIGNALS, POLICIES, MOMENTS, st.sampled_from(list(Verdict)))
 def test_a_local_decision_always_wins(signal: SignalFacts, policy: Policy, now: datetime, verdict: Verdict) -> None:
-    judged = judge(replace(signal, decision=LocalDecision(verdict)), policy, now)
+    judged = judge(replace(signal, decisions=(LocalDecision(verdict),)), policy, now)
     if not signal.claims:
         assert judged.action is Action.NONE
     else:
@@ -139,10 +139,38 @@ def test_a_local_decision_always_wins(signal: SignalFacts, policy: Policy, now: 
         assert judged.because.decision == LocalDecision(verdict)
 
 
+@given(SIGNALS, POLICIES, MOMENTS)
+def test_a_decision_about_members_always_wins_over_their_claims(
+    signal: SignalFacts, policy: Policy, now: datetime
+) -> None:
+    """Whatever else was decided: a claim that is refused adds nothing, and where all are, nothing is done."""
+
+    def counting(claim: ClaimFacts) -> list[LocalDecision]:
+        moment = now.timestamp()
+        each = [
+            [
+                one
+                for one in about
+                if (one.until is None or moment < one.until) and claim.member in (one.scope or MEMBERS)
+            ]
+            for about in (signal.decisions, claim.decisions)
+        ]
+        return [about[0] for about in each if about]
+
+    refused = [claim for claim in signal.claims if any(one.verdict is not Verdict.CONFIRM for one in counting(claim))]
+    scoped = all(one.scope is not None for one in signal.decisions)
+    judged = judge(signal, policy, now)
+    if len(refused) == len(signal.claims) > 0 and scoped:
+        assert judged.action is Action.IGNORE
+    elif scoped:
+        rest = tuple(claim for claim in signal.claims if claim not in refused)
+        assert judge(replace(signal, claims=rest), policy, now).action is judged.action
+
+
 @given(SIGNALS, MOMENTS)
 def test_the_default_policy_is_the_default_rule_where_nobody_has_an_opinion(signal: SignalFacts, now: datetime) -> None:
-    claims = tuple(replace(claim, opinions=OpinionFacts(), decision=None) for claim in signal.claims)
-    plain = replace(signal, claims=claims, decision=None, distance=0)
+    claims = tuple(replace(claim, opinions=OpinionFacts(), decisions=()) for claim in signal.claims)
+    plain = replace(signal, claims=claims, decisions=(), distance=0)
     counting = [one for one in claims if not one.expired and is_good_enough(signal.type, one.quality)]
     expected = decide(
         own=any(one.own for one in counting), members=len({one.member for one in counting}), claimed=bool(claims)
@@ -163,7 +191,7 @@ def test_nothing_changes_before_it_is_due(signal: SignalFacts, policy: Policy, n
 def test_a_claim_that_is_trusted_with_nothing_adds_nothing(
     signal: SignalFacts, policy: Policy, now: datetime, more: ClaimFacts
 ) -> None:
-    stranger = replace(more, member="zeta", own=False, decision=None)
+    stranger = replace(more, member="zeta", own=False, decisions=())
     terms = FrozenMap({**dict(policy.peers), "zeta": PeerTerms(trust=Weight.NOTHING)})
     plain = replace(signal, claims=(*signal.claims, stranger))
     without = judge(signal, replace(policy, peers=terms), now)
@@ -178,9 +206,9 @@ def test_a_claim_that_is_trusted_with_nothing_adds_nothing(
 def test_a_peer_in_shadow_takes_nothing_away_and_leads_to_no_more_than_observing(
     signal: SignalFacts, policy: Policy, now: datetime, more: ClaimFacts
 ) -> None:
-    shadow = replace(more, member="zeta", own=False, decision=None)
+    shadow = replace(more, member="zeta", own=False, decisions=())
     policy = replace(policy, peers=FrozenMap({**dict(policy.peers), "zeta": PeerTerms(shadow=True)}))
-    undecided = replace(signal, decision=None)
+    undecided = replace(signal, decisions=())
     without = judge(undecided, policy, now)
     judged = judge(replace(undecided, claims=(*signal.claims, shadow)), policy, now)
     before = Weight.NOTHING if without.action is Action.NONE else WEIGHT_OF_ACTION[without.action]

@@ -38,7 +38,7 @@ class Desk:
     def verdict(self, signal: Signal, now: datetime | None = None) -> Verdict | None:
         with self.database.read() as connection:
             found = signal_decisions(connection, [signal.key], now=now or self.clock[0]).get(signal.key)
-        return None if found is None else found.verdict
+        return None if found is None else found[0].verdict
 
 
 @pytest.fixture
@@ -116,6 +116,24 @@ def test_what_is_disabled_for_a_time_acts_again_afterwards(desk: Desk) -> None:
     desk.clock[0] = until
     assert desk.deciding.end_due() == 1
     assert desk.action(pdq(0b1)) is Action.REVIEW
+
+
+def test_what_is_decided_about_one_member_stands_beside_what_is_about_another(desk: Desk) -> None:
+    gamma = add_log(desk.database, "gamma")
+    for log in (desk.beta, gamma):
+        log.append(listing(1, sha256(1)))
+    for member in ("beta", "gamma"):
+        desk.deciding.decide(Choice(Verdict.REJECT, text(sha256(1)), "no", scope=(member,)), JOE)
+    assert desk.action(sha256(1)) is Action.IGNORE
+    desk.deciding.decide(Choice(Verdict.CONFIRM, text(sha256(1)), "seen", scope=("gamma",)), JOE)
+    assert desk.action(sha256(1)) is Action.BLOCK
+
+
+def test_a_decision_about_one_member_hides_none_of_what_lies_near(desk: Desk) -> None:
+    desk.beta.append(listing(1, pdq(0b1)))
+    desk.deciding.decide(Choice(Verdict.ALLOW, text(pdq(0)), "a logo", near=3), JOE)
+    desk.deciding.decide(Choice(Verdict.CONFIRM, text(pdq(0b1)), "seen", scope=("gamma",)), JOE)
+    assert desk.action(pdq(0b1)) is Action.IGNORE
 
 
 def test_many_that_end_together_end_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

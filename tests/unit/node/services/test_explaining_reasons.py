@@ -44,7 +44,7 @@ def test_every_rule_that_no_file_names_has_a_meaning() -> None:
         replace(FACTS, claims=(OWN,)),
         replace(FACTS, claims=()),
         replace(FACTS, claims=(replace(BETA, expired=True),)),
-        replace(FACTS, decision=LocalDecision(Verdict.REJECT)),
+        replace(FACTS, decisions=(LocalDecision(Verdict.REJECT),)),
     ],
 )
 def test_only_what_leads_to_another_action_is_told(facts: SignalFacts) -> None:
@@ -60,10 +60,10 @@ def test_disputes_decisions_and_their_ends_are_tried() -> None:
     both = replace(FACTS, claims=(disputed, replace(disputed, member="epsilon")))
     assert judge(both, DEFAULT_POLICY, NOW).action is Action.REVIEW
     assert told(both)["if nobody disagrees any more"] == "block"
-    decided = replace(FACTS, claims=(replace(BETA, decision=LocalDecision(Verdict.ALLOW)),))
+    decided = replace(FACTS, claims=(replace(BETA, decisions=(LocalDecision(Verdict.ALLOW),)),))
     assert told(decided)["if this company ends its decision about the listing"] == "review"
     end = int((NOW + timedelta(days=1)).timestamp())
-    timed = replace(FACTS, decision=LocalDecision(Verdict.CONFIRM, until=end))
+    timed = replace(FACTS, decisions=(LocalDecision(Verdict.CONFIRM, until=end),))
     assert told(timed)["by itself on 2026-11-25T04:00:00Z"] == "review"
 
 

@@ -55,10 +55,10 @@ def test_a_decision_is_kept_found_and_ended(database: Database) -> None:
         assert [one.number for one in list_decisions(connection)] == [other, number]
         assert [one.number for one in list_decisions(connection, before=other)] == [number]
     assert decided == {
-        ONE: LocalDecision(Verdict.REJECT, frozenset({"beta", "gamma"}), AT + 60, "no violence in it"),
-        TWO: LocalDecision(Verdict.CONFIRM, None, None, "no violence in it"),
+        ONE: (LocalDecision(Verdict.REJECT, frozenset({"beta", "gamma"}), AT + 60, "no violence in it"),),
+        TWO: (LocalDecision(Verdict.CONFIRM, None, None, "no violence in it"),),
     }
-    assert decided[ONE] == kept.local
+    assert decided[ONE] == (kept.local,)
     assert (kept.scope, kept.made_at, kept.made_by, kept.ended_at) == (("beta", "gamma"), AT, "command joe", None)
     with database.write() as connection:
         end_decision(connection, number, by="command eve", why="seen again", now=NOW + timedelta(seconds=5))
@@ -92,16 +92,16 @@ def test_what_was_said_of_exactly_this_signal_goes_first_then_the_newest(databas
         add_decision(connection, about_signal(centre.key, Verdict.ALLOW, near=3), now=NOW)
         assert {one.subject.near for one in near_decisions(connection)} == {3}
         decided = signal_decisions(connection, [centre.key, close.key, far.key, ONE], now=NOW)
-        assert {key: one.verdict for key, one in decided.items()} == {
-            centre.key: Verdict.ALLOW,
-            close.key: Verdict.CONFIRM,
+        assert {key: [one.verdict for one in each] for key, each in decided.items()} == {
+            centre.key: [Verdict.ALLOW],
+            close.key: [Verdict.CONFIRM, Verdict.ALLOW],
         }
         other = pdq(0b11)
-        assert signal_decisions(connection, [other.key], now=NOW)[other.key].verdict is Verdict.ALLOW
+        assert signal_decisions(connection, [other.key], now=NOW)[other.key][0].verdict is Verdict.ALLOW
         add_decision(connection, about_signal(pdq(1).key, Verdict.REJECT, near=9), now=NOW)
-        assert signal_decisions(connection, [other.key], now=NOW)[other.key].verdict is Verdict.REJECT
+        assert signal_decisions(connection, [other.key], now=NOW)[other.key][0].verdict is Verdict.REJECT
         add_decision(connection, about_signal(close.key, Verdict.DISABLE), now=NOW)
-        assert signal_decisions(connection, [close.key], now=NOW)[close.key].verdict is Verdict.DISABLE
+        assert signal_decisions(connection, [close.key], now=NOW)[close.key][0].verdict is Verdict.DISABLE
     assert hamming(centre.key, far.key) == 4
 
 
@@ -111,15 +111,15 @@ def test_decisions_about_a_listing_follow_its_winning_revision(database: Databas
         assert keys_of(connection, number) == sorted([ONE, TWO])
         assert set(signal_decisions(connection, [ONE, TWO], now=NOW)) == {ONE, TWO}
         expected = LocalDecision(Verdict.ALLOW, frozenset({"beta", "gamma"}), None, "our own film")
-        assert listing_decisions(connection, [Place(3, 9), Place(3, 8)], now=NOW) == {Place(3, 9): expected}
+        assert listing_decisions(connection, [Place(3, 9), Place(3, 8)], now=NOW) == {Place(3, 9): (expected,)}
         assert decided_listings(connection, "beta", "listings") == {LISTING}
         assert decided_listings(connection, "beta", "crisis") == set()
         place_decisions(connection, "beta", "listings", {LISTING: Place(4, 1)})
         assert listing_decisions(connection, [Place(3, 9)], now=NOW) == {}
-        assert listing_decisions(connection, [Place(4, 1)], now=NOW) == {Place(4, 1): expected}
+        assert listing_decisions(connection, [Place(4, 1)], now=NOW) == {Place(4, 1): (expected,)}
         place_decisions(connection, "beta", "listings", {LISTING: None})
         assert listing_decisions(connection, [Place(4, 1)], now=NOW) == {}
-        assert signal_decisions(connection, [ONE], now=NOW) == {ONE: expected}  # it survives the listing
+        assert signal_decisions(connection, [ONE], now=NOW) == {ONE: (expected,)}  # it survives the listing
 
 
 def test_the_same_subject_for_the_same_members_is_found_again(database: Database) -> None:
