@@ -65,10 +65,20 @@ class Delays:
 def open_dispute(
     connection: Connection, about: tuple[str, bytes, bytes], member: str, reason: str | None, place: Place, *, now: int
 ) -> None:
-    """Note a disagreement with an own listing, by log name, id and leaf; one that is open goes on since it began."""
+    """Note a disagreement with an own listing, by log name, id and leaf; one that is open goes on since it began.
+
+    There is one row for each member and revision, however often the same is said or merged anew. What was over by
+    itself is open again where it is said of bytes that stand again; what was answered by keeping the listing, where
+    the member has said it once more since: the same opinion, merged anew, reopens nothing.
+    """
     log_name, listing, leaf = about
-    mine = _of(member, log_name, listing) & (col(Row.leaf) == leaf) & _OPEN
+    mine = _of(member, log_name, listing) & (col(Row.leaf) == leaf)
     values: dict[str, Any] = {"reason": reason, "log": place.log, "position": place.position}
+    same = (col(Row.log) == place.log) & (col(Row.position) == place.position)
+    again = mine & ~_OPEN & ((col(Row.answer) != Answer.KEPT.value) | ~same)
+    opened = values | dict.fromkeys(("answer", "answered_at", "answered_by", "note")) | {"since": now}
+    if connection.execute(update(Row).where(again).values(**opened)).rowcount:
+        return
     if not connection.execute(update(Row).where(mine).values(**values)).rowcount:
         values |= {"member": member, "log_name": log_name, "listing": listing, "leaf": leaf, "since": now}
         connection.execute(insert(Row).values(**values))

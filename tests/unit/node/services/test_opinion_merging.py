@@ -12,7 +12,7 @@ from hashpact_node.services.rebuild import MemberRebuild, Rebuilt
 from hashpact_node.services.removal import drop_claims_of
 from hashpact_node.store.alarms import list_alarms
 from hashpact_node.store.database import Database
-from hashpact_node.store.disputes import Answer, Dispute, list_delays, list_disputes
+from hashpact_node.store.disputes import Answer, Dispute, answer_dispute, list_delays, list_disputes
 from hashpact_node.store.local_decisions import NewDecision, Subject, add_decision, listing_decisions
 from hashpact_node.store.opinions import opinions_about, opinions_at
 from hashpact_node.store.peers import Peer
@@ -261,7 +261,27 @@ def test_disagreement_with_an_own_listing_is_a_dispute_until_it_is_answered(worl
     assert [one.answer for one in world.disputes()] == [Answer.WITHDRAWN, Answer.RESTATED, Answer.TAKEN_BACK]
     assert {one.answered_at for one in world.disputes()} == {int(NOW.timestamp())}
     own.append(ONE)  # the bytes that were disputed stand again
-    assert [one.answer for one in world.disputes()][3:] == [None]
+    assert [one.answer for one in world.disputes()] == [None, Answer.RESTATED, Answer.TAKEN_BACK]
+
+
+def test_what_was_kept_is_open_again_when_it_is_said_again_and_not_when_it_is_merged_anew(world: World) -> None:
+    world.logs["acme"].append(ONE)
+    world.opinions["gamma"].append(opinion(1, ONE, member="acme"))
+    (dispute,) = world.disputes()
+    with world.database.write() as connection:
+        answer_dispute(connection, dispute.number, Answer.KEPT, now=9, by="command joe", note="it is real")
+    world.rebuild("gamma")
+    kept = [(dispute.number, Answer.KEPT, "it is real")]
+    assert [(one.number, one.answer, one.note) for one in world.disputes()] == kept
+    world.opinions["gamma"].append(opinion(2, ONE, member="acme", note="look again"))
+    assert [(one.number, one.answer, one.note) for one in world.disputes()] == [(dispute.number, None, None)]
+
+
+def test_whoever_takes_it_back_and_says_it_again_has_one_dispute(world: World) -> None:
+    world.logs["acme"].append(ONE)
+    for number in range(1, 8):
+        world.opinions["gamma"].append(opinion(number, ONE, "disagree" if number % 2 else "none", member="acme"))
+    assert [one.answer for one in world.disputes()] == [None]
 
 
 def test_an_old_revision_of_an_own_listing_is_not_disputed_again(world: World) -> None:
