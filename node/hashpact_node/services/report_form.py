@@ -123,15 +123,19 @@ class Maker:
         by: str,
         measures: Sequence[str],
         rows: Mapping[str, Counts],
+        *,
+        sums: Sequence[Figure] = (),
     ) -> Table:
         """Make a table, the largest row first; rows of nothing but zeros are left out.
+
+        It is withheld whole where one of ``sums`` is, the figures that its columns add up to.
 
         Rows may have more counts than there are ``measures``. Those are not shown, and what they would tell is withheld
         all the same: differences of what is shown, which anybody can work out.
         """
         some = {name: counts for name, counts in rows.items() if any(counts)}
         kept = suppress(some, self.threshold)
-        if kept is None:
+        if kept is None or any(one.value is None for one in sums):
             return Table(identifier, title, by, tuple(measures), (), withheld=True)
         shown_rows = {name: counts[: len(measures)] for name, counts in kept.items()}
         ordered = sorted(

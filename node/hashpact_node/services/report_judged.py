@@ -62,21 +62,22 @@ def dispute_section(connection: Connection, first: date, last: date, make: Maker
     answered = [one for one in found if one.answered_at is not None and begin <= one.answered_at < end]
     took = [(one.answered_at or 0) - one.since for one in answered]
     arrivals = arrivals_between(connection, day_of(first), day_of(last))
+    counts = make.related(
+        (
+            ("disputes", "Disputes that began", len(began)),
+            ("disputes-answered", "Disputes that were answered", len(answered)),
+            ("disputes-open", "Open when the report is made", open_disputes(connection)),
+        )
+    )
     figures = (
-        *make.related(
-            (
-                ("disputes", "Disputes that began", len(began)),
-                ("disputes-answered", "Disputes that were answered", len(answered)),
-                ("disputes-open", "Open when the report is made", open_disputes(connection)),
-            )
-        ),
+        *counts,
         *make.spans("disputes-answered", "Disputes that were answered", took),
     )
     reasons = _counted(known_word(one.reason, OPINION_REASONS) for one in began)
     answers = _counted(known_word(one.answer, ANSWERS) for one in answered)
     tables = (
-        make.table("disputes-by-reason", "By reason", "reason", DISPUTES, reasons),
-        make.table("disputes-by-answer", "By answer", "answer", DISPUTES, answers),
+        make.table("disputes-by-reason", "By reason", "reason", DISPUTES, reasons, sums=counts[:1]),
+        make.table("disputes-by-answer", "By answer", "answer", DISPUTES, answers, sums=counts[1:2]),
         make.table(
             "arrivals", "How soon withdrawals of others arrived here", "within", ("withdrawals",), _soon(arrivals)
         ),
@@ -88,13 +89,19 @@ def decision_section(connection: Connection, first: date, last: date, make: Make
     """Tell of this company's own decisions."""
     made = decisions_between(connection, *_bounds(first, last))
     standing = standing_decisions(connection)
-    rows = {verdict: (made.get(verdict, 0), standing.get(verdict, 0)) for verdict in {*made, *standing}}
-    figures = (
-        make.figure("decisions", "Decisions made in the period", sum(made.values())),
-        make.figure("decisions-standing", "Decisions that stand when the report is made", sum(standing.values())),
-    )
+    both = {verdict: (made.get(verdict, 0), standing.get(verdict, 0)) for verdict in {*made, *standing}}
+    # How many have ended since is told by nobody, and by the difference: so it is withheld as if it were told.
+    rows = {verdict: (*counts, abs(counts[0] - counts[1])) for verdict, counts in both.items()}
+    begun, stand = sum(made.values()), sum(standing.values())
+    figures = make.related(
+        (
+            ("decisions", "Decisions made in the period", begun),
+            ("decisions-standing", "Decisions that stand when the report is made", stand),
+            ("decisions-ended", "", abs(begun - stand)),
+        )
+    )[:2]
     measures = ("made in the period", "standing")
-    tables = (make.table("decisions-by-verdict", "By what was decided", "decision", measures, rows),)
+    tables = (make.table("decisions-by-verdict", "By what was decided", "decision", measures, rows, sums=figures),)
     return Section("decisions", "Decisions of this company", _DECISIONS_ABOUT, figures, tables)
 
 

@@ -79,8 +79,24 @@ def outcome_section(outcomes: Counts | None, make: Maker) -> Section:
         "appealed": "Complained about",
         "reinstated": "Put back after a complaint",
     }
-    figures = tuple(make.figure(name, words[name], count) for name, count in outcomes._asdict().items())
+    counts: dict[str, int] = outcomes._asdict()
+    telling: set[str] = set()
+    for more, less in _PARTS:
+        if (
+            more not in telling
+            and not make.withholds(counts[more])
+            and make.withholds(abs(counts[more] - counts[less]))
+        ):
+            telling.add(less)
+    figures = tuple(
+        make.withheld(name, words[name]) if name in telling else make.figure(name, words[name], count)
+        for name, count in counts.items()
+    )
     return Section("outcomes", title, _OUTCOMES_ABOUT, figures)
+
+
+_PARTS: Final = (("matched", "removed"), ("removed", "reinstated"), ("appealed", "reinstated"))
+"""What is, as a rule, a part of what: the difference is told by both."""
 
 
 def _by(field: str, title: str, met: dict[MatchKey, int], make: Maker) -> Table:

@@ -46,13 +46,15 @@ def shown(count: int, threshold: int) -> int | None:
 def _safe(rows: Mapping[str, Counts], withheld: set[str], measure: int, threshold: int) -> bool:
     """Say whether nobody who knows the sum can tell that one of the withheld counts is small, and not zero.
 
-    Where one of them is zero, each of them could be, for all that anybody can tell.
+    Where the sum over the whole table is small, it is withheld wherever it stands, and one zero among what is withheld
+    is enough: each of them could be zero, for all that anybody can tell.
     """
     counts = [rows[name][measure] for name in withheld]
     some = sum(1 for count in counts if count)
     if not some:
         return True
-    return len(counts) > 1 and (some < len(counts) or sum(counts) >= threshold + some - 1)
+    unknown = some < len(counts) and is_small(sum(row[measure] for row in rows.values()), threshold)
+    return len(counts) > 1 and (unknown or sum(counts) >= threshold + some - 1)
 
 
 def _measures(rows: Mapping[str, Counts]) -> range:

@@ -44,6 +44,13 @@ def test_a_table_withholds_what_its_differences_would_tell() -> None:
     assert table.rows == (Row("b", (60, 60)), Row("a", (None, None)), Row("c", (None, None)))
 
 
+def test_a_table_is_withheld_with_the_figure_that_it_adds_up_to() -> None:
+    began, answered, still = MAKE.related((("a", "Began", 10), ("b", "Answered", 7), ("c", "Open", 3)))
+    assert (began.value, answered.value, still.value) == (10, None, None)
+    assert MAKE.table("t", "T", "answer", ("disputes",), {"withdrawn": (7,)}, sums=(answered,)).withheld
+    assert not MAKE.table("t", "T", "reason", ("disputes",), {"satire": (10,)}, sums=(began,)).withheld
+
+
 def test_the_largest_rows_come_first_and_those_without_anything_are_left_out() -> None:
     table = MAKE.table("t", "T", "x", ("n",), {"a": (5,), "b": (90,), "c": (0,), "d": (2,), "e": (30,)})
     assert table.rows == (Row("b", (90,)), Row("e", (30,)), Row("a", (None,)), Row("d", (None,)))

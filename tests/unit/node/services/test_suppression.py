@@ -46,6 +46,12 @@ def test_a_withheld_zero_lets_all_that_is_withheld_beside_it_be_zero() -> None:
     assert kept(rows) == {"a": (None, None), "b": (None, None), "c": (100, 0)}
 
 
+def test_a_withheld_zero_hides_nothing_where_the_sum_is_known() -> None:
+    """42 less the 40 that are shown: two of few items, for all to see."""
+    rows: dict[str, tuple[int, ...]] = {"a": (90, 2), "b": (60, 0), "c": (100, 40), "d": (200, 50)}
+    assert kept(rows) == {"a": (None, None), "b": (None, None), "c": (None, None), "d": (200, 50)}
+
+
 @pytest.mark.parametrize("threshold", [0, 1])
 def test_a_threshold_of_one_withholds_nothing(threshold: int) -> None:
     assert kept(one(a=1, b=2), threshold) == {"a": (1,), "b": (2,)}
@@ -77,3 +83,15 @@ def test_what_is_shown_is_never_small(counts: list[tuple[int, int]], threshold: 
     for values in [] if found is None else found.values():
         assert all(value is None or not is_small(value, threshold) for value in values)
         assert len({value is None for value in values}) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=6), st.integers(2, 6))
+def test_no_sum_of_what_is_withheld_is_small_where_the_whole_is_known(
+    counts: list[tuple[int, int]], threshold: int
+) -> None:
+    found = suppress({str(at): pair for at, pair in enumerate(counts)}, threshold)
+    for measure in (0, 1):
+        whole = sum(pair[measure] for pair in counts)
+        if found is not None and not is_small(whole, threshold):
+            told = sum(values[measure] or 0 for values in found.values())
+            assert not is_small(whole - told, threshold)
