@@ -49,10 +49,11 @@ class Step:
 class IncidentRules:
     """What makes an incident active here.
 
-    ``members``: how many members have to say that it is active, at least 1. ``counting`` names those whose word
-    counts; None stands for everybody who is followed, and oneself. ``directory``: whether the word of the directory
-    that is followed makes it active, too. ``undo_delay``: whether own listings of an active incident rest before their
-    release, and count towards the limits of an hour, as all others do.
+    ``members``: how many members have to say that it is active, at least 1. ``counting`` names those whose word counts;
+    None stands for everybody who is heard (:meth:`Policy.incident_rules` narrows that to whom policy trusts).
+    ``directory``: whether the word of the directory that is followed makes it active, too. ``undo_delay``: whether
+    own listings of an active incident rest before their release, and count towards the limits of an hour, as all
+    others do.
     """
 
     members: int = ACTIVATING_DEFAULT
@@ -69,9 +70,9 @@ class Incident:
     """An incident as it stands, out of the newest step of each member.
 
     ``title`` and ``type`` are what most of those say who say the most that can be said (that it is active, else
-    proposed, else concluded). ``active``, ``proposed`` and ``concluded`` name who says so, sorted. ``short`` is how
-    many members more it takes to make it active, 0 while it is. ``by_directory``: the directory says that it is active,
-    and that counts.
+    proposed, else concluded), of those whose word counts if there is any. ``active``, ``proposed`` and
+    ``concluded`` name who says so, sorted. ``short`` is how many members more it takes to make it active, 0 while
+    it is. ``by_directory``: the directory says that it is active, and that counts.
     """
 
     incident: str
@@ -132,6 +133,7 @@ def _judge_one(incident: str, words: Mapping[str, Step], rules: IncidentRules, *
     else:
         status = Status.PROPOSED
     speaking = next(said[one] for one in (Status.ACTIVE, Status.PROPOSED, Status.CONCLUDED) if said[one])
+    speaking = tuple(one for one in speaking if one in counting) or speaking
     return Incident(
         incident,
         status,

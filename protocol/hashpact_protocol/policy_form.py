@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from types import MappingProxyType
 from typing import TypeVar
@@ -182,6 +182,17 @@ class Policy:
     def terms_of(self, member: str) -> PeerTerms:
         """Give the terms of a peer: its own ones, or else those of all others."""
         return self.peers.find(member) or self.others
+
+    def incident_rules(self, members: Iterable[str], own: str) -> IncidentRules:
+        """Give what makes an incident active where these members are followed, and this company is ``own``.
+
+        Where no members are named for that, those count who are trusted with a review at least: not newcomers that are
+        only watched, of whom there may be as many as it takes.
+        """
+        if self.incidents.counting is not None:
+            return self.incidents
+        heard = {member for member in members if self.terms_of(member).weight >= Weight.REVIEW}
+        return replace(self.incidents, counting=frozenset({own, *heard}))
 
     def distance_of(self, member: str, signal_type: str) -> int:
         """Give the largest distance at which a member's signal of a type is matched; its own terms come first."""

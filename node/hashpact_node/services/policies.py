@@ -10,6 +10,7 @@ from typing import Final
 
 from hashpact_node.services.judge import parsed_policy
 from hashpact_node.services.judging_anew import Rejudger
+from hashpact_node.services.views import incident_rules
 from hashpact_node.store.alarms import clear_alarm, find_alarm, raise_alarm
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.database import Database
@@ -17,11 +18,11 @@ from hashpact_node.store.judging import number_rules, policy_in_force, set_polic
 from hashpact_protocol.errors import ConfigurationError
 from hashpact_protocol.incidents import IncidentRules
 from hashpact_protocol.policy_file import FILE_MAX_CHARACTERS, FILE_NAME, read_policy
-from hashpact_protocol.policy_form import Policy
 
 POLICY_BROKEN: Final = "policy-broken"
-_GONE: Final = "put it back; for the default policy write `version = 1` into it, and nothing else"
 """The alarm for a policy file that cannot be used, so that the one before it goes on holding."""
+
+_GONE: Final = "put it back; for the default policy write `version = 1` into it, and nothing else"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,10 @@ class Policies:
             changed = self.rejudger.run()
         return changed
 
-    def in_force(self) -> Policy:
-        """Give the policy by which signals are judged now. StoreError."""
-        with self.database.read() as connection:
-            return parsed_policy(policy_in_force(connection).text)
-
     def incident_rules(self) -> IncidentRules:
         """Give what makes an incident active by the policy in force. StoreError."""
-        return self.in_force().incidents
+        with self.database.read() as connection:
+            return incident_rules(connection, parsed_policy(policy_in_force(connection).text))
 
     def reload(self) -> bool:
         """Let the file hold if it has changed and is right; whether another policy holds now.

@@ -12,7 +12,7 @@ from hashpact_node.store.directories import newest_directory
 from hashpact_node.store.incidents import list_steps
 from hashpact_node.store.judging import policy_in_force, rule_names
 from hashpact_node.store.logs import Log, list_logs
-from hashpact_node.store.peers import Peer, find_own
+from hashpact_node.store.peers import Peer, find_own, list_peers
 from hashpact_node.store.rule_numbers import BUILT_IN
 from hashpact_protocol.card import Card
 from hashpact_protocol.directory import parse_directory
@@ -55,9 +55,15 @@ def judge_by(connection: Connection, policy: Policy, rules: Mapping[str, int], n
 
 def active_incidents(connection: Connection, policy: Policy) -> frozenset[IncidentFacts]:
     """Give the incidents that are active by a policy."""
-    directory = incidents_in_directory(connection, policy.incidents)
-    found = judge_incidents(list_steps(connection), policy.incidents, directory=directory).values()
+    rules = incident_rules(connection, policy)
+    directory = incidents_in_directory(connection, rules)
+    found = judge_incidents(list_steps(connection), rules, directory=directory).values()
     return frozenset(IncidentFacts(one.incident, one.type) for one in found if one.status is Status.ACTIVE)
+
+
+def incident_rules(connection: Connection, policy: Policy) -> IncidentRules:
+    """Give what makes an incident active by a policy, among those who are followed."""
+    return policy.incident_rules([peer.member for peer in list_peers(connection)], own_peer(connection).member)
 
 
 def logs_by_number(connection: Connection) -> dict[int, Log]:

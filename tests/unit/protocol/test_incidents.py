@@ -110,6 +110,13 @@ def test_it_is_called_what_most_of_those_call_it_who_hold_it_active() -> None:
     assert judge([step("acme", CONCLUDED)])[ONE].title is None
 
 
+def test_who_does_not_count_names_nothing_where_somebody_does() -> None:
+    steps = [step("beta", ACTIVE), step("omega", ACTIVE, title="Another", type="exercise")]
+    counting = IncidentRules(members=1, counting=frozenset({"beta"}))
+    assert (judge(steps, counting)[ONE].title, judge(steps, counting)[ONE].type) == (None, None)
+    assert judge(steps[1:], counting)[ONE].type == "exercise"
+
+
 def test_turns_go_by_when_steps_were_merged_here() -> None:
     steps = [
         step("beta", ACTIVE, 0, seen=30),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from hashpact_protocol.facts import BUCKETS
+from hashpact_protocol.incidents import IncidentRules
 from hashpact_protocol.policy import Action
 from hashpact_protocol.policy_form import (
     DEFAULT_POLICY,
@@ -75,3 +76,12 @@ def test_distances_and_caps_may_be_asked_for_outside_of_rules() -> None:
     assert Policy(peers=FrozenMap({"acme": PeerTerms(distance=near)})).asks_distance
     assert Policy(rules=(Rule("a", Action.BLOCK, Conditions(distance_at_most=3)),)).asks_distance
     assert Policy(overdue=Overdue(Weight.REVIEW)).asks_review_by
+
+
+def test_whoever_is_only_watched_makes_no_incident_active() -> None:
+    watched = PeerTerms(shadow=True)
+    policy = Policy(peers=FrozenMap({"beta": PeerTerms(), "gamma": PeerTerms(trust=Weight.REVIEW)}), others=watched)
+    rules = policy.incident_rules(["beta", "gamma", "delta", "omega"], "acme")
+    assert rules == IncidentRules(counting=frozenset({"acme", "beta", "gamma"}))
+    named = Policy(incidents=IncidentRules(3, frozenset({"omega"})), others=watched)
+    assert named.incident_rules(["beta"], "acme") == named.incidents

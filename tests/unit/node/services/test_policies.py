@@ -49,10 +49,13 @@ def test_a_file_is_taken_up_when_it_changes_and_only_then(policies: Policies) ->
 
 
 def test_what_makes_an_incident_active_is_asked_of_the_policy_in_force(policies: Policies) -> None:
-    assert policies.incident_rules() == IncidentRules()
-    policies.path.write_text("[incidents]\nmembers = 4\n")
+    assert policies.incident_rules() == IncidentRules(counting=frozenset({"acme", "beta"}))
+    policies.path.write_text("[incidents]\nmembers = 4\ncounting = ['gamma']\n")
     policies.reload()
-    assert policies.incident_rules() == IncidentRules(members=4)
+    assert policies.incident_rules() == IncidentRules(members=4, counting=frozenset({"gamma"}))
+    policies.path.write_text("[other_peers]\nshadow = true\n")
+    policies.reload()
+    assert policies.incident_rules() == IncidentRules(counting=frozenset({"acme"}))
 
 
 def test_a_file_that_vanishes_or_is_empty_ends_no_policy(policies: Policies) -> None:
