@@ -46,7 +46,7 @@ SCOPES: Final[Mapping[str, Need]] = {
     "list_blocklist": TokenScope.READ,
     "list_changes": TokenScope.READ,
     "digest": TokenScope.READ,
-    "explain": TokenScope.READ,
+    "explain": TokenScope.REVIEW,
     "publish_listings": TokenScope.PUBLISH,
     "show_listing": TokenScope.PUBLISH,
     "withdraw_listing": TokenScope.PUBLISH,

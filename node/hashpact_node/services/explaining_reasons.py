@@ -56,8 +56,15 @@ class WouldChange:
 
 
 def reason_of(rule: str, judgement: Judgement) -> tuple[str, ...]:
-    """Say why a signal stands as it does by a rule: all of it, or, if it would be judged otherwise now, the rule."""
-    return because_of(judgement) if judgement.rule == rule else (_meaning(rule),)
+    """Say why a signal stands as it does by a rule: all of it, or, if it would be judged otherwise now, the rule.
+
+    It goes to other systems of this company: what somebody wrote for people here about a decision is left out.
+    """
+    if judgement.rule != rule:
+        return (_meaning(rule),)
+    decision = judgement.because.decision
+    bare = None if decision is None else replace(decision, why=None)
+    return because_of(replace(judgement, because=replace(judgement.because, decision=bare)))
 
 
 def because_of(judgement: Judgement) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from hashpact_node.services.explaining_reasons import MEANINGS, because_of, would_change
+from hashpact_node.services.explaining_reasons import MEANINGS, because_of, reason_of, would_change
 from hashpact_protocol.facts import (
     Because,
     ClaimFacts,
@@ -95,3 +95,11 @@ def test_reasons_are_said_in_words() -> None:
         "decision of this company: reject, about beta only: ours to judge",
         "left out of account: zeta: expired",
     )
+
+
+def test_other_systems_are_not_told_what_was_written_for_people() -> None:
+    decision = LocalDecision(Verdict.REJECT, why="our lawyer says so")
+    judged = Judgement(Action.IGNORE, "rejected-here", Because(decision=decision))
+    assert "decision of this company: reject: our lawyer says so" in because_of(judged)
+    assert "decision of this company: reject" in reason_of("rejected-here", judged)
+    assert reason_of("one-member", judged) == ("rule one-member: one member lists it",)
