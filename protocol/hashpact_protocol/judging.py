@@ -41,14 +41,16 @@ OVERDUE = "overdue"
 SHADOW = "shadow"
 LIMITED_TRUST = "limited-trust"
 
-_HERE = {
+DECIDED_HERE = {
     Verdict.CONFIRM: CONFIRMED_HERE,
     Verdict.REJECT: "rejected-here",
     Verdict.ALLOW: "allowed-here",
     Verdict.DISABLE: "disabled-here",
 }
 _LIMITS = (DISPUTED, OVERDUE, SHADOW, LIMITED_TRUST)
-RESERVED_RULES = frozenset({*_HERE.values(), *_LIMITS, NOT_IN_SCOPE, OTHERWISE, NONE_COUNTS.rule, NOT_CLAIMED.rule})
+RESERVED_RULES = frozenset(
+    {*DECIDED_HERE.values(), *_LIMITS, NOT_IN_SCOPE, OTHERWISE, NONE_COUNTS.rule, NOT_CLAIMED.rule}
+)
 """What a judgement may name as its rule although it stands in no policy; no rule may be called so."""
 
 
@@ -102,7 +104,7 @@ def _judge(facts: SignalFacts, policy: Policy, moment: int) -> Judgement:
 
 def _decided(decision: LocalDecision, claims: Iterable[ClaimFacts]) -> Judgement:
     action = Action.BLOCK if decision.verdict is Verdict.CONFIRM else Action.IGNORE
-    return Judgement(action, _HERE[decision.verdict], Because(members=_members(claims), decision=decision))
+    return Judgement(action, DECIDED_HERE[decision.verdict], Because(members=_members(claims), decision=decision))
 
 
 def _in_force(decision: LocalDecision, moment: int) -> bool:
@@ -146,7 +148,7 @@ def _sift(facts: SignalFacts, policy: Policy, moment: int) -> _Sifted:
         refused = [one for one in _decisions(facts, claim, moment) if one.verdict is not Verdict.CONFIRM]
         if refused:
             sifted.refused.extend(refused)
-            why: str | None = min(_HERE[one.verdict] for one in refused)
+            why: str | None = min(DECIDED_HERE[one.verdict] for one in refused)
         elif claim.expired or not is_good_enough(facts.type, claim.quality):
             sifted.passed_over.append(f"{claim.member}: {'expired' if claim.expired else 'low quality'}")
             continue
@@ -225,7 +227,7 @@ def _nothing_counts(sifted: _Sifted) -> Judgement:
     because = Because(passed_over=_sorted(sifted.passed_over))
     if sifted.refused:
         decision = min(sifted.refused, key=_in_order)
-        return Judgement(Action.IGNORE, _HERE[decision.verdict], replace(because, decision=decision))
+        return Judgement(Action.IGNORE, DECIDED_HERE[decision.verdict], replace(because, decision=decision))
     return Judgement(Action.IGNORE, NONE_COUNTS.rule if sifted.only_poor else NOT_IN_SCOPE, because)
 
 

@@ -154,6 +154,11 @@ class MatchResult(Model):
         description="What the policy of this company recommends besides, in words.",
         examples=["no live streaming for 30 days"],
     )
+    decided: str | None = Field(
+        description="The rule by which this company has decided about the very signal that was asked; it is `action`, "
+        "whatever is said of the hits.",
+        examples=["allowed-here"],
+    )
 
 
 class MatchAnswer(Model):

@@ -98,6 +98,7 @@ def _shape(asked: str, result: MatchResult) -> dict[str, object]:
         "action": result.action,
         "hits": result.hits,
         "recommendation": result.recommendation,
+        "decided": result.decided,
     }
 
 
@@ -118,6 +119,8 @@ def _show(results: Sequence[tuple[str, MatchResult]]) -> None:
     for name, result in results:
         if result.recommendation is not None:
             say(f"{name}: {result.recommendation}")
+        if result.decided is not None and result.hits:
+            say(f"{name}: {result.action} by {result.type}, as this company decided about it ({result.decided})")
     if not any(result.hits for _, result in results):
         say("nothing matched")
 

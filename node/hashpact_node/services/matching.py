@@ -16,9 +16,12 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.feed import Judged, find_judged, log_members
 from hashpact_node.store.judging import policy_in_force, rule_names
+from hashpact_node.store.local_decisions import signal_decisions
 from hashpact_node.store.signals import SignalRow, Viewpoint, rule_of
 from hashpact_protocol.claims import CLAIM_BYTES, QUALITY_MIN, publishers
 from hashpact_protocol.errors import RequestError, SignalError
+from hashpact_protocol.facts import Verdict
+from hashpact_protocol.judging import DECIDED_HERE
 from hashpact_protocol.policy import Action
 from hashpact_protocol.recommendations import Recommendation, recommend
 from hashpact_protocol.signals import SIGNAL_TYPES, Comparison, Signal, parse_signal_key, signal_key
@@ -81,6 +84,9 @@ class MatchResult:
     ``action`` is the strongest of all that it met, ``none`` without any. Of more than 100 hits those of the strongest
     actions are given, the nearest of them, and there are ``more``. They come nearest first. ``recommendation`` is what
     the policy says to think of besides, if anything.
+
+    ``decided`` is the rule by which this company has decided about the very signal that was asked, listed or not
+    (``allowed-here`` …): then that is the action of whatever it met, and ``hits`` say what others would have it.
     """
 
     type: str
@@ -90,11 +96,15 @@ class MatchResult:
     hits: tuple[Hit, ...] = ()
     more: bool = False
     recommendation: str | None = None
+    decided: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FileMatch:
     """What a file met: the file's own hashes, one result for each, and the strongest action among them.
+
+    What this company has decided about one of its hashes is the action of the file, if it met anything: of several the
+    one that is compared exactly, which is about this very file.
 
     ``recommendation`` is that of the first result that has the strongest action and one.
     """
@@ -134,6 +144,7 @@ class Matcher:
             wanted = {key for key in keys if key is not None}.union(*near.values())
             found = _Answers(connection, find_judged(connection, sorted(wanted)), self.now())
             results = [found.result(query, key, near) for query, key in zip(queries, keys, strict=True)]
+            self._decide(connection, results, keys)
             wanting = found.policy.recommendations if self.recommendations is None else self.recommendations()
             if detail or any(one.labels for one in wanting):
                 found.add_details()
@@ -155,9 +166,20 @@ class Matcher:
             next(answers) if _good(signal) else MatchResult(signal.type, signal.value, Comparison.NONE.value)
             for signal in file.signals
         )
-        action = strongest([result.action for result in results])
+        action = _of_file(results)
         recommended = (one.recommendation for one in results if one.action == action and one.recommendation)
         return FileMatch(file, action, results, next(recommended, None))
+
+    def _decide(self, connection: Connection, results: Sequence[MatchResult], keys: Sequence[bytes | None]) -> None:
+        """Let this company's decisions about what was asked come before what was met, which may merely lie near."""
+        decided = signal_decisions(connection, {key for key in keys if key is not None}, now=self.now())
+        for result, key in zip(results, keys, strict=True):
+            first = next(iter(decided.get(key, ())), None) if key is not None else None
+            if first is None or first.scope is not None:
+                continue
+            result.decided = DECIDED_HERE[first.verdict]
+            if result.hits:
+                result.action = (Action.BLOCK if first.verdict is Verdict.CONFIRM else Action.IGNORE).word
 
     def _near(self, connection: Connection, keys: Sequence[bytes | None]) -> dict[bytes, dict[bytes, int]]:
         """Give the keys near each PDQ hash that is asked for, with their distances, the nearest first."""
@@ -187,6 +209,16 @@ def _recommended(wanting: Sequence[Recommendation], result: MatchResult, surface
 
 def _good(signal: Signal) -> bool:
     return signal.quality is None or signal.quality >= QUALITY_MIN
+
+
+def _of_file(results: Sequence[MatchResult]) -> str:
+    """Give the action of a file by the results of its hashes."""
+    action = strongest([result.action for result in results])
+    decided = [result for result in results if result.decided is not None]
+    if not decided or action == NO_ACTION:
+        return action
+    about = min(decided, key=lambda result: result.compared != Comparison.EXACT.value)
+    return (Action.BLOCK if about.decided == DECIDED_HERE[Verdict.CONFIRM] else Action.IGNORE).word
 
 
 def strongest(actions: Sequence[str]) -> str:

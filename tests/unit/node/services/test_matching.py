@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ from PIL import Image
 
 from hashpact_node.index.scan import ScanIndex
 from hashpact_node.services import matching
+from hashpact_node.services.actors import Actor, ActorKind
+from hashpact_node.services.deciding import Choice, Deciding
 from hashpact_node.services.hashing import HashedFile, hash_stream
 from hashpact_node.services.index_feed import PDQ, IndexFeed
 from hashpact_node.services.matching import QUERIES_MAX, Matcher, strongest
 from hashpact_node.store.database import Database
 from hashpact_node.store.judging import number_rules, set_policy
 from hashpact_protocol.errors import RequestError, SignalError
+from hashpact_protocol.facts import Verdict
 from hashpact_protocol.recommendations import Recommendation
 from hashpact_protocol.signals import Signal, make_signal
 from members import NOW, TestLog, add_log, listing, pdq, sha256, uuid_of, withdrawal
@@ -222,6 +226,45 @@ def test_a_picture_that_says_nothing_is_not_matched_by_pdq(matcher: Matcher, acm
         "pdq": ("none", "none"),
         "sha256": ("exact", "block"),
     }
+
+
+def decide(matcher: Matcher, verdict: Verdict, signal: Signal, **fields: Any) -> None:
+    choice = Choice(verdict, f"{signal.type}:{signal.value}", "ours", **fields)
+    Deciding(matcher.database, lambda: NOW).decide(choice, Actor(ActorKind.COMMAND, "joe"))
+
+
+@pytest.mark.usefixtures("acme")
+def test_what_was_decided_about_what_is_asked_beats_what_lies_near(matcher: Matcher, beta: TestLog) -> None:
+    """Nobody lists our trailer; beta lists something that looks like it."""
+    beta.append(listing(1, pdq(bits(4))))
+    decide(matcher, Verdict.ALLOW, pdq(0))
+    (allowed, other) = matcher.match([query(pdq(0)), query(pdq(1))])
+    assert (allowed.action, allowed.decided, [hit.action for hit in allowed.hits]) == (
+        "ignore",
+        "allowed-here",
+        ["review"],
+    )
+    assert (other.action, other.decided) == ("review", None)
+    decide(matcher, Verdict.CONFIRM, pdq(1))
+    assert matcher.match([query(pdq(1))])[0].action == "block"
+    decide(matcher, Verdict.REJECT, pdq(0b11), scope=("beta",))
+    assert matcher.match([query(pdq(0b11))])[0].decided is None, "it is about beta's claims of it, and there are none"
+    decide(matcher, Verdict.ALLOW, sha256(9))
+    (nothing,) = matcher.match([query(sha256(9))])
+    assert (nothing.action, nothing.decided) == ("none", "allowed-here")
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_decision_about_the_very_file_is_that_of_the_file(matcher: Matcher, beta: TestLog) -> None:
+    data = _picture(1)
+    near, exact = (next(one for one in hashed(data).signals if one.type == kind) for kind in ("pdq", "sha256"))
+    beta.append(listing(1, near))
+    assert matcher.match_file(hashed(data)).action == "review"
+    decide(matcher, Verdict.CONFIRM, near)
+    assert matcher.match_file(hashed(data)).action == "block"
+    decide(matcher, Verdict.ALLOW, exact)
+    assert matcher.match_file(hashed(data)).action == "ignore"
+    assert matcher.match_file(hashed(_picture(2))).action == "none"
 
 
 NO_LIVE = Recommendation("no live streaming", frozenset({"livestream"}), labels=("threat:*",))
