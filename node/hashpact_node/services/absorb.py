@@ -93,11 +93,12 @@ class Absorber:
                 self._store(connection, batch)
             self._move(connection, batch, grown)
             self._store_owners(connection, batch, fresh=fresh)
+            # First the counter is locked: then every log stands that has claims, whoever adds some meanwhile, and an
+            # opinion and the listing that it is about do not miss each other when both come at once.
+            numbers = Numbers(connection, now=int(now.timestamp()))
             # Before any claim is judged, so that it is judged by what members think of what wins now.
             touched = self._settle_opinions(connection, batch, now)
             remember_incidents(connection, self.log, batch.merged, now=now)
-            # First the counter is locked: then every log stands that has claims, whoever adds some meanwhile.
-            numbers = Numbers(connection, now=int(now.timestamp()))
             eyes = viewpoint(connection, now)
             self._store_claims(connection, batch, eyes, numbers)
             rejudge(connection, keys_at(connection, touched), eyes, numbers)

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from hashpact_node.services.actors import Actor
 from hashpact_node.services.naming import find_listing, is_signal, listing_text, read_signal, signal_text
 from hashpact_node.services.rejudging import rejudge_now
-from hashpact_node.store.changes import last_change
+from hashpact_node.store.changes import Numbers, last_change
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.feed import stream_range
@@ -93,6 +93,13 @@ class DecisionView:
     signals: tuple[str, ...]
 
 
+class _Near(NamedTuple):
+    """What lay near a signal at the change ``since``."""
+
+    keys: set[bytes]
+    since: int
+
+
 @dataclass(frozen=True, slots=True)
 class Deciding:
     """Keeps and ends decisions, and has what they are about judged anew; may be shared by threads."""
@@ -108,8 +115,9 @@ class Deciding:
         """
         now, who = self.now(), actor_text(by)
         _check(choice, now)
-        near, since = self._near(choice)
+        near = self._near(None if choice.near is None else Subject(read_signal(choice.about), choice.near))
         with self.database.write() as connection:
+            _hold(connection, now)
             new = _new(connection, choice, who)
             if new.subject.near is not None and len(near_decisions(connection)) >= NEAR_DECISIONS_MAX:
                 raise ConflictError(
@@ -119,19 +127,21 @@ class Deciding:
             for old in same_decisions(connection, new.subject, new.scope):
                 end_decision(connection, old.number, by=who, why=DECIDED_ANEW, now=now)
             number = add_decision(connection, new, now=now)
-            near |= _keys_near(connection, new.subject, since)
-            rejudge_now(connection, near | set(new.keys), now=now)
+            keys = near.keys | _keys_near(connection, new.subject, near.since)
+            rejudge_now(connection, keys | set(new.keys), now=now)
             return _view(connection, get_decision(connection, number))
 
     def undo(self, number: int, by: Actor, why: str | None = None) -> DecisionView:
         """Let a decision count no more; NotFoundError, ConflictError where it has ended, StoreError."""
         if why is not None and len(why) > WHY_MAX:
             raise RequestError(f"is longer than {WHY_MAX:,} characters", where="why")
+        near = self._near(self._subject(number))
         with self.database.write() as connection:
+            _hold(connection, self.now())
             decision = get_decision(connection, number, lock=True)
             if decision.ended_at is not None:
                 raise ConflictError("this decision has ended already", where=str(number))
-            self._end(connection, decision, by=actor_text(by), why=why)
+            self._end(connection, decision, near, by=actor_text(by), why=why)
             return _view(connection, get_decision(connection, number))
 
     def end_due(self) -> int:
@@ -148,10 +158,12 @@ class Deciding:
 
     def _end_all(self, due: Sequence[Decision]) -> None:
         for one in due:
+            near = self._near(one.subject)
             with self.database.write() as connection:
+                _hold(connection, self.now())
                 decision = get_decision(connection, one.number, lock=True)
                 if decision.ended_at is None:
-                    self._end(connection, decision, by=BY_ITSELF, why=RAN_OUT)
+                    self._end(connection, decision, near, by=BY_ITSELF, why=RAN_OUT)
 
     def list(self, *, ended: bool = False, before: int | None = None, limit: int = PAGE_MAX) -> list[DecisionView]:
         """Give decisions, the newest first; those that ended only if asked, and with numbers below ``before``."""
@@ -164,19 +176,30 @@ class Deciding:
         with self.database.read() as connection:
             return _view(connection, get_decision(connection, number))
 
-    def _end(self, connection: Connection, decision: Decision, *, by: str, why: str | None) -> None:
+    def _end(self, connection: Connection, decision: Decision, near: _Near, *, by: str, why: str | None) -> None:
         now = self.now()
         end_decision(connection, decision.number, by=by, why=why, now=now)
-        keys = _keys_near(connection, decision.subject, 0) | set(keys_of(connection, decision.number))
-        rejudge_now(connection, keys, now=now)
+        keys = near.keys | _keys_near(connection, decision.subject, near.since)
+        rejudge_now(connection, keys | set(keys_of(connection, decision.number)), now=now)
 
-    def _near(self, choice: Choice) -> tuple[set[bytes], int]:
-        """Look, while others may write, for what lies near; what came after that change is to be looked at again."""
-        if choice.near is None:
-            return set(), 0
+    def _subject(self, number: int) -> Subject:
         with self.database.read() as connection:
-            since = last_change(connection)
-            return _keys_near(connection, Subject(read_signal(choice.about), choice.near), 0), since
+            return get_decision(connection, number).subject
+
+    def _near(self, subject: Subject | None) -> _Near:
+        """Look, while others may write, for what lies near; what came after that change is to be looked at again."""
+        if subject is None or subject.near is None:
+            return _Near(set(), 0)
+        with self.database.read() as connection:
+            return _Near(_keys_near(connection, subject, 0), last_change(connection))
+
+
+def _hold(connection: Connection, now: datetime) -> None:
+    """Lock the change counter first: whoever merges meanwhile is seen, or sees what is decided, and neither waits long.
+
+    Without it, what lies near or a new revision that another transaction adds would be judged by neither.
+    """
+    Numbers(connection, now=int(now.timestamp()))
 
 
 def actor_text(actor: Actor) -> str:

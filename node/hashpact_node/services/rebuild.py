@@ -323,6 +323,7 @@ class MemberRebuild:
         """Bring the opinions of a sequence to what was derived, and those about its listings to what wins now."""
         logs = [one for one in derived if one.log.sequence == sequence]
         with self.database.write() as connection:
+            Numbers(connection, now=int(self.now.timestamp()))  # locked first, as wherever opinions are bound
             opined = [(one.log, one.opinions) for one in logs]
             settled = resettle(connection, sequence, opined, now=self.now)
             rejudge_now(connection, keys_at(connection, settled), now=self.now)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,8 +9,9 @@ from hashpact_node.services import deciding
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.deciding import Choice, Deciding, read_scope
 from hashpact_node.services.rebuild import MemberRebuild, Rebuilt
-from hashpact_node.store.database import Database
-from hashpact_node.store.local_decisions import signal_decisions
+from hashpact_node.store.connection import Connection
+from hashpact_node.store.database import LAST, Database
+from hashpact_node.store.local_decisions import Subject, signal_decisions
 from hashpact_node.store.peers import get_peer
 from hashpact_node.store.signals import find_signals
 from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError
@@ -152,6 +154,34 @@ def test_what_lies_near_is_covered_too(desk: Desk, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(deciding, "NEAR_DECISIONS_MAX", 1)
     with pytest.raises(ConflictError, match="cover what lies near already"):
         desk.deciding.decide(Choice(Verdict.ALLOW, text(pdq(9)), "another", near=3), JOE)
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["decided", "undone"])
+def test_what_lies_near_and_comes_at_once_is_not_missed(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch, *, ends: bool
+) -> None:
+    desk = Desk(postgresql_database)
+    choice = Choice(Verdict.ALLOW, text(pdq(0)), "a logo", near=3)
+    made = desk.deciding.decide(choice, JOE) if ends else None
+    threads: list[threading.Thread] = []
+    look = deciding._keys_near
+
+    def meanwhile(connection: Connection, subject: Subject, since: int) -> set[bytes]:
+        found = look(connection, subject, since)
+        if threads or LAST not in connection.info:  # it only reads
+            return found
+        threads.append(threading.Thread(target=desk.beta.append, args=(listing(1, pdq(0b1)),)))
+        threads[0].start()
+        threads[0].join(1)  # it comes to its end now, or waits until this transaction has come to its own
+        return found
+
+    monkeypatch.setattr(deciding, "_keys_near", meanwhile)
+    if made is None:
+        desk.deciding.decide(choice, JOE)
+    else:
+        desk.deciding.undo(made.number, JOE)
+    threads[0].join()
+    assert desk.action(pdq(0b1)) is (Action.REVIEW if ends else Action.IGNORE)
 
 
 def test_what_a_decision_is_about_is_judged_anew(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,20 +12,26 @@ from sqlalchemy import inspect, text
 
 from databases import PostgresDatabases, SqliteFiles, opened
 from hashpact_keys.keystore import KeyStore
+from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.backing_up import make_backup
 from hashpact_node.services.backup_form import BackupWriter, File, Head, Rows, Table, read_records
+from hashpact_node.services.deciding import Choice, Deciding
 from hashpact_node.services.drafts import ListingDraft, draft_of_fields
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.home_restoring import Restored, restore_home
+from hashpact_node.services.judging_anew import Rejudger
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.publishing import Publisher
 from hashpact_node.services.release import Releaser
 from hashpact_node.settings import NODE_TOML, Settings
+from hashpact_node.store.changes import Numbers
 from hashpact_node.store.database import Database
 from hashpact_node.store.dump import dumped_tables, stream_rows
+from hashpact_node.store.judging import set_policy
 from hashpact_node.store.locks import HomeLock, Locks
 from hashpact_node.store.logs import find_log
 from hashpact_node.store.migrate import bring_to, check_version
+from hashpact_node.store.signals import find_signals
 from hashpact_protocol.errors import (
     ConflictError,
     HashpactError,
@@ -34,7 +40,10 @@ from hashpact_protocol.errors import (
     StoreFullError,
     StoreNewerError,
 )
+from hashpact_protocol.facts import Verdict
+from hashpact_protocol.policy import Action
 from material import drafts
+from members import TestLog, add_log, listing, sha256
 from own_member import NOW, ORIGIN, OwnMember, found_member
 
 MakeDatabase = Callable[[], Database]
@@ -111,6 +120,29 @@ def test_what_was_saved_is_there_again_on_either_database(database: Database, ta
         assert place.read_bytes() == (acme.home / name).read_bytes()
         assert place.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_decisions_and_the_policy_hold_after_a_restore(acme: OwnMember, target: Database, tmp_path: Path) -> None:
+    about, key = f"sha256:{sha256(7).value}", sha256(7).key
+    beta = add_log(acme.database, "beta")
+    beta.append(listing(1, sha256(7)), listing(2, sha256(8)))
+    made = Deciding(acme.database, lambda: NOW).decide(
+        Choice(Verdict.REJECT, about, "a news report"), Actor(ActorKind.COMMAND, "joe")
+    )
+    with acme.database.write() as connection:
+        Numbers(connection, now=int(NOW.timestamp()))
+        set_policy(connection, "[[rule]]\nname = 'one-member'\nthen = 'observe'\n", now=1)
+    Rejudger(acme.database, lambda: NOW).run()
+    restore(save(acme, tmp_path / "acme.hashpact"), tmp_path / "new", target)
+    assert Deciding(target, lambda: NOW).list() == [made]
+    TestLog(target, beta.number).append(listing(3, sha256(7)), listing(4, sha256(9)))
+    with target.read() as connection:
+        found = find_signals(connection, [key, sha256(8).key, sha256(9).key])
+    assert {one: Action(row.action) for one, row in found.items()} == {
+        key: Action.IGNORE,
+        sha256(8).key: Action.OBSERVE,
+        sha256(9).key: Action.OBSERVE,
+    }
 
 
 def test_publishing_goes_on_where_it_stood(backup: Path, target: Database, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
@@ -8,13 +10,15 @@ from typing import Any
 import pytest
 
 from hashpact_node.services import opinion_merging
+from hashpact_node.services.opinion_merging import Winning
 from hashpact_node.services.rebuild import MemberRebuild, Rebuilt
 from hashpact_node.services.removal import drop_claims_of
 from hashpact_node.store.alarms import list_alarms
+from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.disputes import Answer, Dispute, answer_dispute, list_delays, list_disputes
 from hashpact_node.store.local_decisions import NewDecision, Subject, add_decision, listing_decisions
-from hashpact_node.store.opinions import opinions_about, opinions_at
+from hashpact_node.store.opinions import Listed, opinions_about, opinions_at
 from hashpact_node.store.peers import Peer
 from hashpact_node.store.signals import find_signals
 from hashpact_protocol.claims import Place
@@ -132,6 +136,28 @@ def test_it_is_the_same_in_whatever_order_listings_and_opinions_come(sqlite_data
         with sqlite_database.read() as connection:
             place = Place(listings.number, 1)
             assert opinions_at(connection, [place]) == {place: OpinionFacts((), ((gamma, "satire"),))}, order
+
+
+def test_an_opinion_and_the_revision_it_is_about_do_not_miss_each_other(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(postgresql_database)
+    world.logs["beta"].append(ONE)
+    threads: list[threading.Thread] = []
+    find = opinion_merging.find_winning
+
+    def meanwhile(connection: Connection, listed: Iterable[Listed]) -> dict[Listed, Winning]:
+        found = find(connection, listed)
+        if not threads:
+            threads.append(threading.Thread(target=world.logs["beta"].append, args=(AGAIN,)))
+            threads[0].start()
+            threads[0].join(1)  # it comes to its end now, or waits until this transaction has come to its own
+        return found
+
+    monkeypatch.setattr(opinion_merging, "find_winning", meanwhile)
+    world.opinions["gamma"].append(opinion(1, AGAIN))
+    threads[0].join()
+    assert world.facts(position=1) == AGAINST
 
 
 def as_fields(statement: Opinion) -> dict[str, Any]:
