@@ -21,6 +21,12 @@ class Finding(NamedTuple):
     mend: str
 
 
+def members_named(policy: Policy) -> frozenset[str]:
+    """Give all members that a policy names; one that is misspelt is no error that the text alone could show."""
+    named = {member for member, _ in policy.peers} | (policy.incidents.counting or set())
+    return frozenset(named.union(*(rule.when.publishers or () for rule in policy.rules)))
+
+
 def contradiction(rules: Sequence[Rule]) -> Finding | None:
     """Find the first rule that says something else under the conditions of one above it; None if there is none.
 

@@ -15,6 +15,7 @@ from hashpact_node.cli.program import Commands, examples
 from hashpact_protocol.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from hashpact_node.assembly import Node
     from hashpact_node.services.judging_anew import Trial
     from hashpact_protocol.policy_form import Policy
 
@@ -48,6 +49,8 @@ def try_(
 ) -> None:
     """Show what a policy would change, before it does: how many signals from which action to which, and some of them.
 
+    Members that it names and this node does not follow are told: one that is misspelt would be trusted like all others.
+
     Nothing is changed. To let it hold, put it into the home as policy.toml; a running node takes it up within seconds.
     """
     from hashpact_node.services.judging_anew import try_policy
@@ -57,6 +60,9 @@ def try_(
         warn(warning)
     with opened(home) as node:
         trial = try_policy(node.database, policy, node.policies.now(), samples=samples)
+        strangers = _strangers(node, policy)
+    if strangers:
+        warn(f"this node follows no member {', '.join(strangers)}: see `hashpact peer list` for how they are spelt")
     if as_json:
         say_json(_trial_shape(trial))
     else:
@@ -112,6 +118,16 @@ def _warnings(policy: Policy) -> list[str]:
 
     unknown = [f"the taxonomy does not know the label {label!r}" for label in unknown_labels(policy, taxonomy().labels)]
     return [f"{one.what} ({one.mend})" for one in warnings(policy)] + unknown
+
+
+def _strangers(node: Node, policy: Policy) -> list[str]:
+    """Name the members of a policy that are neither followed here nor this one: terms for them hold for nobody."""
+    from hashpact_node.store.peers import SHOWN, list_peers
+    from hashpact_protocol.policy_checks import members_named
+
+    with node.database.read() as connection:
+        known = {peer.member for peer in list_peers(connection, own=True, states=SHOWN)}
+    return sorted(members_named(policy) - known)
 
 
 def _trial_shape(trial: Trial) -> dict[str, Any]:

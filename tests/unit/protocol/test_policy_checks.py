@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hashpact_protocol.incidents import IncidentRules
 from hashpact_protocol.policy import Action
-from hashpact_protocol.policy_checks import contradiction, unknown_labels, warnings
+from hashpact_protocol.policy_checks import contradiction, members_named, unknown_labels, warnings
 from hashpact_protocol.policy_form import (
     DEFAULT_POLICY,
     DEFAULT_RULES,
@@ -15,6 +17,7 @@ from hashpact_protocol.policy_form import (
     Policy,
     Rule,
     Scope,
+    Weight,
 )
 
 
@@ -24,6 +27,18 @@ def words(*texts: str) -> frozenset[str]:
 
 def rule(name: str, then: Action = Action.BLOCK, *, rollout: int = 10_000, **when: Any) -> Rule:
     return Rule(name, then, Conditions(**when), rollout)
+
+
+def test_all_members_that_are_named_are_found() -> None:
+    peers = FrozenMap({"beta": PeerTerms(Weight.NOTHING)})
+    named = replace(
+        DEFAULT_POLICY,
+        rules=(rule("a", publishers=words("gamma", "delta")), rule("b")),
+        peers=peers,
+        incidents=IncidentRules(counting=words("omega")),
+    )
+    assert members_named(named) == {"beta", "gamma", "delta", "omega"}
+    assert members_named(DEFAULT_POLICY) == frozenset()
 
 
 def test_the_default_rules_are_in_order() -> None:

@@ -73,5 +73,11 @@ def test_a_policy_is_tried_before_it_holds_and_shown_when_it_does(acme: Commands
     assert acme.json("policy", "try", str(file))["moves"] == []
 
 
+def test_members_that_are_not_followed_are_told(acme: Commands, tmp_path: Path) -> None:
+    file = tmp_path / "new.toml"
+    file.write_text("[peers.betta]\ntrust = 'none'\n[incidents]\ncounting = ['acme']\n")
+    assert "follows no member betta:" in acme("policy", "try", str(file)).stderr
+
+
 def test_the_schema_is_printed(acme: Commands) -> None:
     assert json.loads(acme("policy", "schema").stdout) == policy_schema()

@@ -115,6 +115,15 @@ def test_signals_are_judged_anew_when_enough_members_disagree(world: World) -> N
     assert action() is Action.BLOCK
 
 
+def test_whoever_speaks_of_another_revision_speaks_of_this_one_no_more(world: World) -> None:
+    world.logs["acme"].append(ONE)
+    for member in ("gamma", "delta"):
+        world.opinions[member].append(opinion(1, ONE, member="acme"))
+    world.opinions["delta"].append(opinion(2, AGAIN, member="acme"))  # which is not published yet
+    with world.database.read() as connection:
+        assert find_signals(connection, [sha256(1).key])[sha256(1).key].action == Action.BLOCK
+
+
 def test_it_is_the_same_in_whatever_order_listings_and_opinions_come(sqlite_database: Database) -> None:
     steps: list[Listing | Opinion] = [ONE, AGAIN, opinion(1, ONE), opinion(2, AGAIN)]
     for number, order in enumerate(permutations(range(4))):
