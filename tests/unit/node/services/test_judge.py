@@ -80,6 +80,24 @@ def test_a_policy_says_what_it_asks_of_listings() -> None:
     assert asks_listings(read_policy("[peers.beta]\nscope = { logs = ['crisis'] }"))
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "content = ['image']",
+        "labels = ['a']",
+        "without_labels = ['a']",
+        "confirmed = ['human']",
+        "origin = ['own']",
+        "incident = true",
+        "incident_types = ['manifesto']",
+        "newer_than_days = 3",
+        "overdue = true",
+    ],
+)
+def test_each_condition_that_a_listing_alone_tells_has_listings_read(asked: str) -> None:
+    assert asks_listings(read_policy(f"[[rule]]\nname = 'a'\nthen = 'block'\nwhen = {{ {asked} }}"))
+
+
 def test_what_is_merged_is_judged_by_the_policy_in_force(beta: TestLog) -> None:
     hold(beta.database, LABELLED)
     beta.append(listing(1, sha256(1), labels=["behaviour:glorification"]), listing(2, sha256(2), ODD))

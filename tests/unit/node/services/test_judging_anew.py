@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from hashpact_node.services import judging_anew as module
@@ -22,7 +23,8 @@ from hashpact_node.store.signals import find_signals, page_by_number
 from hashpact_protocol.policy import Action
 from hashpact_protocol.policy_file import read_policy
 from hashpact_protocol.signals import Signal
-from members import NOW, TestLog, add_log, listing, sha256
+from hashpact_protocol.statements import Incident
+from members import NOW, TIME, TestLog, add_log, add_member, listing, sha256, terms, uuid_of
 
 AT = int(NOW.timestamp())
 BLOCK_PRAISE = """
@@ -149,6 +151,26 @@ def test_ages_change_with_the_day(beta: TestLog, rejudger: Rejudger, clock: list
     clock[0] = NOW + timedelta(days=2)
     assert rejudger.run() == 1
     assert stands(beta.database, sha256(1)) == (Action.REVIEW, "otherwise")
+
+
+def test_an_incident_that_becomes_active_or_ends_has_its_listings_judged_anew(sqlite_database: Database) -> None:
+    """A proposal alone changes nobody's action."""
+    add_log(sqlite_database, "acme", own=True)
+    _, (beta,) = add_member(sqlite_database, "beta", terms("beta", "crisis-1", kind="crisis"))
+    _, (gamma,) = add_member(sqlite_database, "gamma", terms("gamma", "crisis-1", kind="crisis"))
+    rejudger = Rejudger(sqlite_database, lambda: NOW)
+    hold(sqlite_database, "[[rule]]\nname = 'crisis'\nwhen = { incident = true }\nthen = 'block'\n")
+    beta.append(msgspec.structs.replace(listing(1, sha256(1)), incident=uuid_of(70)))
+
+    def says(log: TestLog, number: int, status: str) -> Action:
+        log.append(Incident(uuid_of(number), TIME, uuid_of(70), status))
+        rejudger.run()
+        return stands(sqlite_database, sha256(1))[0]
+
+    assert says(beta, 80, "proposed") is Action.REVIEW
+    assert says(beta, 81, "active") is Action.REVIEW
+    assert says(gamma, 82, "active") is Action.BLOCK
+    assert says(gamma, 83, "concluded") is Action.REVIEW
 
 
 @pytest.mark.parametrize(
