@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 
 from hashpact_node.services.batches import Batch, BatchRequest, read_batch_unknown
 from hashpact_protocol.errors import HashpactError
@@ -86,6 +87,7 @@ class Workers:
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
     """Let processes that this thread starts not hear of Ctrl-C, which they would answer with a traceback at first."""
+    resource_tracker.ensure_running()  # where it begins with the first process, it lets SIGINT through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -160,3 +160,20 @@ def test_a_long_log_is_pulled_through_worker_processes_that_are_killed(
     assert sqlite_follower.held(publisher) == 1_301
     assert sqlite_follower.live(publisher) == [number for number in range(1_300) if number != 3]
     assert sqlite_follower.action(sha256(3)) == Action.NONE
+
+
+def test_the_first_worker_of_a_process_is_deaf_to_ctrl_c_from_its_beginning() -> None:
+    """While it still imports it would answer with a traceback, in the middle of what the node says."""
+    program = (
+        "from pathlib import Path\n"
+        "from hashpact_node.services.workers import Workers\n"
+        "if __name__ == '__main__':\n"
+        "    workers = Workers(1)\n"
+        "    workers.start()\n"
+        "    for child in workers._pool._processes:\n"
+        "        print(Path(f'/proc/{child}/status').read_text())\n"
+        "    workers.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    (blocked,) = (int(line.split()[1], 16) for line in done.stdout.splitlines() if line.startswith("SigBlk"))
+    assert blocked & 1 << signal.SIGINT - 1
