@@ -26,6 +26,13 @@ def desk(acme: Commands, served: TestNode) -> Commands:
     return acme
 
 
+def test_who_is_removed_leaves_every_audience(desk: Commands) -> None:
+    assert desk.json("peer", "remove", "gamma", "--yes")["left_audiences"] == ["eu-desk"]
+    assert desk.json("audience", "show", "eu-desk")["readers"] == []
+    (entry,) = desk.json("audit", "show", "--action", "peer remove")["entries"]
+    assert entry["detail"]["left_audiences"] == ["eu-desk"]
+
+
 def test_an_audience_from_its_beginning_to_its_end(desk: Commands, draw: Draw, tmp_path: Path) -> None:
     (one,) = (each["id"] for each in desk.json("publish", draw(1), "--audience", "eu-desk")["listings"])
     assert "for eu-desk" in desk("listing", "show", one).stdout
