@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
 
 from hashpact_node.net.rates import Budgets
 from hashpact_node.services.log_trust import card_of
@@ -16,7 +15,6 @@ from hashpact_node.store.doorbells import ring
 from hashpact_node.store.logs import list_logs
 from hashpact_node.store.nonces import forget_nonces, remember_nonce
 from hashpact_node.store.peers import ACTIVE, FOLLOWED, CardHolder, find_card_holder
-from hashpact_protocol.card import RequestKey
 from hashpact_protocol.errors import SignatureError
 from hashpact_protocol.names import MemberUrl
 from hashpact_protocol.requests import SignedRequest, check_request
@@ -40,10 +38,8 @@ class Doorkeeper:
     hints: Budgets = field(
         default_factory=lambda: Budgets(per_second=1 / TRUST_HINT_INTERVAL.total_seconds(), burst=1), repr=False
     )
-    _keys: dict[int, tuple[bytes, tuple[RequestKey, ...]]] = field(default_factory=dict, init=False, repr=False)
     _forgot_at: int = field(default=0, init=False, repr=False)
     _hinted: list[tuple[CardHolder, int]] = field(default_factory=list, init=False, repr=False)
-    _guard: Lock = field(default_factory=Lock, init=False, repr=False)
 
     def check(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> SignedRequest:
         """Give who signed a request for ``target``, a path below our URL with its query; nothing is written.
@@ -95,25 +91,11 @@ class Doorkeeper:
             peer = find_card_holder(connection, member)
         if peer is None or peer.state not in FOLLOWED or peer.card is None or peer.card_version is None:
             return None
-        for one in self._keys_of(peer, peer.card):
+        for one in card_of(peer).request_keys:
             if one.id == key_id:
                 return one.public if one.valid_from <= now <= one.valid_until else None
         self._hint(peer, peer.card_version)
         return None
-
-    def _keys_of(self, peer: CardHolder, card: bytes) -> tuple[RequestKey, ...]:
-        """Give a card's request keys; cards are read once.
-
-        They are told apart by their bytes: a member that was removed and added under another root may begin anew with
-        a version that another's card had before.
-        """
-        read = self._keys.get(peer.number)
-        if read is not None and read[0] == card:
-            return read[1]
-        found = card_of(peer).request_keys
-        with self._guard:
-            self._keys[peer.number] = card, found
-        return found
 
     def _hint(self, peer: CardHolder, version: int) -> None:
         """Note that a member's card may name the key that was used, now and then; whoever checks writes nothing."""

@@ -13,10 +13,9 @@ from hashpact_node.store.tables_requests import RequestNonce
 from hashpact_protocol.requests import SKEW_SECONDS
 
 _ROW: Final[dict[str, Any]] = {"digest": bindparam("digest"), "forget_at": bindparam("forget_at")}
-_DIGEST: Final = col(RequestNonce.digest)
 _REMEMBER: Final = {
-    "sqlite": sqlite.insert(RequestNonce).values(_ROW).on_conflict_do_nothing().returning(_DIGEST),
-    "postgresql": postgresql.insert(RequestNonce).values(_ROW).on_conflict_do_nothing().returning(_DIGEST),
+    name: insert(RequestNonce).values(_ROW).on_conflict_do_nothing().returning(col(RequestNonce.digest))
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
 """Made once: it is run for each request that comes once only, and making it takes longer than running it."""
 
