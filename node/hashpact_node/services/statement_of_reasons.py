@@ -49,9 +49,10 @@ TO_ADD: Final[Mapping[str, str]] = {
 """What a whole statement needs and a node does not know, with what belongs there."""
 
 NOTES: Final = (
-    "decision_facts holds no hash and no place in a log: what is published must not help to evade the list",
+    "this node writes no hash and no place in a log into decision_facts: what is published must not help to evade",
+    "decision_facts repeats what this company wrote of its decisions: read it before anything is published",
     "sources are for the company's own file",
-    "source_identity names members: Article 17(3)(b) asks for that only where it is strictly necessary",
+    "source_identity and decision_facts name members: Article 17(3)(b) asks for that only where strictly necessary",
     "whose content it was, and whether anybody was told: no node knows of persons",
     NOT_KEPT,
 )

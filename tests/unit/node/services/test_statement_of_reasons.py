@@ -137,6 +137,16 @@ def test_decisions_are_told_and_lengths_are_kept() -> None:
     assert "This company decided: confirm (this signal): known." in told
 
 
+def test_whoever_completes_it_is_told_that_words_of_this_company_and_names_stand_in_it() -> None:
+    decided = Decided(7, "confirm", "this signal", "Ann knew it", "command:ann", "2026-11-24T04:00:00Z", None, None)
+    told = statement_of_reasons(replace(EXPLANATION, signals=(replace(SIGNAL, decisions=(decided,)),)))
+    facts = told.statement["decision_facts"]
+    assert "Ann knew it" in facts
+    assert "The member beta" in facts
+    assert any(note.startswith("decision_facts repeats what this company wrote") for note in told.notes)
+    assert any(note.startswith("source_identity and decision_facts name members") for note in told.notes)
+
+
 def test_only_what_leads_to_the_action_is_told() -> None:
     weaker = replace(SIGNAL, action="review", said=(replace(SAID, member="zeta"),))
     statement = statement_of_reasons(replace(EXPLANATION, signals=(SIGNAL, weaker))).statement
