@@ -71,6 +71,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         release_max_withdrawals = 50
         undo_delay_seconds = 30
         log_format = "json"
+        report_threshold = 8
         directory_url = "https://directory.example"
         directory_fingerprint = "1:sha256:0000000000000000000000000000000000000000000000000000000000000000"
         directory_policy = "ask"
@@ -108,6 +109,7 @@ def test_file_and_environment_say_the_same(tmp_path: Path) -> None:
         "HASHPACT_RELEASE_MAX_WITHDRAWALS": "50",
         "HASHPACT_UNDO_DELAY_SECONDS": "30",
         "HASHPACT_LOG_FORMAT": "json",
+        "HASHPACT_REPORT_THRESHOLD": "8",
     }
     from_file = load_settings({"PATH": "/bin"}, tmp_path)
     empty = tmp_path / "empty"
