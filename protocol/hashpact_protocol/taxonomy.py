@@ -78,7 +78,7 @@ class Finding:
 @cache
 def taxonomy() -> Taxonomy:
     """Give the taxonomy of this package."""
-    data = resources.files(__package__).joinpath("data", f"taxonomy-v{VERSION}.json").read_bytes()
+    data = resources.files(__package__).joinpath("data", "taxonomy", f"v{VERSION}.json").read_bytes()
     return parse_taxonomy(data)
 
 
