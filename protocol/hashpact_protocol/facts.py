@@ -90,7 +90,8 @@ class ClaimFacts:
 
     ``own`` says that the member is this company. ``log_kind`` is ``listings`` or ``crisis``. ``quality`` is None where
     the signal type has none. ``expired`` says that the listing's ``expires`` has passed. ``decisions`` are what this
-    company has decided about the listing as such: the first that is in force and covers the member counts.
+    company has decided about the listing as such: the first that is in force and covers the member counts. ``held``
+    says that the listing came in a flood of its member's, which is held for review.
     """
 
     member: str
@@ -101,6 +102,7 @@ class ClaimFacts:
     expired: bool = False
     opinions: OpinionFacts = NO_OPINIONS
     decisions: tuple[LocalDecision, ...] = ()
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class SignalFacts:
     the match that is judged, 0 for the signal itself. ``decisions`` are this company's about the signal; they stand in
     order, and for each claim the first that is in force and covers its member counts. ``incidents`` are the active
     ones, of which claims may speak. ``own_member`` is this company, whose own opinion counts
-    whatever the terms of peers are.
+    whatever the terms of peers are. ``held`` says that the signal matched so often that it is held for review.
     """
 
     type: str
@@ -129,6 +131,7 @@ class SignalFacts:
     bucket: int = 0
     distance: int = 0
     own_member: str | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 stand, or came, changes nothing. A decision of this company comes before everything else.
 
 Then claims are sifted: what has expired, is too poor, too far away or out of a peer's scope does not count. Each of the
-rest has a weight, the most that it may lead to: by its peer's trust, and less if it is disputed or overdue. The rules
+rest has a weight, the most that it may lead to: by its peer's trust, less if it is disputed, overdue or held. The rules
 are read for the claims of full weight, for those of at least the next one, and so on; of what comes out, each time cut
 down to that weight, the strongest is recommended. So what is trusted less can add to a judgement up to its weight, and
 never take from it.
@@ -37,6 +37,7 @@ CONFIRMED_HERE = "confirmed-here"
 NOT_IN_SCOPE = "nothing-in-scope"
 OTHERWISE = "otherwise"
 DISPUTED = "disputed"
+FLOOD_HOLD = "flood-hold"
 OVERDUE = "overdue"
 SHADOW = "shadow"
 LIMITED_TRUST = "limited-trust"
@@ -47,7 +48,7 @@ DECIDED_HERE = {
     Verdict.ALLOW: "allowed-here",
     Verdict.DISABLE: "disabled-here",
 }
-_LIMITS = (DISPUTED, OVERDUE, SHADOW, LIMITED_TRUST)
+_LIMITS = (DISPUTED, FLOOD_HOLD, OVERDUE, SHADOW, LIMITED_TRUST)
 RESERVED_RULES = frozenset(
     {*DECIDED_HERE.values(), *_LIMITS, NOT_IN_SCOPE, OTHERWISE, NONE_COUNTS.rule, NOT_CLAIMED.rule}
 )
@@ -191,6 +192,10 @@ def _weigh(policy: Policy, facts: SignalFacts, claim: ClaimFacts, moment: int) -
     limits: list[tuple[Weight, str | None]] = [(Weight.BLOCK, None)]
     if len(_disagreeing(policy, facts, claim)) >= policy.disputed.members:
         limits.append((policy.disputed.at_most, DISPUTED))
+    if claim.held:
+        limits.append((policy.flood.listings.at_most, FLOOD_HOLD))
+    if facts.held and not claim.own:
+        limits.append((policy.flood.matches.at_most, FLOOD_HOLD))
     if _is_overdue(claim, moment):
         limits.append((policy.overdue.at_most, OVERDUE))
     if not claim.own:

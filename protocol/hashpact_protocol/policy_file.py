@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from hashpact_protocol import policy_fields as forms
@@ -17,7 +19,19 @@ from hashpact_protocol.judging import RESERVED_RULES
 from hashpact_protocol.policy import ACTION_OF_WORD
 from hashpact_protocol.policy_checks import contradiction
 from hashpact_protocol.policy_fields import Form, Path, PolicyFault
-from hashpact_protocol.policy_form import Conditions, Disputed, Overdue, PeerTerms, Policy, Rule, Scope
+from hashpact_protocol.policy_form import (
+    LISTING_FLOOD,
+    MATCH_FLOOD,
+    Conditions,
+    Disputed,
+    Flood,
+    FloodTerms,
+    Overdue,
+    PeerTerms,
+    Policy,
+    Rule,
+    Scope,
+)
 from hashpact_protocol.policy_lines import line_of
 from hashpact_protocol.recommendations import (
     RECOMMENDATIONS_MAX,
@@ -35,6 +49,10 @@ FILE_MAX_CHARACTERS: Final = 1_048_576
 RULES_MAX: Final = 1_000
 MEMBERS_MAX: Final = 10_000
 DAYS_MAX: Final = 36_500
+FLOOD_DAYS_MAX: Final = 366
+FLOOD_MAX: Final = 1_000_000_000
+"""The most that a flood's limits may be."""
+
 LOG_KINDS: Final = ("listings", "crisis")
 _RULE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _DISTANCE_MAX: Final = 10_000
@@ -163,6 +181,17 @@ def _make_policy(*, version: int = VERSION, rule: tuple[Rule, ...] = (), **table
     return Policy(**tables)
 
 
+def _flood(usual: FloodTerms) -> Form:
+    fields = {
+        "hold": forms.flag(),
+        "times": forms.whole(1, FLOOD_MAX),
+        "at_least": forms.whole(1, FLOOD_MAX),
+        "days": forms.whole(1, FLOOD_DAYS_MAX),
+        "at_most": forms.at_most(),
+    }
+    return forms.table(fields, partial(replace, usual))
+
+
 _SCOPE = forms.table(
     {
         "content": forms.texts(),
@@ -211,6 +240,9 @@ _TABLES: Final = {
     "distance": forms.distances(),
     "disputed": forms.table({"members": forms.whole(1, MEMBERS_MAX), "at_most": forms.at_most()}, Disputed),
     "overdue": forms.table({"at_most": forms.at_most()}, Overdue),
+    "flood": forms.table(
+        {"notify": forms.flag(), "listings": _flood(LISTING_FLOOD), "matches": _flood(MATCH_FLOOD)}, Flood
+    ),
     "incidents": forms.table(
         {
             "members": forms.whole(1, MEMBERS_MAX),

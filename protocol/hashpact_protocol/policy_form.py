@@ -154,6 +154,33 @@ class Overdue:
     at_most: Weight = Weight.BLOCK
 
 
+@dataclass(frozen=True, slots=True)
+class FloodTerms:
+    """What is a flood of one kind: within a day more than ``times`` the usual of the last ``days``, and ``at_least``.
+
+    What is held for it leads to ``at_most``; nothing is held where ``hold`` is False.
+    """
+
+    times: int
+    at_least: int
+    hold: bool = True
+    days: int = 28
+    at_most: Weight = Weight.REVIEW
+
+
+LISTING_FLOOD = FloodTerms(times=20, at_least=10_000)
+MATCH_FLOOD = FloodTerms(times=50, at_least=1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """When a peer lists, or a signal matches, far above its usual; ``notify``: the publisher is told."""
+
+    notify: bool = True
+    listings: FloodTerms = LISTING_FLOOD
+    matches: FloodTerms = MATCH_FLOOD
+
+
 DEFAULT_RULES = (
     Rule("own-listing", Action.BLOCK, Conditions(own=True)),
     Rule("members-agree", Action.BLOCK, Conditions(members=2)),
@@ -166,7 +193,8 @@ class Policy:
     """All that a policy file says. ``others`` are the terms of peers that ``peers`` does not name.
 
     ``otherwise`` is recommended where claims count and no rule fits. ``distance`` is by signal type, for all peers.
-    ``incidents`` says what makes an incident active here, ``recommendations`` what is said to whoever matches besides.
+    ``flood`` says what is held for review since there is far too much of it, ``incidents`` what makes an incident
+    active here, ``recommendations`` what is said to whoever matches besides.
     """
 
     rules: tuple[Rule, ...] = DEFAULT_RULES
@@ -176,6 +204,7 @@ class Policy:
     others: PeerTerms = PeerTerms()
     disputed: Disputed = Disputed()
     overdue: Overdue = Overdue()
+    flood: Flood = Flood()
     incidents: IncidentRules = INCIDENT_RULES
     recommendations: tuple[Recommendation, ...] = ()
 

@@ -20,6 +20,7 @@ BUILT_IN: Final = {
     "overdue": 13,
     "shadow": 14,
     "limited-trust": 15,
+    "flood-hold": 16,
 }
 UNKNOWN: Final = 0
 """The rule of a signal that was judged before rules were kept: what the default rule says of its claims."""

@@ -20,8 +20,11 @@ from hashpact_protocol.judging import LAST_SECOND, judge, label_fits
 from hashpact_protocol.policy import Action
 from hashpact_protocol.policy_form import (
     DEFAULT_POLICY,
+    LISTING_FLOOD,
+    MATCH_FLOOD,
     Conditions,
     Disputed,
+    Flood,
     FrozenMap,
     Overdue,
     PeerTerms,
@@ -270,6 +273,26 @@ def test_a_match_that_is_too_far_away_does_not_count() -> None:
     assert verdict(facts(claim("beta"), distance=10), policy) == (Action.REVIEW, "one-member")
     assert verdict(facts(claim("beta"), distance=11), policy) == (Action.IGNORE, "nothing-in-scope")
     assert verdict(facts(claim("gamma"), distance=31), policy) == (Action.REVIEW, "one-member")
+
+
+def test_what_came_in_a_flood_of_its_member_leads_to_no_more_than_policy_says() -> None:
+    flooding = claim("beta", held=True)
+    assert verdict(facts(flooding, claim("delta", held=True))) == (Action.REVIEW, "flood-hold")
+    assert verdict(facts(flooding, claim("gamma"))) == (Action.REVIEW, "one-member")
+    assert verdict(facts(flooding, claim("gamma"), claim("delta"))) == (Action.BLOCK, "members-agree")
+    watched = Policy(flood=Flood(listings=replace(LISTING_FLOOD, at_most=Weight.OBSERVE)))
+    assert verdict(facts(flooding), watched) == (Action.OBSERVE, "flood-hold")
+
+
+def test_what_matches_far_too_often_is_held_but_not_what_this_company_lists() -> None:
+    agreed = facts(claim("beta"), claim("gamma"))
+    assert verdict(replace(agreed, held=True)) == (Action.REVIEW, "flood-hold")
+    own = facts(claim("beta"), claim("acme", own=True))
+    assert verdict(replace(own, held=True)) == (Action.BLOCK, "own-listing")
+    confirmed = replace(agreed, held=True, decisions=(LocalDecision(Verdict.CONFIRM),))
+    assert verdict(confirmed) == (Action.BLOCK, "confirmed-here")
+    watched = Policy(flood=Flood(matches=replace(MATCH_FLOOD, at_most=Weight.OBSERVE)))
+    assert verdict(replace(agreed, held=True), watched) == (Action.OBSERVE, "flood-hold")
 
 
 def test_an_overdue_listing_leads_to_no_more_than_policy_says() -> None:

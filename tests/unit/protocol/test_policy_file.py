@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]  # it brings no type information
@@ -15,8 +16,11 @@ from hashpact_protocol.policy_checks import unknown_labels, warnings
 from hashpact_protocol.policy_file import FILE_MAX_CHARACTERS, policy_schema, read_policy
 from hashpact_protocol.policy_form import (
     DEFAULT_POLICY,
+    MATCH_FLOOD,
     Conditions,
     Disputed,
+    Flood,
+    FloodTerms,
     FrozenMap,
     Overdue,
     PeerTerms,
@@ -37,6 +41,9 @@ otherwise = "observe"
 distance = { pdq = 20, tlsh = 10 }
 disputed = { members = 3, at_most = "observe" }
 overdue = { at_most = "review" }
+flood.notify = false
+flood.listings = { times = 3, at_least = 50, days = 7, at_most = "observe" }
+flood.matches = { hold = false }
 incidents = { members = 3, counting = ["acme"], directory = true, undo_delay = false }
 
 [other_peers]
@@ -130,6 +137,11 @@ def test_every_field_is_read_into_its_place() -> None:
         others=PeerTerms(shadow=True),
         disputed=Disputed(3, Weight.OBSERVE),
         overdue=Overdue(Weight.REVIEW),
+        flood=Flood(
+            notify=False,
+            listings=FloodTerms(times=3, at_least=50, days=7, at_most=Weight.OBSERVE),
+            matches=replace(MATCH_FLOOD, hold=False),
+        ),
         incidents=IncidentRules(3, words("acme"), directory=True, undo_delay=False),
         recommendations=(
             Recommendation(
