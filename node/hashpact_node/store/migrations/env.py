@@ -13,6 +13,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_directory,
     tables_drafts,
     tables_evidence,
+    tables_holds,
     tables_incidents,
     tables_judging,
     tables_keys,

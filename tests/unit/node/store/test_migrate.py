@@ -18,6 +18,7 @@ from hashpact_node.store import (  # noqa: F401  # theirs belong, too
     tables_decisions,
     tables_drafts,
     tables_evidence,
+    tables_holds,
     tables_incidents,
     tables_judging,
     tables_keys,
