@@ -34,6 +34,7 @@ from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.explaining import Explainer
 from hashpact_node.services.holding import HeldReleases
+from hashpact_node.services.holds import Holds
 from hashpact_node.services.incidents import Incidents
 from hashpact_node.services.index_feed import IndexFeed
 from hashpact_node.services.introducing import Introducer
@@ -114,6 +115,7 @@ class Node:
     stating: Stating
     opining: Opining
     deciding: Deciding
+    holds: Holds
     corrections: Corrections
     incidents: Incidents
     audiences: Audiences
@@ -260,6 +262,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         stating=stating,
         opining=Opining(database, stating, now),
         deciding=Deciding(database, now),
+        holds=Holds(database, now),
         corrections=Corrections(database, publisher, now),
         incidents=Incidents(database, stating, now, policies.incident_rules),
         audiences=Audiences(database, locks, keyring, places, releaser, now),

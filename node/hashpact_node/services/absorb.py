@@ -10,6 +10,7 @@ from hashpact_node.services.batches import QUARANTINE_KEPT, Batch, BatchRequest,
 from hashpact_node.services.collecting import without_collecting
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.expiry import expire_due, remember_expiring
+from hashpact_node.services.floods import hold_floods
 from hashpact_node.services.incident_steps import remember_incidents
 from hashpact_node.services.opinion_merging import count_delays, listings_of, settle_listings, take_opinions
 from hashpact_node.services.rederiving import settle_crossing
@@ -40,7 +41,7 @@ class Absorber:
     def __init__(
         self, database: Database, log: Log, held: CompactRange, *, now: Callable[[], datetime], stores: bool = True
     ) -> None:
-        """``held`` is what was committed before; ``stores`` is False where the bundles are there already."""
+        """``held``: what was committed before; ``stores``: False for an own log, whose bundles are there already."""
         self._database = database
         self._now = now
         self._stores = stores
@@ -100,6 +101,8 @@ class Absorber:
             touched = self._settle_opinions(connection, batch, now)
             remember_incidents(connection, self.log, batch.merged, now=now)
             eyes = viewpoint(connection, now)
+            if self._stores and hold_floods(connection, self.log, batch, eyes, now=now):
+                eyes = viewpoint(connection, now)
             self._store_claims(connection, batch, eyes, numbers)
             rejudge(connection, keys_at(connection, touched), eyes, numbers)
             remember_expiring(connection, self.log.number, batch.merged.expiring)

@@ -40,6 +40,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "nothing-in-scope": "nothing that lists it counts under the policy",
     "otherwise": "no rule of the policy fits",
     "disputed": "members disagree with the listing",
+    "flood-hold": "it is held for review, since far more came than is usual: `hashpact hold list`",
     "overdue": "its publisher has not looked at it again in time",
     "shadow": "the member that lists it is only observed",
     "limited-trust": "the policy lets the member that lists it lead no further",
@@ -110,6 +111,8 @@ def _possible(facts: SignalFacts, policy: Policy, now: datetime) -> Iterator[tup
     """Yield what may come to pass, in words, with the facts and the time at which to judge then."""
     for words, other in (*_decisions(facts), *_listings(facts)):
         yield words, other, now
+    if facts.held or any(claim.held for claim in facts.claims):
+        yield "if what holds it is released (`hashpact hold release`)", _let_through(facts), now
     for count in range(1, DISAGREEING_MAX + 1):
         words = "if one more member disagrees" if count == 1 else f"if {count} more members disagree"
         disputed = _each(facts, partial(_disputed, count=count))
@@ -169,6 +172,10 @@ def _each(facts: SignalFacts, change: Callable[[ClaimFacts], ClaimFacts]) -> Sig
     return replace(facts, claims=tuple(map(change, facts.claims)))
 
 
+def _let_through(facts: SignalFacts) -> SignalFacts:
+    return replace(facts, held=False, claims=tuple(replace(claim, held=False) for claim in facts.claims))
+
+
 def _undecided(claim: ClaimFacts) -> ClaimFacts:
     return replace(claim, decisions=())
 
@@ -180,7 +187,7 @@ def _undisputed(claim: ClaimFacts) -> ClaimFacts:
 def _another(facts: SignalFacts) -> ClaimFacts:
     """Give the claim of one more member, which says the same as the best of those that there are."""
     like = min(facts.claims, key=lambda claim: (claim.expired, -(claim.quality or 0), claim.member))
-    return replace(like, member=ANOTHER, own=False, expired=False, opinions=OpinionFacts(), decisions=())
+    return replace(like, member=ANOTHER, own=False, expired=False, opinions=OpinionFacts(), decisions=(), held=False)
 
 
 def _disputed(claim: ClaimFacts, count: int) -> ClaimFacts:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from hashpact_node.services.listing_facts import UNREADABLE, ListingFactsReader
 from hashpact_node.services.packed import essence
 from hashpact_node.store.connection import Connection
+from hashpact_node.store.holds import NOTHING_HELD, Held
 from hashpact_node.store.judging import any_decision, any_opinion
 from hashpact_node.store.local_decisions import listing_decisions, signal_decisions
 from hashpact_node.store.logs import Log
@@ -90,7 +91,7 @@ def asks_listings(policy: Policy) -> bool:
 class Judge:
     """Judges signals at one time, within one transaction. ``logs`` are all logs by their local number.
 
-    ``rules`` gives the numbers of rules by name.
+    ``rules`` gives the numbers of rules by name, ``held`` what is held for review since there is far too much of it.
     """
 
     connection: Connection
@@ -100,6 +101,7 @@ class Judge:
     own: int
     rules: Mapping[str, int]
     incidents: frozenset[IncidentFacts] = frozenset()
+    held: Held = NOTHING_HELD
     members: Mapping[int, int] = field(init=False)
     _reader: ListingFactsReader | None = field(init=False)
     _own_member: str | None = field(init=False)
@@ -118,7 +120,7 @@ class Judge:
         if len(self._memo) > MEMO_MAX:
             self._memo.clear()
         known = self._known(rows)
-        if known is None and not self._rollouts:
+        if known is None and not self._rollouts and not self.held:
             return [self._plain_outcome(key, claims, distance) for key, claims in rows]
         return [self._outcome(key, claims, known or _NOTHING_KNOWN, distance) for key, claims in rows]
 
@@ -129,7 +131,12 @@ class Judge:
         reader.load((claim.log, claim.position) for claim in unpacked)
         known = self._known([(key, claims)]) or _NOTHING_KNOWN
         seen = [
-            (claim, reader.facts[reader.number_at(claim.log, claim.position)], known.said_at(claim))
+            (
+                claim,
+                reader.facts[reader.number_at(claim.log, claim.position)],
+                known.said_at(claim),
+                self.held.holds_entry(claim.log, claim.position),
+            )
             for claim in unpacked
         ]
         return self._signal_facts(key, seen, known.decided.get(key, ()), distance)
@@ -168,7 +175,7 @@ class Judge:
             face = (distance, _type_part(key), frozenset(claims[at : at + 3] + claims[at + 7 : at + 8] for at in steps))
         outcome = self._memo.get(face)
         if outcome is None:
-            seen = [(claim, _UNKNOWN_LISTING, _NOTHING_SAID) for claim in unpack_claims(claims)]
+            seen = [(claim, _UNKNOWN_LISTING, _NOTHING_SAID, False) for claim in unpack_claims(claims)]
             outcome = self._memo[face] = self._judged(self._signal_facts(key, seen, (), distance))
         return outcome
 
@@ -179,13 +186,17 @@ class Judge:
         for claim in unpack_claims(claims):
             number = UNREADABLE if number_at is None else number_at(claim.log, claim.position)
             about = said.get(Place(claim.log, claim.position), _NOTHING_SAID) if said else _NOTHING_SAID
-            parts.add(_Part(claim.log, claim.quality, claim.expired, number, about))
+            held = self.held.holds_entry(claim.log, claim.position)
+            parts.add(_Part(claim.log, claim.quality, claim.expired, number, about, held))
         decisions = known.decided.get(key, ()) if known.decided else ()
-        face = (distance, _type_part(key), self._rollout_part(key), decisions, frozenset(parts))
+        often = key in self.held.keys
+        face = (distance, _type_part(key), self._rollout_part(key), decisions, often, frozenset(parts))
         outcome = self._memo.get(face)
         if outcome is None:
             facts = [_UNKNOWN_LISTING] if self._reader is None else self._reader.facts
-            seen = [(Claim(one.log, 0, one.quality, one.expired), facts[one.listing], one.said) for one in parts]
+            seen = [
+                (Claim(one.log, 0, one.quality, one.expired), facts[one.listing], one.said, one.held) for one in parts
+            ]
             outcome = self._memo[face] = self._judged(self._signal_facts(key, seen, decisions, distance))
         return outcome
 
@@ -200,7 +211,7 @@ class Judge:
     def _signal_facts(
         self,
         key: bytes,
-        seen: Iterable[tuple[Claim, ListingFacts, _Said]],
+        seen: Iterable[tuple[Claim, ListingFacts, _Said, bool]],
         decisions: tuple[LocalDecision, ...],
         distance: int,
     ) -> SignalFacts:
@@ -213,13 +224,14 @@ class Judge:
             bucket_of(key),
             distance,
             self._own_member,
+            key in self.held.keys,
         )
 
-    def _claim_facts(self, claim: Claim, listing: ListingFacts, said: _Said) -> ClaimFacts:
+    def _claim_facts(self, claim: Claim, listing: ListingFacts, said: _Said, held: bool) -> ClaimFacts:  # noqa: FBT001  # as it stands in what was seen
         log = self.logs[claim.log]
         own = log.peer == self.own
         return ClaimFacts(
-            log.member, listing, own, log.kind, claim.quality, claim.expired, said.opinions, said.decisions
+            log.member, listing, own, log.kind, claim.quality, claim.expired, said.opinions, said.decisions, held
         )
 
 
@@ -231,6 +243,7 @@ class _Part(NamedTuple):
     expired: bool
     listing: int
     said: _Said
+    held: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hashpact_node.services.judge import parsed_policy
 from hashpact_node.services.packed import shown
 from hashpact_node.services.views import active_incidents, logs_by_number, own_peer
 from hashpact_node.store.connection import Connection
+from hashpact_node.store.holds import held_now
 from hashpact_node.store.judging import policy_in_force
 from hashpact_node.store.local_decisions import listing_decisions, signal_decisions
 from hashpact_node.store.opinions import opinions_at
@@ -61,6 +62,7 @@ class KnownFacts:
         self.now = now
         self.own = own_peer(connection)
         self.logs = logs_by_number(connection)
+        self._held = held_now(connection)
         self._members = {number: log.peer for number, log in self.logs.items()}
         self._judgements: dict[SignalFacts, Judgement] = {}
 
@@ -91,6 +93,7 @@ class KnownFacts:
             bucket=bucket_of(key) if self.policy.rollouts else 0,  # else all that look the same are judged once
             distance=distance,
             own_member=self.own.member,
+            held=key in self._held.keys,
         )
 
     def _claim(
@@ -110,6 +113,7 @@ class KnownFacts:
             expired=claim.expired,
             opinions=opinions.get(place, NO_OPINIONS),
             decisions=decisions.get(place, ()),
+            held=self._held.holds_entry(*place),
         )
 
     def _judge(self, facts: SignalFacts) -> Judgement:

@@ -9,6 +9,7 @@ from datetime import datetime
 from hashpact_keys.rows import RowName
 from hashpact_keys.trust import needs_renewal, renew_online
 from hashpact_node.services.expiry import expire_due
+from hashpact_node.services.floods import day_of
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.release import Releaser
 from hashpact_node.services.removal import finish_removals
@@ -17,10 +18,12 @@ from hashpact_node.services.views import own_number, viewpoint
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.database import Database
 from hashpact_node.store.idempotency import expire
+from hashpact_node.store.listed import forget_listed
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import list_logs
 from hashpact_node.store.trust import load_files, prune_files, save_files
 from hashpact_protocol.errors import HashpactError
+from hashpact_protocol.policy_file import FLOOD_DAYS_MAX
 
 TRUST_WAIT_SECONDS = 60.0
 
@@ -84,10 +87,11 @@ class Upkeep:
         return finish_removals(self.database, self.locks, now=self.now())
 
     def expire(self) -> int:
-        """Let listings that have expired stop acting, and forget old idempotency keys; how many listings were due."""
+        """Let listings that have expired stop acting, and forget old idempotency keys and counts; how many were due."""
         now = self.now()
         with self.database.write() as connection:
             expire(connection, now=now)
+            forget_listed(connection, before=day_of(now) - FLOOD_DAYS_MAX)
         due = taken = self._expire_some(now)
         while taken:
             taken = self._expire_some(now)

@@ -9,6 +9,7 @@ from hashpact_node.services.judge import Judge, parsed_policy
 from hashpact_node.services.log_trust import card_of
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.directories import newest_directory
+from hashpact_node.store.holds import held_now
 from hashpact_node.store.incidents import list_steps
 from hashpact_node.store.judging import policy_in_force, rule_names
 from hashpact_node.store.logs import Log, list_logs
@@ -50,7 +51,7 @@ def judge_by(connection: Connection, policy: Policy, rules: Mapping[str, int], n
     """Give the eyes of a policy whose rules have these numbers."""
     own, logs = own_number(connection), logs_by_number(connection)
     incidents = active_incidents(connection, policy) if policy.asks_incidents else frozenset()
-    return Judge(connection, policy, now, logs, own, rules, incidents)
+    return Judge(connection, policy, now, logs, own, rules, incidents, held_now(connection))
 
 
 def active_incidents(connection: Connection, policy: Policy) -> frozenset[IncidentFacts]:

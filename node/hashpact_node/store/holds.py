@@ -74,6 +74,9 @@ class Held:
         return bool(self.spans or self.keys)
 
 
+NOTHING_HELD: Final = Held({}, frozenset())
+
+
 @dataclass(frozen=True, slots=True)
 class NewHold:
     """A hold to be: of listings with ``peer``, ``log`` and the span from ``first`` to before ``last``; else ``key``."""

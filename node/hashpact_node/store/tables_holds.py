@@ -41,11 +41,14 @@ class FloodHold(Table, table=True):
 
 
 class ListedCount(Table, table=True):
-    """How many new listings of a member were merged on a day (Unix days, UTC)."""
+    """How many new listings of a member's logs of one name were merged on a day (Unix days, UTC).
+
+    The first row says since when that is counted: since these logs were read whole for the first time.
+    """
 
     __tablename__ = "listed_count"
 
-    peer: int = Field(sa_type=Integer, primary_key=True, sa_column_args=[ForeignKey("peer.number")])
+    sequence: int = Field(sa_type=Integer, primary_key=True, sa_column_args=[ForeignKey("sequence.number")])
     day: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
     listings: int = Field(sa_type=BigInteger)
 

@@ -25,7 +25,7 @@ UNKNOWN = {
     "{member}": "nobody",
     "{number}": "1",
     **dict.fromkeys(("{listing}", "{draft}", "{incident}"), NOTHING),
-    **dict.fromkeys(("{decision}", "{dispute}", "{webhook}"), "999999"),
+    **dict.fromkeys(("{decision}", "{dispute}", "{hold}", "{webhook}"), "999999"),
 }
 """What stands for parts of paths, so that nothing is changed by whoever may."""
 

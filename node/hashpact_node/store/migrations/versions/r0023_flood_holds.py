@@ -40,11 +40,11 @@ def upgrade() -> None:
     op.create_index("ix_flood_hold_key", "flood_hold", ["key"])
     op.create_table(
         "listed_count",
-        sa.Column("peer", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("day", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("listings", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["peer"], ["peer.number"], name="fk_listed_count_peer_peer"),
-        sa.PrimaryKeyConstraint("peer", "day", name="pk_listed_count"),
+        sa.ForeignKeyConstraint(["sequence"], ["sequence.number"], name="fk_listed_count_sequence_sequence"),
+        sa.PrimaryKeyConstraint("sequence", "day", name="pk_listed_count"),
     )
     op.create_table(
         "matched_count",
