@@ -33,6 +33,7 @@ from hashpact_node.services.doorkeeping import Doorkeeper
 from hashpact_node.services.erasing import Erasing
 from hashpact_node.services.evidence import EvidenceKeeper
 from hashpact_node.services.explaining import Explainer
+from hashpact_node.services.hold_notices import HoldNotices
 from hashpact_node.services.holding import HeldReleases
 from hashpact_node.services.holds import Holds
 from hashpact_node.services.incidents import Incidents
@@ -116,6 +117,7 @@ class Node:
     opining: Opining
     deciding: Deciding
     holds: Holds
+    hold_notices: HoldNotices
     corrections: Corrections
     incidents: Incidents
     audiences: Audiences
@@ -234,6 +236,7 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
     peering = Peering(database, locks, trusting, now)
     succession = Succession(database, locks, keyring, releaser, now)
     stating = Stating(database, publisher, succession, now)
+    opining = Opining(database, stating, now)
     change_feed = ChangeFeed(database)
     vault = WebhookSecrets(keystore)
     index_feed = IndexFeed(database, ScanIndex(SIGNAL_TYPES["pdq"].code))
@@ -260,9 +263,10 @@ def _wire(settings: Settings, database: Database, keystore: KeyStore, *, release
         mover=Mover(database, publisher, now),
         succession=succession,
         stating=stating,
-        opining=Opining(database, stating, now),
+        opining=opining,
         deciding=Deciding(database, now),
         holds=Holds(database, now),
+        hold_notices=HoldNotices(database, opining, now),
         corrections=Corrections(database, publisher, now),
         incidents=Incidents(database, stating, now, policies.incident_rules),
         audiences=Audiences(database, locks, keyring, places, releaser, now),

@@ -39,6 +39,13 @@ def show_hold(node: NodeOf, hold: Number) -> Hold:
     return Hold.model_validate(asdict(node.holds.show(hold)))
 
 
+@router.post("/holds/{hold}/notify", operation_id="notify_hold", summary="Tell the publisher of what is held")
+async def notify_hold(request: Request, node: NodeOf, hold: Number) -> Hold:
+    """Publish an opinion `seen`, whose note gives the figures; all members may read it."""
+    await run_in(lanes_of(request).publishing, node.hold_notices.send, hold)
+    return Hold.model_validate(asdict(node.holds.show(hold)))
+
+
 @router.post(
     "/holds/{hold}/release",
     operation_id="release_hold",

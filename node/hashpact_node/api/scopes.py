@@ -57,6 +57,7 @@ SCOPES: Final[Mapping[str, Need]] = {
     "undo_decision": TokenScope.REVIEW,
     "list_holds": TokenScope.REVIEW,
     "show_hold": TokenScope.REVIEW,
+    "notify_hold": TokenScope.PUBLISH,
     "release_hold": TokenScope.REVIEW,
     "opine": TokenScope.PUBLISH,
     "list_opinions": TokenScope.READ,

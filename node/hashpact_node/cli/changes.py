@@ -105,6 +105,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "drafts reject": ("draft", "reason"),
     "erase": ("listing", "reason", "at_once"),
     "evidence compare": ("member",),
+    "hold notify": ("number",),
     "hold release": ("number", "why"),
     "import": ("log", "file", "origin", "audience"),
     "incident activate": ("incident",),

@@ -84,6 +84,18 @@ def release(
         say(f"released: {view.number}, {_about(view)}")
 
 
+@app.command(epilog=examples("hashpact hold notify 3"))
+def notify(number: Number, home: Home = DEFAULT_HOME, as_json: AsJson = False) -> None:
+    """Tell the publisher of what is held: an opinion `seen`, whose note gives the figures; all members may read it."""
+    with opened(home, publishes=True) as node:
+        node.hold_notices.send(number)
+        view = node.holds.show(number)
+    if as_json:
+        say_json(view)
+    else:
+        say(f"told: {view.number}, {_about(view)}")
+
+
 def _about(view: HoldView) -> str:
     if view.signal is not None:
         return view.signal

@@ -1,4 +1,4 @@
-"""How often something matched, by day, action, type and surface: never which hash, of what content, or whose.
+"""How often something matched, by day, action, type and surface; beside it, for floods, how often each signal did.
 
 Lookups only add to numbers in memory, which cost nothing to speak of; every process that serves writes its own down
 every few seconds. What a process that dies has not written is lost: the numbers are at most a few seconds short, never
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 import structlog
 
+from hashpact_node.services.match_floods import MatchFloods
 from hashpact_node.services.matching import COMPARED, MatchResult
 from hashpact_node.store.database import Database
 from hashpact_node.store.outcomes import MatchKey, add_matches, day_of
@@ -35,11 +36,13 @@ class MatchTally:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        self._floods = MatchFloods(database, now)
         self._counts: Counter[MatchKey] = Counter()
         self._lock = threading.Lock()
 
-    def add(self, results: Iterable[MatchResult], surface: str | None) -> None:
+    def add(self, results: Sequence[MatchResult], surface: str | None) -> None:
         """Count the results of a batch, which was met on one surface, if that was said."""
+        self._floods.add(results)
         met = Counter((one.action, one.type) for one in results)
         day = day_of(self._now().date())
         with self._lock:
@@ -48,7 +51,8 @@ class MatchTally:
                 self._counts[MatchKey(day, action, named, surface or "")] += count
 
     def flush(self) -> None:
-        """Write down what was counted; what cannot be written is kept, and tried again with the next."""
+        """Write down what was counted, and hold what floods; what cannot be written is tried again with the next."""
+        self._floods.flush()
         with self._lock:
             counts, self._counts = self._counts, Counter()
         if not counts:

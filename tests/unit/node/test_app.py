@@ -74,6 +74,7 @@ PROMISED = {
     ("DELETE", "/v1/decisions/{decision}"),
     ("GET", "/v1/holds"),
     ("GET", "/v1/holds/{hold}"),
+    ("POST", "/v1/holds/{hold}/notify"),
     ("POST", "/v1/holds/{hold}/release"),
     ("POST", "/v1/opinions"),
     ("GET", "/v1/opinions"),
