@@ -50,6 +50,7 @@ class Intervals:
     tell_card: float = 1.0
     judge: float = 2.0
     blobs: float = 5.0
+    notices: float = 5.0
     expire: float = 30.0
     cosign: float = 300.0
     renew_trust: float = 600.0
@@ -143,7 +144,7 @@ class Schedule:
         self._add("judge", self._node.policies.look, every.judge, quiet=True)
         self._add("expire", upkeep.expire, every.expire)
         self._add("end-decisions", self._node.deciding.end_due, every.expire)
-        self._add("notify-holds", self._node.hold_notices.send_due, every.expire)
+        self._add("notify-holds", self._node.hold_notices.send_due, every.notices, quiet=True)
         self._add("compare", self._node.comparer.compare_some, every.compare)
         self._add("watch-keys", self._node.key_watch.watch, every.watch_keys)
         self._add("check-audit", self._node.audit.check, every.check_audit)

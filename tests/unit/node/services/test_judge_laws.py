@@ -12,6 +12,7 @@ from hashpact_node.services.judging_anew import Rejudger
 from hashpact_node.services.rebuild import Rebuilder
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.database import Database
+from hashpact_node.store.holds import NewHold, Notice, add_hold
 from hashpact_node.store.judging import number_rules, rule_names, set_policy
 from hashpact_node.store.local_decisions import NewDecision, Subject, add_decision
 from hashpact_node.store.locks import Locks
@@ -19,7 +20,7 @@ from hashpact_node.store.signals import page_by_number
 from hashpact_protocol.facts import Verdict
 from hashpact_protocol.policy import Action
 from histories import MEMBERS, SIGNALS, Batch, histories
-from members import NOW, add_log
+from members import NOW, TestLog, add_log
 
 AT = int(NOW.timestamp())
 POLICIES = (
@@ -44,6 +45,13 @@ def decide(database: Database, verdict: Verdict | None) -> None:
             add_decision(connection, NewDecision(verdict, Subject(DECIDED), "why", "x", keys=(DECIDED,)), now=NOW)
 
 
+def hold_some(database: Database, beta: TestLog, held: bool) -> None:  # noqa: FBT001  as hypothesis draws it
+    if held:
+        with database.write() as connection:
+            add_hold(connection, NewHold(9, 0, Notice.NONE, beta.row.peer, beta.number, 1, 4), now=NOW)
+            add_hold(connection, NewHold(9, 0, Notice.NONE, key=SIGNALS[1].key), now=NOW)
+
+
 def judged(database: Database) -> dict[bytes, tuple[Action, str]]:
     with database.read() as connection:
         names = rule_names(connection)
@@ -55,20 +63,22 @@ def judged(database: Database) -> dict[bytes, tuple[Action, str]]:
 @given(
     history=histories(),
     policies=st.lists(st.tuples(st.integers(0, 8), st.sampled_from(POLICIES)), min_size=1, max_size=3),
-    verdict=st.none() | st.sampled_from(list(Verdict)),
+    local=st.tuples(st.none() | st.sampled_from(list(Verdict)), st.booleans()),
 )
 def test_judging_step_by_step_is_judging_from_nothing(
     sqlite_files: SqliteFiles,
     tmp_path_factory: pytest.TempPathFactory,
     history: list[Batch],
     policies: list[tuple[int, str | None]],
-    verdict: Verdict | None,
+    local: tuple[Verdict | None, bool],
 ) -> None:
+    verdict, held = local
     folder = tmp_path_factory.mktemp("judge")
     last = max(enumerate(policies), key=lambda one: (min(one[1][0], len(history)), one[0]))[1][1]
     with opened(sqlite_files.url(_folder(folder, "steps"))) as database:
         logs = {member: add_log(database, member, own=member == "acme") for member in MEMBERS}
         decide(database, verdict)
+        hold_some(database, logs["beta"], held)
         rejudger = Rejudger(database, lambda: NOW)
         for number in range(len(history) + 1):
             for at, text in policies:
@@ -83,6 +93,7 @@ def test_judging_step_by_step_is_judging_from_nothing(
     with opened(sqlite_files.url(_folder(folder, "whole"))) as database:
         logs = {member: add_log(database, member, own=member == "acme") for member in MEMBERS}
         decide(database, verdict)
+        hold_some(database, logs["beta"], held)
         hold(database, last)
         for batch in history:
             logs[batch.member].append(*batch.statements)
