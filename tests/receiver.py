@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,13 +20,17 @@ class Came:
 
 @dataclass
 class Receiver:
-    """``answers`` are given one after another, then ``status``; ``holds`` keeps an answer back until it is set."""
+    """``answers`` are given one after another, then ``status``; ``holds`` keeps an answer back until it is set.
+
+    ``says`` is the body of each.
+    """
 
     port: int = 0
     came: list[Came] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     status: int = 204
     holds: threading.Event | None = None
+    says: bytes = b""
 
     @property
     def url(self) -> str:
@@ -54,9 +58,11 @@ def receiving() -> Iterator[Receiver]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, more = receiver.answer(Came(self.path, headers, body))
             self.send_response(status)
-            for name, value in {"content-length": "0", **more}.items():
+            for name, value in {"content-length": str(len(receiver.says)), **more}.items():
                 self.send_header(name, value)
             self.end_headers()
+            with suppress(ConnectionError):  # whoever has heard enough may go
+                self.wfile.write(receiver.says)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class has it
             """Say nothing."""

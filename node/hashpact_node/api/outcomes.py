@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -14,7 +15,7 @@ from hashpact_node.api.listings import REPLAYED
 from hashpact_node.api.models_outcomes import NewOutcomes, Outcomes, OutcomesTaken
 from hashpact_node.api.problems import PROBLEM_RESPONSES
 from hashpact_node.api.schemas import request_body
-from hashpact_node.api.token_door import holder_of, refuse_bulk
+from hashpact_node.api.token_door import holder_of, is_brief, refuse_bulk
 from hashpact_node.assembly import Node
 from hashpact_node.services.idempotent import Answer
 from hashpact_node.services.outcomes import NewOutcome
@@ -65,7 +66,9 @@ async def add(
     refuse_bulk(request, len(batch.outcomes))
     holder = holder_of(request)
     source = "" if holder is None else holder.id
-    answer = await run_in_threadpool(_add, node, batch, source, idempotency_key, body)
+    # Whoever may only match is told of what matches, not of what was listed once.
+    tells = not is_brief(request)
+    answer = await run_in_threadpool(partial(_add, node, batch, source, idempotency_key, body, tells=tells))
     headers = {REPLAYED: "true"} if answer.repeated else {}
     return Response(answer.body, answer.status, headers=headers, media_type=JSON)
 
@@ -78,9 +81,9 @@ def show(
     return Outcomes.model_validate(node.outcomes.show(key))
 
 
-def _add(node: Node, batch: _Batch, source: str, key: str | None, body: bytes) -> Answer:
+def _add(node: Node, batch: _Batch, source: str, key: str | None, body: bytes, *, tells: bool) -> Answer:
     outcomes = [
         NewOutcome(one.key, Counts(one.matched, one.removed, one.appealed, one.reinstated)) for one in batch.outcomes
     ]
     asked = b"\n".join((b"outcomes", source.encode(), body))
-    return node.outcomes.add(outcomes, source, idempotency_key=key, request=asked)
+    return node.outcomes.add(outcomes, source, idempotency_key=key, request=asked, tells=tells)

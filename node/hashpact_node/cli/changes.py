@@ -144,7 +144,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...] | None]] = {
     "serve": ("alone",),
     "token create": ("name", "scope", "expires", "per_minute"),
     "token revoke": ("identifier",),
-    "webhook add": ("url", "action", "since", "scheme"),
+    "webhook add": ("name", "action", "since", "scheme"),
     "webhook remove": ("identifier",),
     "webhook replay": ("identifier", "skip", "since"),
     "withdraw": ("listing", "reason"),

@@ -108,13 +108,17 @@ class Fetcher:
         max_bytes: int,
         deadline_seconds: float,
         headers: Mapping[str, str] | None = None,
+        whole: bool = True,
     ) -> Answer:
-        """Return the answer to one POST, which must be one that may be repeated; else as :meth:`get`."""
+        """Return the answer to one POST, which must be one that may be repeated; else as :meth:`get`.
+
+        Unless it is wanted ``whole``, only its beginning is given of an answer that is too long.
+        """
         parse_url(url, escapes=self._escapes)
         request = httpx.Request("POST", url, headers=_headers(headers), content=body)
-        return self._ask(request, max_bytes, deadline_seconds)
+        return self._ask(request, max_bytes, deadline_seconds, whole=whole)
 
-    def _ask(self, request: httpx.Request, max_bytes: int, deadline_seconds: float) -> Answer:
+    def _ask(self, request: httpx.Request, max_bytes: int, deadline_seconds: float, *, whole: bool = True) -> Answer:
         url = str(request.url)
         request.extensions = {"timeout": {"pool": deadline_seconds}}  # the rest is seen to by PeerTransport
         with self._deadline.within(deadline_seconds), _told(url, deadline_seconds):
@@ -122,7 +126,7 @@ class Fetcher:
             response = self._send(request)
             self.clocks.hear(request.url.netloc.decode(), response.headers, sent, clock.now())
             try:
-                return self._read(response, url, max_bytes)
+                return self._read(response, url, max_bytes, whole=whole)
             finally:
                 response.close()
 
@@ -144,7 +148,7 @@ class Fetcher:
             raise CannotSignError(error) from error
         return request
 
-    def _read(self, response: httpx.Response, url: str, max_bytes: int) -> Answer:
+    def _read(self, response: httpx.Response, url: str, max_bytes: int, *, whole: bool) -> Answer:
         if response.status_code in _REDIRECTS and "location" in response.headers:
             raise FetchRefusedError(
                 f"the peer answered with a redirect (status {response.status_code})",
@@ -155,7 +159,7 @@ class Fetcher:
         cap = min(max_bytes, _ERROR_BODY_MAX_BYTES) if failed else max_bytes
         declared = _declared_bytes(response)
         body = b"" if declared > cap else self._read_body(response, cap)
-        if max(declared, len(body)) > cap and not failed:
+        if max(declared, len(body)) > cap and whole and not failed:
             raise FetchTooLargeError(
                 f"the answer is longer than {cap} bytes", where=url, mend="the peer must keep to the limits"
             )

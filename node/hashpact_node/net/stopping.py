@@ -116,12 +116,13 @@ class StoppableFetcher:
         max_bytes: int,
         deadline_seconds: float,
         headers: Mapping[str, str] | None = None,
+        whole: bool = True,
     ) -> Answer:
         """Return the answer to one POST; raises what Fetcher.post does, and Stopped."""
 
         def fetch() -> Answer:
             return self._fetcher.post(
-                url, body, max_bytes=max_bytes, deadline_seconds=deadline_seconds, headers=headers
+                url, body, max_bytes=max_bytes, deadline_seconds=deadline_seconds, headers=headers, whole=whole
             )
 
         return self._ask(fetch)

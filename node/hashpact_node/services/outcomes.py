@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -51,12 +51,19 @@ class Outcomes:
     now: Callable[[], datetime]
 
     def add(
-        self, outcomes: Sequence[NewOutcome], source: str, *, idempotency_key: str | None = None, request: bytes = b""
+        self,
+        outcomes: Sequence[NewOutcome],
+        source: str,
+        *,
+        idempotency_key: str | None = None,
+        request: bytes = b"",
+        tells: bool = True,
     ) -> Answer:
         """Add to the counts of up to 1 000 signals, all or none; ``source`` is the id of the token that says so.
 
         With a key the same ``request`` is counted once, however often it comes. Raises RequestError that names the
         outcome: for a signal that the blocklist does not know, one that is there twice, and a number out of bounds.
+        Where it ``tells`` nothing of the blocklist, a signal that is not known is passed over, and answered alike.
         """
         if not 1 <= len(outcomes) <= OUTCOMES_MAX:
             raise RequestError(
@@ -65,8 +72,10 @@ class Outcomes:
         keyed = _keyed(outcomes)
 
         def work(connection: Connection) -> Answer:
-            _check_known(connection, keyed)
-            counted = [(key, one.counts) for key, one in zip(keyed, outcomes, strict=True)]
+            known = find_signals(connection, sorted(keyed))
+            if tells:
+                _check_known(keyed, known)
+            counted = [(key, one.counts) for key, one in zip(keyed, outcomes, strict=True) if key in known]
             add_outcomes(connection, day_of(self.now().date()), source, counted)
             return Answer(200, msgspec.json.encode({"count": len(outcomes)}))
 
@@ -107,9 +116,8 @@ def _key(text: str, where: str) -> bytes:
         raise RequestError(f"this is no signal: {error.what}", where=where, mend=error.mend or _MEND) from None
 
 
-def _check_known(connection: Connection, keyed: Sequence[bytes]) -> None:
+def _check_known(keyed: Sequence[bytes], known: Collection[bytes]) -> None:
     """Refuse signals that were never listed: a blocklist forgets none, so that nothing can have matched them."""
-    known = find_signals(connection, sorted(keyed))
     for at, key in enumerate(keyed):
         if key not in known:
             raise RequestError("nobody ever listed this signal here", where=f"outcomes[{at}].key", mend=_MEND)

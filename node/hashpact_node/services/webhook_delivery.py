@@ -177,7 +177,12 @@ class WebhookDelivery:
         fetcher = StoppableFetcher(self.fetcher, stop)
         try:
             answer = fetcher.post(
-                row.url, body, max_bytes=ANSWER_MAX_BYTES, deadline_seconds=DEADLINE_SECONDS, headers=headers
+                row.url,
+                body,
+                max_bytes=ANSWER_MAX_BYTES,
+                deadline_seconds=DEADLINE_SECONDS,
+                headers=headers,
+                whole=False,  # its status says all; what else a receiver has to tell, nobody reads
             )
         except FetchError as error:
             return Tried(None, error.what.replace("the peer", "the receiver"))

@@ -96,6 +96,7 @@ def test_every_job_has_its_row(acme: OwnMember, start: Callable[[], Any], pulls:
         "end-decisions",
         "finish-removals",
         "judge",
+        "notify-holds",
         "follow-directory",
         "destroy-erased",
         "ask-erased",

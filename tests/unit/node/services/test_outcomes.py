@@ -77,6 +77,14 @@ def test_a_request_that_is_refused_counts_nothing_and_keeps_no_key(outcomes: Out
     assert not outcomes.add(wrong[:1], "t1", idempotency_key="k", request=b"2").repeated
 
 
+def test_whoever_may_only_match_does_not_learn_what_was_listed(outcomes: Outcomes) -> None:
+    never = f"sha256:{9:064x}"
+    answers = [outcomes.add([NewOutcome(key, COUNTS)], "t1", tells=False) for key in (TWO, never)]
+    assert answers[0] == answers[1]
+    assert outcomes.show(TWO).matched == 4
+    assert outcomes.show(never).matched == 0
+
+
 @pytest.mark.parametrize(
     ("asked", "where", "what"),
     [

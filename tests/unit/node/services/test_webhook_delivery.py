@@ -130,6 +130,14 @@ def test_the_library_of_the_specification_verifies_it(desk: Desk) -> None:
         hook.verify(came.body.replace(b"block", b"allow"), dict(came.headers))
 
 
+def test_a_receiver_may_say_more_than_anybody_reads(desk: Desk) -> None:
+    view = desk.add()
+    desk.receiver.says = b"<html>" + b"thanks " * 20_000
+    assert desk.deliver(view)
+    desk.receiver.answers = [(500, {})]
+    assert not desk.deliver(view)
+
+
 def test_a_filter_tells_of_one_action_and_of_what_leaves_it(desk: Desk) -> None:
     blocks = desk.add(action="block")
     desk.deliver(blocks)
