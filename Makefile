@@ -48,8 +48,8 @@ demo: install ## three nodes share a blocklist (PICTURES=folder takes yours, KEE
 run: install ## start one node for real use, in var/node or HASHPACT_HOME
 	@HASHPACT_HOME="$${HASHPACT_HOME:-var/node}" exec $(BIN)/hashpact run
 
-bench: install ## measure (N=1000000 sets the size, ONLY='bootstrap.*' chooses)
-	@$(BIN)/python tests/bench/run.py $(if $(N),--n "$(N)") $(if $(ONLY),--only "$(ONLY)")
+bench: install ## measure (N=1000000 sets the size, NODES=12 those of the crisis, ONLY='bootstrap.*' chooses)
+	@$(BIN)/python tests/bench/run.py $(if $(N),--n "$(N)") $(if $(NODES),--nodes "$(NODES)") $(if $(ONLY),--only "$(ONLY)")
 
 clean: ## remove .venv, caches and reports; never var/, where nodes live
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz .coverage .coverage.* build dist

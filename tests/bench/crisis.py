@@ -17,19 +17,19 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from bench.crisis_followers import READY
 from hashpact_node import clock
 from material import draft
-from nodes import CERTIFICATES, PASSPHRASE, TestNode, make_node, running
+from nodes import CERTIFICATES, PASSPHRASE, TestNode, make_node, meet, running
 
 NODES = 50
 HASHES = 870
@@ -43,7 +43,12 @@ FOLLOWERS = Path(__file__).with_name("crisis_followers.py")
 ASKED_NODES = 3
 ASK_SECONDS = 0.2
 WAIT_SECONDS = 180.0
+"""How long, after the last is published, what is not everywhere yet is waited for; then that is the figure."""
+
+SAID_EVERY = 10
 MICROSECONDS = 1_000_000
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -57,14 +62,24 @@ class _Run:
     ended: threading.Event = field(default_factory=threading.Event)
 
 
-def crisis(folder: Path, count: int = NODES, *, hashes: int = HASHES, seconds: float = SECONDS) -> dict[str, float]:
+def crisis(
+    folder: Path,
+    count: int = NODES,
+    *,
+    hashes: int = HASHES,
+    seconds: float = SECONDS,
+    say: Callable[[str], object] = print,
+) -> dict[str, float]:
     """Give p50, p95, p99 and the longest time, in ms, from published to matchable over all hashes and followers.
 
-    ``lookup.p95`` is that of a sample by lookups, as coarse as ``ASK_SECONDS``. The followers follow the publisher and
-    it follows them, so that they may read its logs; they do not follow each other. They poll once an hour, so that
-    nothing but doorbells brings news. RuntimeError where a hash does not arrive in time.
+    ``everywhere`` is how many hashes every follower had at the end; one that some follower did not have by then counts
+    as long as it was waited for. ``lookup.p95`` is that of a sample by lookups, as coarse as ``ASK_SECONDS``. The
+    followers follow the publisher and it follows them, so that they may read its logs; they do not follow each other.
+    They poll once an hour, so that nothing but doorbells brings news.
     """
-    nodes = [make_node(folder, f"member-{number}") for number in range(count)]
+    nodes = [
+        make_node(folder, f"member-{number}") for number in _telling(range(count), f"of {count} nodes are made", say)
+    ]
     publisher, followers = nodes[0], nodes[1:]
     run = _Run(str(uuid.uuid4()))
     opened = publisher.command("logs", "open", "crisis")
@@ -72,22 +87,37 @@ def crisis(folder: Path, count: int = NODES, *, hashes: int = HASHES, seconds: f
         raise RuntimeError(opened.stderr)
     with running(publisher), _following(followers):
         with ThreadPoolExecutor(THREADS) as threads:
-            list(threads.map(publisher.follow, followers))
-            list(threads.map(lambda node: _follow(node, publisher), followers))
+            met = threads.map(lambda node: _meet(node, publisher), followers)
+            list(_telling(met, f"of {len(followers)} followers have met the publisher", say))
         asking = [threading.Thread(target=_ask, args=(node, run)) for node in followers[:ASKED_NODES]]
         for thread in asking:
             thread.start()
         try:
-            _publish(publisher, run, hashes, seconds)
-            arrived = [_arrived(node, run) for node in followers]
+            _publish(publisher, run, hashes, seconds, say)
+            arrived = _wait_for_all(followers, run, say)
         finally:
             run.ended.set()
             for thread in asking:
                 thread.join()
-    times = [1_000 * (at[one] - run.published[one]) for at in arrived for one in run.published]
+    return _figures(run, arrived, clock.now().timestamp())
+
+
+def _figures(run: _Run, arrived: Sequence[dict[bytes, float]], ended_at: float) -> dict[str, float]:
+    times = [1_000 * (at.get(one, ended_at) - when) for at in arrived for one, when in run.published.items()]
     cuts = statistics.quantiles(times, n=100, method="inclusive")
-    lookups = statistics.quantiles(run.looked_up, n=100, method="inclusive")
-    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "longest": max(times), "lookup.p95": lookups[94]}
+    everywhere = sum(all(one in at for at in arrived) for one in run.published)
+    figures = {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "longest": max(times), "everywhere": everywhere}
+    if len(run.looked_up) > 1:
+        figures["lookup.p95"] = statistics.quantiles(run.looked_up, n=100, method="inclusive")[94]
+    return figures
+
+
+def _telling(done: Iterable[T], what: str, say: Callable[[str], object]) -> Iterator[T]:
+    """Pass things on as they are done, and say now and then how many that were."""
+    for number, one in enumerate(done, 1):
+        yield one
+        if number % SAID_EVERY == 0:
+            say(f"  {number} {what}")
 
 
 @contextmanager
@@ -106,14 +136,16 @@ def _following(nodes: Sequence[TestNode]) -> Iterator[None]:
         yield
 
 
-def _follow(node: TestNode, publisher: TestNode) -> None:
-    """Let a node that runs follow the publisher, and read it for the first time."""
+def _meet(node: TestNode, publisher: TestNode) -> None:
+    """Let the publisher and a node, which both run, follow each other, and the node read for the first time."""
+    publisher.follow(node)
+    meet(node.database_url, publisher)
     told = {"member": publisher.member, "url": publisher.url, "fingerprint": publisher.fingerprint}
     node.post("/v1/peers", json=told).raise_for_status()
     node.pull(publisher)
 
 
-def _publish(publisher: TestNode, run: _Run, hashes: int, seconds: float) -> None:
+def _publish(publisher: TestNode, run: _Run, hashes: int, seconds: float, say: Callable[[str], object]) -> None:
     """Publish so many listings, evenly over so many seconds, a batch at a time."""
     chance = random.Random(hashes)
     batches = max(1, round(seconds / EVERY_SECONDS))
@@ -133,6 +165,8 @@ def _publish(publisher: TestNode, run: _Run, hashes: int, seconds: float) -> Non
             answer.raise_for_status()
             run.published |= {uuid.UUID(one["id"]).bytes: published for one in answer.json()["listings"]}
             run.wanted.append((published, batch[-1]["signals"][0]))
+            if (at + 1) % SAID_EVERY == 0:
+                say(f"  {len(run.published)} of {hashes} hashes are published")
 
 
 def _ask(node: TestNode, run: _Run) -> None:
@@ -157,21 +191,30 @@ def _is_found(client: httpx.Client, node: TestNode, signal: dict[str, Any]) -> b
     return answer.json()["results"][0]["action"] in ("review", "block")
 
 
-def _arrived(node: TestNode, run: _Run) -> dict[bytes, float]:
-    """Give when each listing was merged by a node, in Unix seconds; RuntimeError where one does not come in time."""
-    file = node.database_url.removeprefix("sqlite:///")
+def _wait_for_all(nodes: Sequence[TestNode], run: _Run, say: Callable[[str], object]) -> list[dict[bytes, float]]:
+    """Give for each node when it merged each listing, in Unix seconds, once it has all, or it has been long enough."""
     deadline = time.monotonic() + WAIT_SECONDS
+    said_at = time.monotonic()
     while True:
-        link = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
-        try:
-            rows: Sequence[tuple[bytes, int]] = link.execute(
-                "SELECT listing, merged_at FROM incident_arrival WHERE merged_at IS NOT NULL"
-            ).fetchall()
-        finally:
-            link.close()
-        found = {bytes(listing): merged / MICROSECONDS for listing, merged in rows}
-        if run.published.keys() <= found.keys():
-            return found
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"{node.member} has {len(found)} of {len(run.published)} listings")
+        arrived = [_arrived(node) for node in nodes]
+        have_all = sum(run.published.keys() <= at.keys() for at in arrived)
+        if have_all == len(nodes) or time.monotonic() > deadline:
+            say(f"  {have_all} of {len(nodes)} followers have all hashes")
+            return arrived
+        if time.monotonic() - said_at > SAID_EVERY:
+            said_at = time.monotonic()
+            say(f"  {have_all} of {len(nodes)} followers have all hashes; the others are waited for")
         time.sleep(0.5)
+
+
+def _arrived(node: TestNode) -> dict[bytes, float]:
+    """Give when each listing was merged by a node, in Unix seconds."""
+    file = node.database_url.removeprefix("sqlite:///")
+    link = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        rows: Sequence[tuple[bytes, int]] = link.execute(
+            "SELECT listing, merged_at FROM incident_arrival WHERE merged_at IS NOT NULL"
+        ).fetchall()
+    finally:
+        link.close()
+    return {bytes(listing): merged / MICROSECONDS for listing, merged in rows}

@@ -1,6 +1,6 @@
 """Measure Hashpact: ``make bench``, ``make bench N=1000000``, ``make bench ONLY='bootstrap.*'``.
 
-Every figure is measured on real nodes over loopback, each a process of its own. ``bootstrap.floor`` is measured in the
+``make bench ONLY='crisis.*' NODES=12`` has a crisis among so many nodes. Every figure is measured on real nodes over loopback, each a process of its own. ``bootstrap.floor`` is measured in the
 same run over the same bytes, so that the ratio to it says more than a rate on some machine. Prints a table and writes
 ``bench.json``.
 """
@@ -24,7 +24,7 @@ sys.path.insert(0, str(TESTS))
 
 from bench.asking_members import costs, flood  # noqa: E402 - the path comes first
 from bench.bootstrap import bootstrap  # noqa: E402
-from bench.crisis import HASHES, crisis  # noqa: E402
+from bench.crisis import HASHES, NODES, crisis  # noqa: E402
 from bench.floor import floor_rate  # noqa: E402
 from bench.judging import NAMES as JUDGING  # noqa: E402
 from bench.judging import judging_times  # noqa: E402
@@ -49,7 +49,7 @@ FLOOD = tuple(
 )
 CIRCLES = (3, 10)
 QUANTILES = ("p50", "p95", "p99")
-CRISIS = ("p50", "p95", "p99", "longest", "lookup.p95")
+CRISIS = ("p50", "p95", "p99", "longest", "everywhere", "lookup.p95")
 DEFAULT_N = 100_000
 IMPORT_SECONDS = 3_600
 
@@ -62,7 +62,7 @@ def main() -> int:
         postgres = PostgresDatabases(Path(folder).name)
         ends.callback(postgres.stop)
         bench = Bench(Path(folder), results, postgres, ends)
-        news(Path(folder), results)
+        news(Path(folder), results, options.nodes)
         _judging(Path(folder) / "judging", results, options.n)
         for n in [] if _only_news(results) else sorted({min(SMALL, options.n), min(DEFAULT_N, options.n), options.n}):
             bench.measure(n, second=n == options.n)
@@ -71,7 +71,7 @@ def main() -> int:
     return 0
 
 
-def news(folder: Path, results: Results) -> None:
+def news(folder: Path, results: Results, nodes: int) -> None:
     """Measure what needs no large log: signers, witnesses, signed requests, and how fast news goes around."""
     if results.wants(*SIGNERS):
         for name, rate in signer_rates(folder / "signers", results.console.print):
@@ -81,8 +81,9 @@ def news(folder: Path, results: Results) -> None:
             results.add(f"witness.{name}", 0, rate, "1/s")
     _requests(folder, results)
     if results.wants(*(f"crisis.{name}" for name in CRISIS)):
-        for name, value in crisis(folder / "crisis").items():
-            results.add(f"crisis.{name}", HASHES, value, "ms")
+        results.console.print(f"[bold]a crisis among {nodes} nodes[/bold]")
+        for name, value in crisis(folder / "crisis", nodes, say=results.console.print).items():
+            results.add(f"crisis.{name}", HASHES, value, "1" if name == "everywhere" else "ms")
     for count in CIRCLES:
         names = [f"latency.{count}_nodes.{quantile}" for quantile in QUANTILES]
         if results.wants(*names):
@@ -115,6 +116,7 @@ def _only_news(results: Results) -> bool:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=DEFAULT_N, help=f"the largest log, in listings (default {DEFAULT_N})")
+    parser.add_argument("--nodes", type=int, default=NODES, help=f"how many nodes share a crisis (default {NODES})")
     parser.add_argument("--only", default=".*", help="a regular expression that the names must match (default all)")
     parser.add_argument("--output", default="bench.json", help="where the figures go (default bench.json)")
     return parser.parse_args()

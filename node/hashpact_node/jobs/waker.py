@@ -40,6 +40,8 @@ class Waker:
         self._pullers = ThreadPoolExecutor(THREADS, "woken")
         self._guard = threading.Lock()
         self._running: set[str] = set()
+        self._asked_meanwhile: set[str] = set()
+        """Of whom something is due while a pull runs, so that it is looked again when that ends."""
         self._pauses: defaultdict[str, float] = defaultdict(lambda: PAUSE_SECONDS)
         self._not_before: dict[str, float] = {}
         self._thread = threading.Thread(target=self._watch, name="waker", daemon=True)
@@ -56,12 +58,12 @@ class Waker:
         self._pullers.shutdown()
 
     def _watch(self) -> None:
-        rung = self._node.witness.rung
+        rung, wait = self._node.witness.rung, 0.0
         while not self._stop.is_set():
             try:
-                rung.wait(LOOK_SECONDS)
+                rung.wait(wait)
                 rung.clear()
-                self._look()
+                wait = self._look()
             except HashpactError as error:
                 log.warning("doorbells could not be looked after", error=str(error))
                 self._stop.wait(LOOK_SECONDS)
@@ -69,8 +71,12 @@ class Waker:
                 log.exception("the waker broke, and goes on")
                 self._stop.wait(LOOK_SECONDS)
 
-    def _look(self) -> None:
-        """Begin a pull of each peer of which a log is due, unless one runs or it is too early."""
+    def _look(self) -> float:
+        """Begin a pull of each peer of which a log is due, unless one runs or it is too early.
+
+        Gives in how many seconds to look again: when the next is due, and at the latest when another process of this
+        node may have been rung.
+        """
         now_ms = int(clock.now().timestamp() * 1_000)
         with self._node.database.read() as connection:
             rings = list_rings(connection)
@@ -79,18 +85,28 @@ class Waker:
             with self._node.database.write() as connection:
                 take_rings(connection, over)
         due: defaultdict[str, list[Ring]] = defaultdict(list)
+        wait = LOOK_SECONDS
         for one in rings:
-            if one.due_ms <= now_ms and not one.is_over and self._may_pull(one.member):
+            if one.is_over:
+                continue
+            seconds = max((one.due_ms - now_ms) / 1_000, self._early_by(one.member))
+            if seconds > 0.0:
+                wait = min(wait, seconds)
+            else:
                 due[one.member].append(one)
         for member, asked in due.items():
             with self._guard:
+                if member in self._running:
+                    self._asked_meanwhile.add(member)
+                    continue
                 self._running.add(member)
                 self._not_before[member] = clock.monotonic() + self._pauses[member]
             self._pullers.submit(self._pull, member, asked)
+        return wait
 
-    def _may_pull(self, member: str) -> bool:
+    def _early_by(self, member: str) -> float:
         with self._guard:
-            return member not in self._running and clock.monotonic() >= self._not_before.get(member, 0.0)
+            return self._not_before.get(member, 0.0) - clock.monotonic()
 
     def _pull(self, member: str, asked: list[Ring]) -> None:
         """Pull what was asked for; what is asked for meanwhile is asked for anew."""
@@ -105,6 +121,10 @@ class Waker:
         finally:
             with self._guard:
                 self._running.discard(member)
+                again = member in self._asked_meanwhile
+                self._asked_meanwhile.discard(member)
+            if again:
+                self._node.witness.rung.set()
 
     def _pull_now(self, member: str, asked: list[Ring]) -> None:
         with self._node.database.write() as connection:

@@ -173,7 +173,7 @@ class Witness:
     def _cosign(self, request: AddCheckpoint, known: _Known) -> Cosigned | Stands | Busy:
         log, now = known.log, self.now()
         line = self._cosigned_before(request, known)
-        due_ms = self._due_ms(request, known)
+        due_ms = self._due_ms(request, known, now)
         if line is not None and due_ms is None:
             return Cosigned((line,))
         wait = self.work.spend(known.payer)
@@ -205,7 +205,7 @@ class Witness:
         fresh = line is not None and 0 <= self.now().timestamp() - made_at(line) <= REUSED_SECONDS
         return line if same and fresh else None
 
-    def _due_ms(self, request: AddCheckpoint, known: _Known) -> int | None:
+    def _due_ms(self, request: AddCheckpoint, known: _Known, now: datetime) -> int | None:
         """Say when to pull, in Unix milliseconds; None where there is nothing new, or it is asked for already."""
         size = request.checkpoint.size
         if known.peer.own or size <= known.log.accepted_size:
@@ -213,7 +213,7 @@ class Witness:
         witnesses = {(witness.key.name, witness.key.key_id) for witness in known.trust.publisher_witness}
         # Publishers cosign what they show, and gather the cosignatures of others before.
         shown = any((line.name, line.key_id) in witnesses for line in request.parsed.signatures)
-        due_ms = int(self.now().timestamp() * 1_000) + (0 if shown else UNSHOWN_MILLISECONDS)
+        due_ms = int(now.timestamp() * 1_000) + (0 if shown else UNSHOWN_MILLISECONDS)
         with self.database.read() as connection:
             asked = find_ring(connection, known.log.number)
         return None if asked is not None and asked[0] >= size and asked[1] <= due_ms else due_ms

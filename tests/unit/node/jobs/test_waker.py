@@ -20,7 +20,7 @@ from hashpact_node.store.logs import Log, find_log
 from hashpact_node.store.peers import Peer, get_peer
 from members import listing, sha256
 from own_member import found_member
-from publisher import Publisher, gone
+from publisher import Publisher, Reply, gone
 
 GENEROUS_SECONDS = 120.0
 
@@ -180,11 +180,11 @@ def test_it_goes_on_whatever_breaks(
 ) -> None:
     look, broken = Waker._look, threading.Event()
 
-    def breaks(one: Waker) -> None:
+    def breaks(one: Waker) -> float:
         if not broken.is_set():
             broken.set()
             raise RuntimeError("a fault of this program")
-        look(one)
+        return look(one)
 
     monkeypatch.setattr(Waker, "_look", breaks)
     assert broken.wait(GENEROUS_SECONDS)
@@ -200,3 +200,36 @@ def test_a_pull_that_runs_already_is_asked_for_again(node: Node, running: Waker,
         wait_for(lambda: asked_for(node, beta))
     wait_for(lambda: row(node, beta).held_size == 1)
     del running
+
+
+def test_what_comes_while_a_pull_runs_or_too_early_is_pulled_as_soon_as_it_may(
+    node: Node, beta: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself it would look again long after this test has given up."""
+    monkeypatch.setattr(waker, "LOOK_SECONDS", 10 * GENEROUS_SECONDS)
+    reading, goes_on = threading.Event(), threading.Event()
+
+    def slow(honest: Reply) -> Reply:
+        reading.set()
+        goes_on.wait(GENEROUS_SECONDS)
+        return honest
+
+    beta.alter("checkpoint", slow)
+    one = Waker(node)
+    one.start()
+    try:
+        rings(node, beta, 1)
+        node.witness.rung.set()
+        assert reading.wait(GENEROUS_SECONDS)
+        beta.log.append(listing(1, sha256(1)))
+        rings(node, beta, 2)
+        node.witness.rung.set()
+        wait_for(lambda: one._asked_meanwhile)
+        goes_on.set()
+        wait_for(lambda: row(node, beta).held_size == 2)
+        beta.log.append(listing(2, sha256(2)))
+        rings(node, beta, 3, later=1.0)
+        node.witness.rung.set()
+        wait_for(lambda: row(node, beta).held_size == 3)
+    finally:
+        one.stop()

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -314,6 +316,13 @@ def test_a_checkpoint_that_is_shown_rings_at_once_and_one_that_gathers_a_little_
     asker.ask(5, 5, shown=True)
     assert asker.ring() == (5, now)
     assert asker.witness.rung.is_set()
+
+
+def test_a_ring_wakes_at_once_though_time_passes_while_it_is_looked_at(sqlite_asker: Asker) -> None:
+    witness, looks = sqlite_asker.witness, itertools.count()
+    witness.now = lambda: NOW + next(looks) * timedelta(milliseconds=5)
+    sqlite_asker.ask(2, 5, shown=True)
+    assert witness.rung.is_set()
 
 
 def test_what_is_accepted_already_rings_for_nothing(asker: Asker) -> None:
