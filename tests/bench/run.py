@@ -1,6 +1,8 @@
 """Measure Hashpact: ``make bench``, ``make bench N=1000000``, ``make bench ONLY='bootstrap.*'``.
 
-``make bench ONLY='crisis.*' NODES=12`` has a crisis among so many nodes. Every figure is measured on real nodes over loopback, each a process of its own. ``bootstrap.floor`` is measured in the
+``make bench ONLY='crisis.*' NODES=12`` has a crisis among so many nodes.
+
+Every figure is measured on real nodes over loopback, each a process of its own. ``bootstrap.floor`` is measured in the
 same run over the same bytes, so that the ratio to it says more than a rate on some machine. Prints a table and writes
 ``bench.json``.
 """
