@@ -39,6 +39,9 @@ BELL_SECONDS: Final = 5.0
 OTHERS_MAX: Final = LIMITS.note_signatures_max - 3
 """Cosignatures of others on a checkpoint, beside our own and those of the log: two while its key is rotated."""
 
+SPARES: Final = 6
+"""How many peers more than are wanted are asked before a release; of fifty, all but a few would be asked in vain."""
+
 THREADS: Final = 32
 GATHER_PAUSE_MAX_SECONDS: Final = 300.0
 BELL_PAUSE_MAX_SECONDS: Final = 10.0
@@ -75,6 +78,9 @@ class _Line:
     busy: bool = False
     busy_since: float = 0.0
     newest: _Job | None = None
+    seconds: float = 0.0
+    """How long it took to answer last; who was never asked counts as quick, so that it is found out."""
+
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def is_waited_for(self) -> bool:
@@ -87,7 +93,7 @@ class _Line:
 
     def answered(self, seconds: float, *, bell: bool) -> None:
         """Forget what failed; who answers a bell, but slowly, would still be too slow for a release."""
-        self.bells.count = 0
+        self.bells.count, self.seconds = 0, seconds
         if not bell or seconds <= ADD_CHECKPOINT_SECONDS:
             self.releases.count = 0
 
@@ -161,8 +167,9 @@ class WitnessLines:
     def gather(self, log: Log, note: Note, have: tuple[NoteSignature, ...] = ()) -> tuple[NoteSignature, ...]:
         """Give cosignatures of peers on a signed checkpoint that is not shown yet, those at hand first.
 
-        It waits until there are as many as wanted, or all have answered, or for a second. Where nobody can be asked it
-        takes no time.
+        Asked are those that answered the quickest lately, a few more than are wanted; the others hear of it by the
+        doorbell, and cosign then. It waits until there are as many as wanted, or all have answered, or for a second.
+        Where nobody can be asked it takes no time.
         """
         with self.database.read() as connection:
             peers = _witnesses(connection, log)
@@ -178,7 +185,9 @@ class WitnessLines:
             if lines[peer.member].is_waited_for()
             and not any((one.key.name, one.key.key_id) in there for one in card.witness_keys)
         ]
-        gathering = _Gathering([peer.member for peer, _ in asked], self.wanted - len(have))
+        missing = self.wanted - len(have)
+        asked = sorted(asked, key=lambda one: lines[one[0].member].seconds)[: missing + SPARES]
+        gathering = _Gathering([peer.member for peer, _ in asked], missing)
         for peer, card in asked:
             job = _Job(peer, card, log.number, note, log.accepted_size, ADD_CHECKPOINT_SECONDS, gathering.bring)
             self._askers.submit(self._send, lines[peer.member], job)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -103,6 +104,14 @@ def wait_for(question: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def all_have_bell(witnesses: list[Witness], size: int) -> bool:
+    """Say whether a checkpoint of a size came to all that was shown already: with more than the log's signature."""
+    return all(
+        any(one.checkpoint.size == size and len(one.parsed.signatures) > 1 for one in witness.asked)
+        for witness in witnesses
+    )
+
+
 def test_a_release_is_shown_with_the_cosignatures_of_its_readers(
     sqlite_follower: Follower, peers: list[Witness]
 ) -> None:
@@ -142,6 +151,27 @@ def test_a_conflict_is_sent_once_more_from_its_size(sqlite_follower: Follower, p
     assert len(cosignatures(note, [peers[0].publisher.witness_key])) == 1
     again.close()
     assert [asked.old for asked in peers[0].asked][:2] == [3, 1]
+
+
+def test_of_many_peers_the_quickest_are_asked_first_and_all_are_rung(
+    sqlite_follower: Follower, peers: list[Witness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witness_lines, "SPARES", 0)
+    lines = make_lines(sqlite_follower, wanted=1)
+    log = sqlite_follower.own.log.number
+    for slow, quick in (peers, peers[::-1]):
+        lines._line(slow.publisher.member, log).seconds = 2.0
+        lines._line(quick.publisher.member, log).seconds = 1.0
+        before = [len(one.asked) for one in (slow, quick)]
+        size = sqlite_follower.own.log.accepted_size + 1
+        release(sqlite_follower, lines, size)
+        wait_for(partial(all_have_bell, peers, size))
+        gathered = [
+            [one for one in witness.asked[old:] if len(one.parsed.signatures) == 1]
+            for witness, old in zip((slow, quick), before, strict=True)
+        ]
+        assert [bool(one) for one in gathered] == [False, True]
+    lines.close()
 
 
 def test_nobody_is_waited_for_where_there_is_nobody(sqlite_follower: Follower) -> None:
