@@ -45,6 +45,11 @@ SPARES: Final = 6
 THREADS: Final = 32
 GATHER_PAUSE_MAX_SECONDS: Final = 300.0
 BELL_PAUSE_MAX_SECONDS: Final = 10.0
+RING_AGAIN_SECONDS: Final = 1.0
+"""When a bell that was not heard rings again for the first time; each next time takes twice as long."""
+
+RINGS_MAX: Final = 5
+"""After so many failures in a row a reader is left to its polling, until it is rung for the next release."""
 
 told = structlog.get_logger(__name__)
 
@@ -80,6 +85,12 @@ class _Line:
     newest: _Job | None = None
     seconds: float = 0.0
     """How long it took to answer last; who was never asked counts as quick, so that it is found out."""
+
+    heard: int = 0
+    """The largest size for which its bell was heard."""
+
+    later: _Job | None = None
+    """The newest bell that rings again after a while, since it was not heard."""
 
     guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -123,6 +134,11 @@ class _Job:
     bell: bool = False
     """Whether it is shown already, and this rings at a reader."""
 
+    @property
+    def size(self) -> int:
+        """The size of the checkpoint."""
+        return parse_checkpoint(self.note.text).size
+
 
 class _Gathering:
     """The cosignatures that have come, for one thread to wait for and others to bring."""
@@ -159,6 +175,8 @@ class WitnessLines:
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _askers: ThreadPoolExecutor = field(init=False, repr=False)
     _ringers: ThreadPoolExecutor = field(init=False, repr=False)
+    _timers: set[threading.Timer] = field(default_factory=set, init=False, repr=False)
+    _closed: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._askers = ThreadPoolExecutor(THREADS, "gather")
@@ -211,18 +229,49 @@ class WitnessLines:
 
         for peer, card in peers:
             line = self._line(peer.member, log)
+            job = _Job(peer, card, log, note, row.accepted_size, BELL_SECONDS, late, own_card, bell=True)
             if line.is_rung():
-                job = _Job(peer, card, log, note, row.accepted_size, BELL_SECONDS, late, own_card, bell=True)
                 self._ringers.submit(self._send, line, job)
+            else:
+                self._ring_later(line, job)
 
     def close(self) -> None:
-        """Wait for what is on its way, which ends by its deadlines."""
+        """Wait for what is on its way, which ends by its deadlines; what was to ring again does not."""
+        with self._guard:
+            self._closed = True
+            for timer in self._timers:
+                timer.cancel()
         self._askers.shutdown()
         self._ringers.shutdown()
 
     def _line(self, member: str, log: int) -> _Line:
         with self._guard:
             return self._lines.setdefault((member, log), _Line(member))
+
+    def _ring_later(self, line: _Line, job: _Job) -> None:
+        """Ring again after a while, for what is newest then, unless that was in vain too often."""
+        if line.bells.count > RINGS_MAX:
+            return
+        with line.guard:
+            waits, line.later = line.later is not None, job
+        if waits:
+            return
+        pause = min(RING_AGAIN_SECONDS * 2.0 ** max(0, line.bells.count - 1), BELL_PAUSE_MAX_SECONDS)
+        timer = threading.Timer(pause, lambda: self._ring_again(line, timer))
+        timer.daemon = True
+        with self._guard:
+            if not self._closed:
+                self._timers.add(timer)
+                timer.start()
+
+    def _ring_again(self, line: _Line, timer: threading.Timer) -> None:
+        with line.guard:
+            job, line.later = line.later, None
+        with self._guard:
+            self._timers.discard(timer)
+            if job is None or self._closed or line.heard >= job.size:
+                return
+            self._ringers.submit(self._send, line, job)
 
     def _send(self, line: _Line, job: _Job) -> None:
         """Send a checkpoint, unless one is on its way: then that thread sends the newest afterwards."""
@@ -249,9 +298,13 @@ class WitnessLines:
         try:
             found = self._ask(line, job)
             line.answered(clock.monotonic() - start, bell=job.bell)
+            if job.bell:
+                line.heard = max(line.heard, job.size)
         except HashpactError as error:
             line.failed(bell=job.bell)
             told.info("a witness could not be asked", member=line.member, code=error.code, error=str(error))
+            if job.bell:
+                self._ring_later(line, job)
         except Exception:  # noqa: BLE001 - a line that stayed busy would never send anything again
             line.failed(bell=job.bell)
             told.exception("asking a witness broke", member=line.member)
@@ -259,7 +312,7 @@ class WitnessLines:
 
     def _ask(self, line: _Line, job: _Job) -> NoteSignature | None:
         witness = PeerWitness(self.fetcher, job.peer.url)
-        size = parse_checkpoint(job.note.text).size
+        size = job.size
         for old in (job.shown_size if line.size is None else line.size, None):
             start = line.size if old is None else old
             if start is None or start > size:

@@ -174,6 +174,48 @@ def test_of_many_peers_the_quickest_are_asked_first_and_all_are_rung(
     lines.close()
 
 
+def test_a_bell_that_was_not_heard_rings_again(
+    sqlite_follower: Follower, peers: list[Witness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witness_lines, "RING_AGAIN_SECONDS", 0.02)
+    lines, beta = make_lines(sqlite_follower), peers[0]
+    deaf = 3
+
+    def hears_late(body: bytes) -> tuple[int, bytes]:
+        nonlocal deaf
+        if len(parse_add_checkpoint(body).parsed.signatures) > 1 and deaf:
+            deaf -= 1
+            return 503, b""
+        return beta.answer(body)
+
+    beta.publisher.takes = hears_late
+    release(sqlite_follower, lines, 1)
+    wait_for(partial(all_have_bell, peers, 1))
+    assert deaf == 0
+    lines.close()
+
+
+def test_a_bell_that_nobody_hears_rings_no_more_after_some_times(
+    sqlite_follower: Follower, peers: list[Witness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(witness_lines, "RING_AGAIN_SECONDS", 0.01)
+    lines, beta = make_lines(sqlite_follower, wanted=1), peers[0]
+    rung = 0
+
+    def never_hears(body: bytes) -> tuple[int, bytes]:
+        nonlocal rung
+        rung += len(parse_add_checkpoint(body).parsed.signatures) > 1
+        return 503, b""
+
+    beta.publisher.takes = never_hears
+    release(sqlite_follower, lines, 1)
+    line = lines._line("beta", sqlite_follower.own.log.number)
+    wait_for(lambda: line.bells.count > witness_lines.RINGS_MAX and not line.busy)
+    assert (line.later, lines._timers) == (None, set())
+    assert rung == witness_lines.RINGS_MAX + 1
+    lines.close()
+
+
 def test_nobody_is_waited_for_where_there_is_nobody(sqlite_follower: Follower) -> None:
     lines = make_lines(sqlite_follower, seconds=10 * GENEROUS_SECONDS)
     assert len(release(sqlite_follower, lines, 1).signatures) == 2
