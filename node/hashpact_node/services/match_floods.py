@@ -85,11 +85,17 @@ class MatchFloods:
             if not new:
                 return
             try:
-                self._write(day, {signal_key(*one): count for one, count in new.items()})
+                flooding = self._write(day, {signal_key(*one): count for one, count in new.items()})
             except StoreError as error:
                 log.warning("the numbers of matches could not be written", error=str(error))
                 with self._lock:
                     self._written.subtract(new)
+                return
+            for key in flooding - self._left_alone:
+                try:
+                    self._look(key, day)
+                except StoreError as error:  # what was counted is written, and it is looked at again
+                    log.warning("a signal that matches far too often could not be held", error=str(error))
 
     def _begin_day(self) -> None:
         day = day_of(self._now())
@@ -110,19 +116,21 @@ class MatchFloods:
             log.warning("more signals match often than are counted; the others are not held", counted=KEYS_MAX)
         return bool(rare)
 
-    def _write(self, day: int, counts: dict[bytes, int]) -> None:
+    def _write(self, day: int, counts: dict[bytes, int]) -> set[bytes]:
+        """Add to the numbers of a day; give the signals that match so often that they may flood."""
         with self._database.write() as connection:
             add_matched(connection, day, counts)
             terms = parsed_policy(policy_in_force(connection).text).flood.matches
             matched = matched_on(connection, day, counts)
-        if not terms.hold:
-            return
-        for key, lookups in matched.items():
-            if lookups > terms.at_least and key not in self._left_alone:
-                self._look(key, day)
+        return {key for key, lookups in matched.items() if terms.hold and lookups > terms.at_least}
 
     def _look(self, key: bytes, day: int) -> None:
-        """Hold a signal if it floods; one that floods and is not held is left alone for the day."""
+        """Hold a signal if it floods; it is left alone for the rest of the day then, held or not."""
+        if self._hold_flooding(key, day):
+            self._left_alone.add(key)
+
+    def _hold_flooding(self, key: bytes, day: int) -> bool:
+        """Say whether a signal floods, and hold it unless there is a reason not to."""
         now = self._now()
         with self._database.write() as connection:
             # The counter first: what merges meanwhile sees the hold, and of two that look only one finds none.
@@ -132,10 +140,9 @@ class MatchFloods:
             usual = usual_of(days, day, flood.matches) if days else 0
             came = days.get(day, 0)
             if came <= allowed(usual, flood.matches):
-                return
-            self._left_alone.add(key)
+                return False
             if _was_held(connection, key, day) or not _may_be_held(connection, key, now):
-                return
+                return True
             notice = Notice.DUE if flood.notify else Notice.NONE
             number = add_hold(connection, NewHold(came, usual, notice, key=key), now=now)
             rejudge_now(connection, [key], now=now)
@@ -146,6 +153,7 @@ class MatchFloods:
                 now=now,
                 mend=f"look at what matches; see `hashpact hold show {number}`, and decide, or `hashpact hold release`",
             )
+            return True
 
 
 def _was_held(connection: Connection, key: bytes, day: int) -> bool:

@@ -187,6 +187,25 @@ def test_what_cannot_be_written_is_tried_again(
     assert [one.came for one in holds(database)] == [50]
 
 
+def test_what_was_written_is_not_written_twice_where_it_cannot_be_held(
+    database: Database, beta: TestLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert beta.number
+    floods = MatchFloods(database, lambda: NOW)
+    floods.add(met(ONE, 50))
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreFullError("no room", where="here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(match_floods, "rejudge_now", full)
+        floods.flush()
+    assert holds(database) == []
+    floods.add(met(ONE, 1))
+    floods.flush()
+    assert [one.came for one in holds(database)] == [51]
+
+
 def test_rare_signals_make_room(database: Database, beta: TestLog, monkeypatch: pytest.MonkeyPatch) -> None:
     assert beta.number
     monkeypatch.setattr(match_floods, "KEYS_MAX", 3)
