@@ -89,7 +89,8 @@ class MatchFloods:
             except StoreError as error:
                 log.warning("the numbers of matches could not be written", error=str(error))
                 with self._lock:
-                    self._written.subtract(new)
+                    if self._day == day:
+                        self._written.subtract(new)
                 return
             for key in flooding - self._left_alone:
                 try:
@@ -108,6 +109,8 @@ class MatchFloods:
     def _has_room(self) -> bool:
         if len(self._counts) < KEYS_MAX:
             return True
+        if self._full:  # until the day ends: to look for rare ones at each lookup would cost too much
+            return False
         rare = [one for one, count in self._counts.items() if count < WRITTEN_FROM]
         for one in rare:
             del self._counts[one]
