@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
@@ -13,6 +15,9 @@ from sqlmodel import col
 
 from hashpact_node.store.tables_holds import FloodHold
 from hashpact_protocol.errors import NotFoundError
+
+_Span = tuple[int, int]
+_first: Final = itemgetter(0)
 
 
 class HoldKind(StrEnum):
@@ -60,14 +65,19 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """All that is held now: spans of entries of logs, sorted, each from its first to behind its last, and signals."""
+    """All that is held now: spans of entries of logs, each from its first to behind its last, and signals.
 
-    spans: Mapping[int, tuple[tuple[int, int], ...]]
+    The spans of a log are sorted, and none touches another.
+    """
+
+    spans: Mapping[int, tuple[_Span, ...]]
     keys: frozenset[bytes]
 
     def holds_entry(self, log: int, position: int) -> bool:
         """Say whether an entry of a log, by its local number, is held."""
-        return any(first <= position < last for first, last in self.spans.get(log, ()))
+        spans = self.spans.get(log, ())
+        at = bisect_right(spans, position, key=_first) - 1
+        return at >= 0 and position < spans[at][1]
 
     def __bool__(self) -> bool:
         """Say whether anything is held."""
@@ -98,14 +108,14 @@ class NewHold:
 
 def held_now(connection: Connection) -> Held:
     """Give all that is held."""
-    spans: dict[int, list[tuple[int, int]]] = {}
+    spans: dict[int, list[_Span]] = {}
     keys = set[bytes]()
     for row in connection.execute(_HELD):
         if row.key is not None:
             keys.add(bytes(row.key))
         else:
             spans.setdefault(row.log, []).append((row.first, row.last))
-    return Held({log: tuple(sorted(each)) for log, each in spans.items()}, frozenset(keys))
+    return Held({log: _united(each) for log, each in spans.items()}, frozenset(keys))
 
 
 def add_hold(connection: Connection, new: NewHold, *, now: datetime) -> int:
@@ -184,6 +194,17 @@ def set_notice(
     """Write down what became of the notice of a hold; ``now`` is when it was sent."""
     told = {"notice": notice.value, "notice_error": error, "notified_at": None if now is None else int(now.timestamp())}
     connection.execute(update(FloodHold).where(col(FloodHold.number) == number).values(told))
+
+
+def _united(spans: Iterable[_Span]) -> tuple[_Span, ...]:
+    """Give spans in order, those that touch as one."""
+    united: list[_Span] = []
+    for first, last in sorted(spans):
+        if united and first <= united[-1][1]:
+            united[-1] = (united[-1][0], max(united[-1][1], last))
+        else:
+            united.append((first, last))
+    return tuple(united)
 
 
 def _hold(row: Any) -> Hold:

@@ -61,6 +61,18 @@ def test_held_is_what_was_not_released(database: Database) -> None:
             get_hold(connection, 77)
 
 
+def test_spans_that_touch_or_overlap_hold_what_each_holds(database: Database) -> None:
+    beta = add_log(database, "beta").row
+    with database.write() as connection:
+        for first, last in ((40, 50), (10, 20), (20, 25), (12, 15), (30, 31)):
+            new = NewHold(9, 0, Notice.NONE, peer=beta.peer, log=beta.number, first=first, last=last)
+            add_hold(connection, new, now=NOW)
+        held = held_now(connection)
+    assert held.spans == {beta.number: ((10, 25), (30, 31), (40, 50))}
+    inside = [at for at in range(60) if held.holds_entry(beta.number, at)]
+    assert inside == [*range(10, 25), 30, *range(40, 50)]
+
+
 def test_a_hold_of_listings_grows_until_it_is_released(database: Database) -> None:
     beta = add_log(database, "beta").row
     with database.write() as connection:
