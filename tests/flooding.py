@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from hashpact_node.services.floods import day_of
 from hashpact_node.store.changes import Numbers
 from hashpact_node.store.database import Database
 from hashpact_node.store.judging import number_rules, rule_names, set_policy
 from hashpact_node.store.listed import set_listed
+from hashpact_node.store.outcomes import day_of
 from hashpact_node.store.signals import find_signals
 from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import Signal
 from hashpact_protocol.statements import Listing
 from members import NOW, TestLog, listing, sha256
 
-TODAY = day_of(NOW)
+BLOCKED = (Action.BLOCK, "whoever-lists-it")
+HELD = (Action.REVIEW, "flood-hold")
+TODAY = day_of(NOW.date())
 SMALL = """
 [flood.listings]
 times = 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from hashpact_node.services.actors import Actor
 from hashpact_node.services.claims_view import read_listings
-from hashpact_node.services.deciding import actor_text
+from hashpact_node.services.deciding import actor_text, time_text
 from hashpact_node.services.drafts import encode_withdrawal
 from hashpact_node.services.entries import EntryReader
 from hashpact_node.services.naming import listing_text
@@ -37,7 +37,7 @@ from hashpact_node.store.queue import add_entries, forget_publications
 from hashpact_protocol.claims import Place
 from hashpact_protocol.errors import ConflictError, NotFoundError, RequestError
 from hashpact_protocol.merge import id_bytes
-from hashpact_protocol.statement_fields import format_time, parse_time
+from hashpact_protocol.statement_fields import parse_time
 
 NOTE_MAX: Final = 1_000
 PAGE_MAX: Final = 1_000
@@ -278,14 +278,10 @@ def _views(connection: Connection, disputes: Sequence[Dispute]) -> list[DisputeV
             listing_text(Listed(own, one.log_name, one.listing)),
             one.reason,
             read_note(reader, one.place),
-            _time(one.since) or "",
-            _time(one.answered_at),
+            time_text(one.since) or "",
+            time_text(one.answered_at),
             one.answered_by,
             one.note,
         )
         for one in disputes
     ]
-
-
-def _time(seconds: int | None) -> str | None:
-    return None if seconds is None else format_time(datetime.fromtimestamp(seconds, UTC))

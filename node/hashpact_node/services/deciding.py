@@ -277,16 +277,17 @@ def _view(connection: Connection, one: Decision) -> DecisionView:
         subject.near,
         one.scope,
         one.why,
-        _time(one.until),
+        time_text(one.until),
         "stands" if one.ended_at is None else "ended",
-        _time(one.made_at) or "",
+        time_text(one.made_at) or "",
         one.made_by,
-        _time(one.ended_at),
+        time_text(one.ended_at),
         one.ended_by,
         one.ended_why,
         tuple(map(signal_text, keys_of(connection, one.number))),
     )
 
 
-def _time(seconds: int | None) -> str | None:
+def time_text(seconds: int | None) -> str | None:
+    """Give Unix seconds as on the wire; None where there are none."""
     return None if seconds is None else format_time(datetime.fromtimestamp(seconds, UTC))

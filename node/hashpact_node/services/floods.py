@@ -17,7 +17,7 @@ from hashpact_node.store.connection import Connection
 from hashpact_node.store.holds import Held, NewHold, Notice, add_hold, grow_hold, standing_hold
 from hashpact_node.store.listed import listed_by_day, set_listed
 from hashpact_node.store.logs import Log
-from hashpact_protocol.facts import DAY_SECONDS
+from hashpact_node.store.outcomes import day_of
 from hashpact_protocol.merge import Kind
 from hashpact_protocol.policy_form import Flood, FloodTerms
 
@@ -45,7 +45,7 @@ def usual_of(days: dict[int, int], today: int, terms: FloodTerms) -> int:
 
     A day that is not named had none. With a median, a flood does not make the next one usual.
     """
-    first = max(min(days), today - terms.days)
+    first = max(min(days, default=today), today - terms.days)
     before = [days.get(day, 0) for day in range(first, today)]
     return int(median(before)) if before else 0
 
@@ -58,16 +58,11 @@ def allowed(usual: int, terms: FloodTerms) -> int:
 def count_anew(connection: Connection, log: Log, *, now: datetime) -> None:
     """Count the listings of this day from nothing, since a person let through what came, and clear the alarm."""
     days = listed_by_day(connection, log.sequence)
-    today = day_of(now)
+    today = day_of(now.date())
     if today in days:
         set_listed(connection, log.sequence, today, 0)
     if standing_hold(connection, log.number) is None:
         clear_alarm(connection, LISTING_FLOOD, now=now, peer=log.peer, log=log.number)
-
-
-def day_of(now: datetime) -> int:
-    """Give the number of a day, in Unix days."""
-    return int(now.timestamp()) // DAY_SECONDS
 
 
 def new_listings(batch: Batch) -> int:
@@ -82,7 +77,7 @@ def _flood(connection: Connection, log: Log, batch: Batch, flood: Flood, now: da
     days = listed_by_day(connection, log.sequence) if new else {}
     if not days:
         return None
-    today, terms = day_of(now), flood.listings
+    today, terms = day_of(now.date()), flood.listings
     came = days.get(today, 0) + new
     set_listed(connection, log.sequence, today, came)
     usual = usual_of(days, today, terms)

@@ -43,7 +43,7 @@ class HoldNotices:
         """
         with self.database.read() as connection:
             due = due_notices(connection, limit=AT_ONCE)
-        return sum(self._send(one) for one in due)
+        return sum(self._send(one, wait=False) is None for one in due)
 
     def send(self, number: int) -> None:
         """Send the notice of one hold now, whatever came of it before.
@@ -54,23 +54,20 @@ class HoldNotices:
             hold = get_hold(connection, number)
         if hold.released_at is not None:
             raise ConflictError("this hold was released already", where=str(number))
+        refusal = self._send(hold, wait=True)
+        if refusal is not None:
+            raise refusal
+
+    def _send(self, hold: Hold, *, wait: bool) -> HashpactError | None:
+        """Tell a publisher; give why that was refused, which is shown with the hold."""
         try:
-            self._tell(hold, wait=True)
+            self._tell(hold, wait=wait)
         except (KeyUnavailableError, StoreError):
             raise
         except HashpactError as error:
             self._note(hold, Notice.REFUSED, error)
-            raise
-
-    def _send(self, hold: Hold) -> bool:
-        try:
-            self._tell(hold, wait=False)
-        except (KeyUnavailableError, StoreError):
-            raise
-        except HashpactError as error:  # it is shown with the hold
-            self._note(hold, Notice.REFUSED, error)
-            return False
-        return True
+            return error
+        return None
 
     def _tell(self, hold: Hold, *, wait: bool) -> None:
         with self.database.read() as connection:

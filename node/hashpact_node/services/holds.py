@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from hashpact_node.services.actors import Actor
-from hashpact_node.services.deciding import WHY_MAX, actor_text
+from hashpact_node.services.deciding import WHY_MAX, actor_text, time_text
 from hashpact_node.services.floods import MATCH_FLOOD, count_anew
 from hashpact_node.services.judging_anew import incidents_of
 from hashpact_node.services.naming import signal_text
@@ -21,7 +21,6 @@ from hashpact_node.store.holds import Hold, HoldKind, count_holds, get_hold, lis
 from hashpact_node.store.judging import judge_all_anew, policy_in_force
 from hashpact_node.store.logs import get_log
 from hashpact_protocol.errors import ConflictError, RequestError
-from hashpact_protocol.statement_fields import format_time
 
 PAGE_MAX: Final = 1_000
 
@@ -116,17 +115,13 @@ def _view(connection: Connection, one: Hold) -> HoldView:
         None if one.key is None else signal_text(one.key),
         one.came,
         one.usual,
-        _time(one.since) or "",
-        _time(one.grown_at) or "",
+        time_text(one.since) or "",
+        time_text(one.grown_at) or "",
         "held" if one.released_at is None else "released",
-        _time(one.released_at),
+        time_text(one.released_at),
         one.released_by,
         one.released_why,
         one.notice.value,
         one.notice_error,
-        _time(one.notified_at),
+        time_text(one.notified_at),
     )
-
-
-def _time(seconds: int | None) -> str | None:
-    return None if seconds is None else format_time(datetime.fromtimestamp(seconds, UTC))

@@ -14,8 +14,7 @@ from typing import Final
 
 import structlog
 
-from hashpact_node.services.floods import MATCH_FLOOD, allowed, day_of, usual_of
-from hashpact_node.services.judge import parsed_policy
+from hashpact_node.services.floods import MATCH_FLOOD, allowed, usual_of
 from hashpact_node.services.known_facts import KnownFacts, policy_of
 from hashpact_node.services.matching import MatchResult
 from hashpact_node.services.naming import signal_text
@@ -26,11 +25,11 @@ from hashpact_node.store.changes import Numbers
 from hashpact_node.store.connection import Connection
 from hashpact_node.store.database import Database
 from hashpact_node.store.holds import NewHold, Notice, add_hold, holds_of
-from hashpact_node.store.judging import policy_in_force
 from hashpact_node.store.matched import add_matched, matched_by_day, matched_on
+from hashpact_node.store.outcomes import day_of
 from hashpact_node.store.signals import find_signals
 from hashpact_protocol.errors import StoreError
-from hashpact_protocol.facts import DAY_SECONDS, SignalFacts, Verdict
+from hashpact_protocol.facts import DAY_SECONDS, Verdict
 from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import signal_key
 
@@ -99,7 +98,7 @@ class MatchFloods:
                     log.warning("a signal that matches far too often could not be held", error=str(error))
 
     def _begin_day(self) -> None:
-        day = day_of(self._now())
+        day = day_of(self._now().date())
         if day != self._day:
             self._day, self._full = day, False
             self._counts.clear()
@@ -123,7 +122,7 @@ class MatchFloods:
         """Add to the numbers of a day; give the signals that match so often that they may flood."""
         with self._database.write() as connection:
             add_matched(connection, day, counts)
-            terms = parsed_policy(policy_in_force(connection).text).flood.matches
+            terms = policy_of(connection).flood.matches
             matched = matched_on(connection, day, counts)
         return {key for key, lookups in matched.items() if terms.hold and lookups > terms.at_least}
 
@@ -140,7 +139,7 @@ class MatchFloods:
             Numbers(connection, now=int(now.timestamp()))
             flood = policy_of(connection).flood
             days = matched_by_day(connection, key)
-            usual = usual_of(days, day, flood.matches) if days else 0
+            usual = usual_of(days, day, flood.matches)
             came = days.get(day, 0)
             if came <= allowed(usual, flood.matches):
                 return False
@@ -169,13 +168,10 @@ def _may_be_held(connection: Connection, key: bytes, now: datetime) -> bool:
     row = find_signals(connection, [key]).get(key)
     if row is None or row.action != Action.BLOCK:
         return False
-    (known,) = KnownFacts(connection, now).of([(row.key, row.claims)])
+    reader = KnownFacts(connection, now)
+    (known,) = reader.of([(row.key, row.claims)])
     decision = known.judgement.because.decision
     if decision is not None and decision.verdict is Verdict.CONFIRM:
         return False
-    active = {one.incident for one in active_incidents(connection, policy_of(connection))}
-    return not _is_ours(known.facts) and not any(one.listing.incident in active for one in known.facts.claims)
-
-
-def _is_ours(facts: SignalFacts) -> bool:
-    return any(claim.own for claim in facts.claims)
+    active = {one.incident for one in active_incidents(connection, reader.policy)}
+    return not any(claim.own or claim.listing.incident in active for claim in known.facts.claims)

@@ -19,7 +19,6 @@ from hashpact_node.services.catch_up import Progress
 from hashpact_node.services.cosigning import Cosigner
 from hashpact_node.services.digests import counting_logs
 from hashpact_node.services.evidence import EvidenceKeeper
-from hashpact_node.services.floods import day_of
 from hashpact_node.services.log_trust import accepted_cards
 from hashpact_node.services.not_for_us import NOT_FOR_US, is_left_alone, leave_to_others, refuses, take_as_ours
 from hashpact_node.services.polling import DOORBELL, PASSING, POLL, WAITS_FOR_EARLIER, Polled, Poller
@@ -35,6 +34,7 @@ from hashpact_node.store.database import Database
 from hashpact_node.store.listed import begin_counting
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import Log, get_log, list_logs
+from hashpact_node.store.outcomes import day_of
 from hashpact_node.store.peers import ACTIVE, Peer, get_peer, record_failure, record_success
 from hashpact_protocol.errors import (
     ConflictError,
@@ -323,7 +323,7 @@ class Puller:
         with self.database.write() as connection:
             if not pulled.errors:
                 record_success(connection, peer.number, now=now, next_try_at=None)
-                begin_counting(connection, peer.number, day_of(now))
+                begin_counting(connection, peer.number, day_of(now.date()))
                 return
             failures = get_peer(connection, peer.member).failures
             wait = min(self.settings.pull_interval_seconds * 2 ** min(failures, 16), BACKOFF_MAX_SECONDS)

@@ -9,7 +9,6 @@ from datetime import datetime
 from hashpact_keys.rows import RowName
 from hashpact_keys.trust import needs_renewal, renew_online
 from hashpact_node.services.expiry import expire_due
-from hashpact_node.services.floods import day_of
 from hashpact_node.services.keyring import Keyring
 from hashpact_node.services.known_facts import policy_of
 from hashpact_node.services.release import Releaser
@@ -23,6 +22,7 @@ from hashpact_node.store.listed import forget_listed
 from hashpact_node.store.locks import Locks
 from hashpact_node.store.logs import list_logs
 from hashpact_node.store.matched import forget_matched
+from hashpact_node.store.outcomes import day_of
 from hashpact_node.store.trust import load_files, prune_files, save_files
 from hashpact_protocol.errors import HashpactError
 from hashpact_protocol.policy_file import FLOOD_DAYS_MAX
@@ -93,8 +93,9 @@ class Upkeep:
         now = self.now()
         with self.database.write() as connection:
             expire(connection, now=now)
-            forget_listed(connection, before=day_of(now) - FLOOD_DAYS_MAX)
-            forget_matched(connection, before=day_of(now) - policy_of(connection).flood.matches.days)
+            today = day_of(now.date())
+            forget_listed(connection, before=today - FLOOD_DAYS_MAX)
+            forget_matched(connection, before=today - policy_of(connection).flood.matches.days)
         due = taken = self._expire_some(now)
         while taken:
             taken = self._expire_some(now)

@@ -4,18 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from flooding import SMALL, TODAY, count, hold_policy, judged, listings_of
+from flooding import BLOCKED, HELD, SMALL, TODAY, count, hold_policy, judged, listings_of
 from hashpact_node.services.floods import LISTING_FLOOD, allowed, usual_of
 from hashpact_node.store.alarms import list_alarms
 from hashpact_node.store.database import Database
 from hashpact_node.store.holds import Hold, Notice, list_holds, release_hold
 from hashpact_node.store.listed import listed_by_day
-from hashpact_protocol.policy import Action
 from hashpact_protocol.policy_form import FloodTerms
 from members import NOW, TestLog, add_log, add_member, listing, sha256, terms, withdrawal
-
-BLOCKED = (Action.BLOCK, "whoever-lists-it")
-HELD = (Action.REVIEW, "flood-hold")
 
 
 @pytest.fixture

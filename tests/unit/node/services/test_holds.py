@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from flooding import TODAY, count, hold_policy, judged, listings_of
+from flooding import BLOCKED, HELD, TODAY, count, hold_policy, judged, listings_of
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.floods import LISTING_FLOOD
 from hashpact_node.services.holds import Holds
@@ -23,8 +23,6 @@ from hashpact_protocol.facts import Verdict
 from hashpact_protocol.policy import Action
 from members import NOW, TestLog, add_log, listing, sha256
 
-BLOCKED = (Action.BLOCK, "whoever-lists-it")
-HELD = (Action.REVIEW, "flood-hold")
 ANN = Actor(ActorKind.COMMAND, "ann")
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from flooding import SMALL, TODAY, hold_policy, judged
+from flooding import BLOCKED, HELD, SMALL, TODAY, hold_policy, judged
 from hashpact_node.services import match_floods
 from hashpact_node.services.actors import Actor, ActorKind
 from hashpact_node.services.floods import MATCH_FLOOD
@@ -21,13 +21,10 @@ from hashpact_node.store.local_decisions import NewDecision, Subject, add_decisi
 from hashpact_node.store.matched import add_matched, forget_matched, matched_by_day
 from hashpact_protocol.errors import StoreFullError
 from hashpact_protocol.facts import Verdict
-from hashpact_protocol.policy import Action
 from hashpact_protocol.signals import Signal
 from hashpact_protocol.statements import Incident
 from members import NOW, TIME, TestLog, add_log, add_member, listing, sha256, terms, uuid_of
 
-BLOCKED = (Action.BLOCK, "whoever-lists-it")
-HELD = (Action.REVIEW, "flood-hold")
 ONE = sha256(1)
 
 
